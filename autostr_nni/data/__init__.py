@@ -1,0 +1,1 @@
+"""Word image sets: reading, writing, rendering, batching."""

@@ -1,0 +1,1 @@
+"""Rectifier, backbone, feature translator and the recognizer made of them."""

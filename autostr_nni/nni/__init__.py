@@ -1,0 +1,1 @@
+"""Adapters to NNI 3.0: tuner, launcher, trial parameters."""

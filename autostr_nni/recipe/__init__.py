@@ -1,0 +1,1 @@
+"""The recipe: data, model, training, search and seed of a search."""

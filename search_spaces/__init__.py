@@ -1,0 +1,1 @@
+"""What can be searched: stride paths, operations and architectures."""

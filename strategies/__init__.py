@@ -1,0 +1,1 @@
+"""How the space is searched: ask/tell strategies and the operator search."""
