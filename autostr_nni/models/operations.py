@@ -1,0 +1,95 @@
+"""The candidate operations of a choice block, and ASTER's residual unit (paper Table 2, section 3.2)."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+import torch
+from torch import Tensor, nn
+
+from autostr_nni.search_spaces.errors import InputError
+from autostr_nni.search_spaces.operations import parse
+
+Stride = tuple[int, int]
+
+
+def conv_bn(
+    cin: int, cout: int, kernel: int = 1, stride: Stride = (1, 1), groups: int = 1
+) -> list[tuple[str, nn.Module]]:
+    """A convolution without bias that keeps the size (before striding), and its BatchNorm."""
+    conv = nn.Conv2d(cin, cout, kernel, stride, kernel // 2, groups=groups, bias=False)
+    return [("conv", conv), ("bn", nn.BatchNorm2d(cout))]
+
+
+class MBConv(nn.Module):
+    """Mobile inverted bottleneck: expand 1x1, depthwise k x k with the stride, project 1x1.
+
+    Input ``[B, cin, H, W]``, output ``[B, cout, H / stride_h, W / stride_w]``. There is no expansion
+    layer for ``expansion`` 1, and a residual only where shape and width are kept (paper section 3.2).
+    """
+
+    def __init__(self, cin: int, cout: int, kernel: int, expansion: int, stride: Stride) -> None:
+        super().__init__()
+        hidden = cin * expansion
+        parts: OrderedDict[str, nn.Module] = OrderedDict()
+        if expansion != 1:
+            parts["expand"] = nn.Sequential(OrderedDict(conv_bn(cin, hidden)))
+            parts["expand_act"] = nn.ReLU6(inplace=True)
+        parts["depthwise"] = nn.Sequential(OrderedDict(conv_bn(hidden, hidden, kernel, stride, hidden)))
+        parts["depthwise_act"] = nn.ReLU6(inplace=True)
+        parts["project"] = nn.Sequential(OrderedDict(conv_bn(hidden, cout)))
+        self.body = nn.Sequential(parts)
+        self.residual = stride == (1, 1) and cin == cout
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.body(x)
+        return x + out if self.residual else out
+
+
+class ResidualUnit(nn.Module):
+    """ASTER's unit, the default operation of step 1: 1x1 with the stride, 3x3, shortcut, ReLU."""
+
+    def __init__(self, cin: int, cout: int, stride: Stride) -> None:
+        super().__init__()
+        self.reduce = nn.Sequential(OrderedDict(conv_bn(cin, cout, 1, stride)))
+        self.conv = nn.Sequential(OrderedDict(conv_bn(cout, cout, 3)))
+        changes = stride != (1, 1) or cin != cout
+        self.shortcut = (
+            nn.Sequential(OrderedDict(conv_bn(cin, cout, 1, stride))) if changes else nn.Identity()
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        out = self.conv(torch.relu_(self.reduce(x)))
+        return torch.relu_(out + self.shortcut(x))
+
+
+class ProjectionSkip(nn.Sequential):
+    """A skip where the shape changes: average pooling by the stride, then 1x1 conv-BN."""
+
+    def __init__(self, cin: int, cout: int, stride: Stride) -> None:
+        parts: OrderedDict[str, nn.Module] = OrderedDict()
+        if stride != (1, 1):
+            parts["pool"] = nn.AvgPool2d(stride, stride, ceil_mode=True, count_include_pad=False)
+        parts["project"] = nn.Sequential(OrderedDict(conv_bn(cin, cout)))
+        super().__init__(parts)
+
+
+def build_operation(
+    name: str, cin: int, cout: int, stride: Stride, projection_skip: bool = False
+) -> nn.Module:
+    """The module of one operation, ``[B, cin, H, W]`` to ``[B, cout, H / s_h, W / s_w]``.
+
+    Raises:
+        InputError: the name is no operation, or ``skip`` is asked for where the shape changes and the
+            space offers no projection skip.
+    """
+    spec = parse(name)
+    if spec.kind == "mbconv":
+        return MBConv(cin, cout, spec.kernel, spec.expansion, stride)
+    if spec.kind == "res3":
+        return ResidualUnit(cin, cout, stride)
+    if stride == (1, 1) and cin == cout:
+        return nn.Identity()
+    if not projection_skip:
+        raise InputError("skip is not offered at a layer that changes shape: choose another operation there")
+    return ProjectionSkip(cin, cout, stride)
