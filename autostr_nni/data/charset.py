@@ -1,0 +1,102 @@
+"""Characters that a recognizer can read, and their class numbers. Light: no torch."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import string
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from autostr_nni.search_spaces.errors import InputError
+
+#: Named character sets: the characters in the order of their classes, and whether case is folded.
+NAMED: dict[str, tuple[str, bool]] = {
+    "printable": (
+        string.digits + string.ascii_lowercase + string.ascii_uppercase + string.punctuation,
+        False,
+    ),
+    "alphanumeric": (string.digits + string.ascii_lowercase + string.ascii_uppercase, False),
+    "lowercase": (string.digits + string.ascii_lowercase, True),
+    "digits": (string.digits, False),
+}
+
+
+@dataclass(frozen=True)
+class Charset:
+    """An ordered set of characters with class numbers.
+
+    Characters are classes 0 to n-1, the end of a word (``eos``) is class n. ``bos`` (n + 1) starts the
+    decoder; it is only ever an input, never a class. With ``fold_case`` upper case is read as lower case.
+    """
+
+    characters: str
+    fold_case: bool = False
+    _numbers: dict[str, int] = field(init=False, repr=False, compare=False)
+    _known: re.Pattern[str] = field(init=False, repr=False, compare=False)
+    _unknown: re.Pattern[str] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if not self.characters:
+            raise InputError("the charset is empty: name one of " + ", ".join(NAMED) + " or list characters")
+        repeated = sorted({c for c in self.characters if self.characters.count(c) > 1})
+        if repeated:
+            near = difflib.get_close_matches(self.characters, NAMED, n=1)
+            hint = f"did you mean '{near[0]}'?" if near else "known names are " + ", ".join(NAMED)
+            raise InputError(
+                f"charset '{self.characters}' repeats the characters {' '.join(map(repr, repeated))}; {hint}"
+            )
+        if self.fold_case and self.characters != self.characters.lower():
+            raise InputError("a charset that folds case must not list upper-case characters")
+        escaped = "".join(map(re.escape, self.characters))
+        object.__setattr__(self, "_numbers", {c: i for i, c in enumerate(self.characters)})
+        object.__setattr__(self, "_known", re.compile(f"[{escaped}]*"))
+        object.__setattr__(self, "_unknown", re.compile(f"[^{escaped}]"))
+
+    @classmethod
+    def named(cls, name: str) -> Charset:
+        """A charset by name (see ``NAMED``) or, for any other text, of exactly its characters."""
+        if name in NAMED:
+            return cls(*NAMED[name])
+        return cls(name)
+
+    @property
+    def eos(self) -> int:
+        """Class of the end of a word."""
+        return len(self.characters)
+
+    @property
+    def bos(self) -> int:
+        """Embedding number that starts the decoder."""
+        return len(self.characters) + 1
+
+    @property
+    def classes(self) -> int:
+        """Number of classes that can be predicted: the characters and the end of a word."""
+        return len(self.characters) + 1
+
+    def clean(self, text: str) -> tuple[str, int]:
+        """The readable part of ``text`` (case folded if the charset does so) and how many were removed."""
+        if self.fold_case:
+            text = text.lower()
+        if self._known.fullmatch(text):
+            return text, 0
+        return self._unknown.subn("", text)
+
+    def encode(self, text: str) -> list[int]:
+        """Class numbers of a clean text, with the end of the word. ``InputError`` on unknown characters."""
+        if self.fold_case:
+            text = text.lower()
+        try:
+            return [self._numbers[c] for c in text] + [self.eos]
+        except KeyError as error:
+            raise InputError(f"'{text}' holds {error.args[0]!r}, which is not in the charset") from None
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """Text of class numbers up to the end of the word."""
+        out = []
+        for number in ids:
+            if not 0 <= number < self.eos:
+                break
+            out.append(self.characters[number])
+        return "".join(out)
