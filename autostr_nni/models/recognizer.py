@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from autostr_nni.models.backbone import Backbone
 from autostr_nni.models.rectifier import Rectifier
 from autostr_nni.models.translator import PADDING, AttentionDecoder, Reading, SequenceEncoder
-from autostr_nni.recipe import ModelRecipe
+from autostr_nni.recipe.model import ModelSection
 from autostr_nni.search_spaces.architecture import Architecture
 from autostr_nni.search_spaces.space import SearchSpace
 
@@ -40,7 +40,7 @@ class Recognizer(nn.Module):
         encoder: False leaves the BiLSTM layers out.
     """
 
-    def __init__(self, backbone: nn.Module, classes: int, model: ModelRecipe, encoder: bool = True) -> None:
+    def __init__(self, backbone: nn.Module, classes: int, model: ModelSection, encoder: bool = True) -> None:
         super().__init__()
         r, t = model.rectifier, model.translator
         self.rectifier: nn.Module = nn.Identity()
@@ -76,12 +76,12 @@ class Recognizer(nn.Module):
 
 
 def build_recognizer(
-    architecture: Architecture, space: SearchSpace, model: ModelRecipe, classes: int, encoder: bool = True
+    architecture: Architecture, space: SearchSpace, model: ModelSection, classes: int, encoder: bool = True
 ) -> Recognizer:
     """The recognizer of one architecture. Weights come from torch's global generator: seed it before."""
     return Recognizer(Backbone(architecture, space), classes, model, encoder)
 
 
-def input_size(model: ModelRecipe) -> tuple[int, int]:
+def input_size(model: ModelSection) -> tuple[int, int]:
     """Height and width that images must have before the recognizer: the rectifier's, or the backbone's."""
     return model.rectifier.image if model.rectifier.enabled else model.image

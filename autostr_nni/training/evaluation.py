@@ -1,0 +1,109 @@
+"""Evaluation of a recognizer on word image sets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from autostr_nni.data.charset import Charset
+from autostr_nni.data.dataset import Batch, WordDataset, make_loader
+from autostr_nni.models.recognizer import Recognizer, input_size, recognition_loss
+from autostr_nni.recipe import Recipe
+from autostr_nni.training.metrics import Scores, score
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Scores of one set, the mean recognition loss of a word, and what could not be used, by cause."""
+
+    scores: Scores
+    loss: float
+    skipped: Mapping[str, int]
+
+    def to_dict(self) -> dict[str, Any]:
+        """All figures by name, flat but for ``skipped``."""
+        return {**self.scores.to_dict(), "loss": self.loss, "skipped": dict(self.skipped)}
+
+
+class Reader:
+    """Reads batches with one recognizer and collects words, losses and counts."""
+
+    def __init__(self, recognizer: Recognizer, charset: Charset, max_length: int, beam: int = 1) -> None:
+        self.recognizer, self.charset = recognizer, charset
+        self.max_length, self.beam = max_length, beam
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget what was read."""
+        self.pairs: list[tuple[str, str]] = []
+        self.confidences: list[float] = []
+        self.loss_sum = 0.0
+        self.undecodable = 0
+
+    @torch.no_grad()
+    def add(self, batch: Batch) -> None:
+        """Read one batch, on the recognizer's device; the features serve loss and decoding alike."""
+        self.undecodable += batch.dropped
+        if not len(batch.images):
+            return
+        device = self.recognizer.decoder.score.weight.device
+        images, targets = batch.images.to(device), batch.targets.to(device)
+        features = self.recognizer.features(images)
+        logits = self.recognizer.decoder(features, targets)
+        self.loss_sum += float(recognition_loss(logits.float(), targets)) * len(images)
+        decoder = self.recognizer.decoder
+        if self.beam > 1:
+            reading = decoder.beam(features, self.max_length, self.beam)
+        else:
+            reading = decoder.greedy(features, self.max_length)
+        texts = [self.charset.decode(ids) for ids in reading.ids.tolist()]
+        self.pairs += list(zip(texts, batch.texts, strict=True))
+        self.confidences += reading.confidence.tolist()
+
+    def result(self, skipped: Mapping[str, int]) -> Evaluation:
+        """The evaluation of all that was read."""
+        counts = {**skipped, **({"undecodable": self.undecodable} if self.undecodable else {})}
+        return Evaluation(score(self.pairs), self.loss_sum / max(1, len(self.pairs)), counts)
+
+
+def open_set(recipe: Recipe, folders: Iterable[Path], limit: int | None = None) -> WordDataset:
+    """A word set as the recipe's recognizer wants it: its charset, longest word and image size."""
+    charset = Charset.named(recipe.data.charset)
+    size = input_size(recipe.model)
+    return WordDataset(list(folders), charset, recipe.data.max_length, size, limit=limit, seed=recipe.seed)
+
+
+def evaluate(recognizer: Recognizer, recipe: Recipe, dataset: WordDataset) -> tuple[Evaluation, Reader]:
+    """Read a whole set in evaluation mode; the reader holds every (prediction, truth) and confidence."""
+    beam = recipe.evaluation.beam if recipe.evaluation.decoding == "beam" else 1
+    reader = Reader(recognizer, dataset.charset, recipe.data.max_length, beam)
+    training = recognizer.training
+    recognizer.eval()
+    for batch in make_loader(dataset, recipe.evaluation.batch_size, recipe.data.workers):
+        reader.add(batch)
+    recognizer.train(training)
+    return reader.result(dataset.skipped), reader
+
+
+def evaluate_sets(
+    recognizer: Recognizer, recipe: Recipe, sets: Mapping[str, Path]
+) -> dict[str, dict[str, Any]]:
+    """Evaluate named sets; several get a row "all" besides, pooled over their words."""
+    rows: dict[str, dict[str, Any]] = {}
+    pairs: list[tuple[str, str]] = []
+    losses = 0.0
+    skipped: dict[str, int] = {}
+    for name, folder in sets.items():
+        evaluation, reader = evaluate(recognizer, recipe, open_set(recipe, [folder]))
+        rows[name] = evaluation.to_dict()
+        pairs += reader.pairs
+        losses += reader.loss_sum
+        for cause, count in evaluation.skipped.items():
+            skipped[cause] = skipped.get(cause, 0) + count
+    if len(rows) > 1:
+        rows["all"] = Evaluation(score(pairs), losses / max(1, len(pairs)), skipped).to_dict()
+    return rows

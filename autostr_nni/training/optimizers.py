@@ -1,0 +1,34 @@
+"""Optimizers and learning rates from the recipe."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+from torch import nn
+
+from autostr_nni.recipe.training import OptimizerSection, TrainingSection
+
+
+def build_optimizer(parameters: Iterable[nn.Parameter], section: OptimizerSection) -> torch.optim.Optimizer:
+    """ADADELTA (the paper's), Adam or AdamW with the recipe's values."""
+    o = section
+    if o.name == "adadelta":
+        return torch.optim.Adadelta(parameters, lr=o.lr, rho=o.rho, eps=o.eps, weight_decay=o.weight_decay)
+    kind = torch.optim.AdamW if o.name == "adamw" else torch.optim.Adam
+    return kind(parameters, lr=o.lr, betas=o.betas, eps=o.eps, weight_decay=o.weight_decay)
+
+
+def learning_rate(training: TrainingSection, epoch: int) -> float:
+    """Rate in an epoch (from 0): multiplied by gamma once for every milestone that has passed.
+
+    A function of the epoch alone, so a run that continues from a checkpoint has the same rate.
+    """
+    passed = sum(epoch >= milestone for milestone in training.milestones)
+    return float(training.optimizer.lr * training.gamma**passed)
+
+
+def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    """Give every parameter group this learning rate."""
+    for group in optimizer.param_groups:
+        group["lr"] = rate

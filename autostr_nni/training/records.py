@@ -1,0 +1,59 @@
+"""What a trial leaves on disk: metrics as JSON lines, its architecture, its result. Light: no torch."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+METRICS = "metrics.jsonl"
+RESULT = "result.json"
+ARCHITECTURE = "architecture.json"
+
+
+def write_atomic(path: Path, text: str) -> None:
+    """Write a file whole or not at all: a temporary file beside it, flushed, then renamed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    with open(temporary, "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, path)
+
+
+def append_metrics(folder: Path, metrics: dict[str, Any]) -> None:
+    """Add one line to the trial's metrics."""
+    with open(folder / METRICS, "a", encoding="utf-8") as file:
+        file.write(json.dumps(metrics) + "\n")
+        file.flush()
+
+
+def read_metrics(folder: Path) -> list[dict[str, Any]]:
+    """All complete lines of the trial's metrics; a torn last line is left out."""
+    path = folder / METRICS
+    if not path.exists():
+        return []
+    lines = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            lines.append(json.loads(line))
+        except json.JSONDecodeError:
+            break
+    return lines
+
+
+def truncate_metrics(folder: Path, epoch: int) -> None:
+    """Drop the lines of epochs after ``epoch``: a trial that continues from there writes them again."""
+    kept = [line for line in read_metrics(folder) if line["epoch"] <= epoch]
+    write_atomic(folder / METRICS, "".join(json.dumps(line) + "\n" for line in kept))
+
+
+def read_result(folder: Path) -> dict[str, Any] | None:
+    """The result of a finished trial, or None."""
+    try:
+        result: dict[str, Any] = json.loads((folder / RESULT).read_text(encoding="utf-8"))
+    except (FileNotFoundError, json.JSONDecodeError):
+        return None
+    return result
