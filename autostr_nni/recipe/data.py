@@ -1,0 +1,92 @@
+"""The `data` section: which words are trained on, choose, and are reported."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
+
+from autostr_nni.recipe.base import Count, Folder, Folders, Section
+
+CHARSETS = ("printable", "alphanumeric", "lowercase", "digits")
+
+
+def _charset(value: str) -> str:
+    """A named charset, or a text of distinct characters that is not a name misspelt."""
+    if value in CHARSETS:
+        return value
+    near = get_close_matches(value, CHARSETS, n=1, cutoff=0.75)
+    if near:
+        raise ValueError(
+            f"must be {', '.join(CHARSETS)} or the characters themselves; nearest is {near[0]!r}"
+        )
+    if not value:
+        raise ValueError(f"must not be empty; name one of {', '.join(CHARSETS)}")
+    twice = sorted({c for c in value if value.count(c) > 1})
+    if twice:
+        raise ValueError(f"has characters more than once: {' '.join(map(repr, twice))}")
+    return value
+
+
+def _named_sets(value: Any) -> Any:
+    """Make a list of folders into a mapping; each is named by its folder, with parents where needed."""
+    if value is None:
+        return {}
+    if not isinstance(value, list | tuple):
+        return value
+    named: dict[str, Any] = {}
+    for item in value:
+        parts = Path(str(item)).parts
+        names = ("/".join(parts[-depth:]) for depth in range(1, len(parts) + 1))
+        name = next((n for n in names if n not in named), None)
+        if name is None:
+            raise ValueError(f"names {str(item)!r} twice")
+        named[name] = item
+    return named
+
+
+class SynthSet(Section):
+    """One set of words to be rendered: how many, which words and how they look."""
+
+    count: Count
+    seed: Annotated[int, Field(ge=0)] | None = None  # null: the recipe's seed
+    split: Literal["train", "validation", "test"] | None = None  # disjoint parts of the words; null: all
+    source: Literal["words", "digits"] = "words"
+    lexicon: Folder | None = None  # a file of words, one a line; null: English words by frequency
+    digits: Annotated[tuple[Count, Count], Field(strict=False)] = (1, 3)  # shortest and longest number
+    min_length: Count = 1
+    max_length: Count = 25
+    style: Literal["mild", "scene"] = "scene"
+
+    @model_validator(mode="after")
+    def _check(self) -> SynthSet:
+        if self.digits[0] > self.digits[1]:
+            raise ValueError(f"digits must rise, not {list(self.digits)}")
+        if self.min_length > self.max_length:
+            raise ValueError(f"min_length {self.min_length} is above max_length {self.max_length}")
+        if self.source == "digits" and self.lexicon is not None:
+            raise ValueError("lexicon goes with source: words, not with source: digits")
+        return self
+
+
+class DataSection(Section):
+    """Where the words lie (LMDB folders, searched recursively) and how labels are read.
+
+    `train` is D_tra of the paper and `validation` D_val; `test` sets are reported and choose nothing.
+    """
+
+    train: Folders
+    validation: Folders
+    test: Annotated[dict[str, Folder], BeforeValidator(_named_sets)] = Field(default_factory=dict)
+    charset: Annotated[str, AfterValidator(_charset)] = "printable"
+    max_length: Count = 25  # characters; longer words are left out
+    validation_limit: Count | None = None  # use at most so many validation words, drawn by the seed
+    workers: Annotated[int, Field(ge=0)] = 1  # loader processes; 0 loads in the training process
+    synth: dict[Folder, SynthSet] = Field(default_factory=dict)  # set folder: words to be rendered into it
+
+    @field_validator("synth", mode="before")
+    @classmethod
+    def _no_synth(cls, value: Any) -> Any:
+        return {} if value is None else value

@@ -1,0 +1,140 @@
+"""The recipe as a whole: one file that two searches share, so that they can be compared."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from difflib import get_close_matches
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+from pydantic import Field, PrivateAttr, model_validator
+
+from autostr_nni.recipe.base import Section
+from autostr_nni.recipe.data import DataSection
+from autostr_nni.recipe.model import ModelSection
+from autostr_nni.recipe.search import SearchSection
+from autostr_nni.recipe.training import EvaluationSection, TrainingSection
+from autostr_nni.search_spaces.errors import InputError
+from autostr_nni.search_spaces.space import SearchSpace
+from autostr_nni.search_spaces.stride_path import StridePath
+
+T = TypeVar("T")
+
+# What may change between two runs of one search: it moves speed or reports, never a choice.
+_WITHOUT_WEIGHT: dict[str, Any] = {
+    "data": {"workers", "test"},
+    "training": {"device", "threads"},
+    "evaluation": {"batch_size"},
+}
+
+
+class Recipe(Section):
+    """Data, model, training, search and seed. Paths inside are absolute once loaded from a file."""
+
+    seed: Annotated[int, Field(ge=0)] = 0
+    data: DataSection
+    model: ModelSection = ModelSection()
+    training: TrainingSection = TrainingSection()
+    search: SearchSection = SearchSection()
+    evaluation: EvaluationSection = EvaluationSection()
+
+    _source: Path | None = PrivateAttr(default=None)
+
+    @property
+    def source(self) -> Path | None:
+        """The file that this recipe was read from."""
+        return self._source
+
+    def space(self) -> SearchSpace:
+        """The space that is searched, with widths after `model.width_multiplier`."""
+        model = self.model
+        height, width = model.image
+        return SearchSpace(
+            height=height,
+            width=width,
+            out_height=1,
+            out_width=width // 4,
+            stem_width=model.scaled(model.stem_width),
+            stage_widths=tuple(model.scaled(w) for w in model.stage_widths),
+            stage_layers=model.stage_layers,
+            operations=self.search.operators.operations,
+            projection_skip=model.projection_skip,
+        )
+
+    def search_paths(self) -> list[StridePath]:
+        """The stride paths of step 1, in order."""
+        space = self.space()
+        paths = self.search.path.paths
+        if paths == "typical":
+            return list(space.typical_paths())
+        return [StridePath.parse(text, space.stage_layers) for text in paths]
+
+    def digest(self) -> str:
+        """Hash of everything that can change a search's outcome, the same wherever the recipe's folder lies.
+
+        Left out are loader processes, device, threads, the evaluation's batch size and the test sets.
+        """
+        content = self.model_dump(mode="json", exclude=_WITHOUT_WEIGHT)
+        if self._source is not None:
+            content["data"] = _relative(content["data"], str(self._source.parent) + "/")
+        text = json.dumps(content, sort_keys=True, ensure_ascii=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    @model_validator(mode="after")
+    def _check_space(self) -> Recipe:
+        """The image can be reduced to 1 x W/4, and step 1 has paths that do so."""
+        height, width = self.model.image
+        if width % 4:
+            raise ValueError(
+                f"model.image: width {width} must be a multiple of 4, the sequence has W/4 columns"
+            )
+        space = _guarded("model.image", self.space)
+        if self.search.path.paths == "typical":
+            if not space.typical_paths():
+                raise ValueError(
+                    f"search.path.paths: no typical path takes {height}x{width} to 1x{width // 4} with "
+                    f"{len(space.stage_layers)} stages; list the paths, or change model.image or "
+                    "model.stage_layers"
+                )
+            return self
+        known: dict[StridePath, str] = {}
+        for text in self.search.path.paths:
+            path = _guarded("search.path.paths", partial(StridePath.parse, text, space.stage_layers))
+            reason = space.paths.why_not(path)
+            if reason:
+                raise ValueError(
+                    f"search.path.paths: {text} does not take {height}x{width} to 1x{width // 4}, {reason}"
+                    f"{_nearest_path(text, space)}"
+                )
+            if path in known:
+                raise ValueError(f"search.path.paths: {known[path]} and {text} are the same path")
+            known[path] = text
+        return self
+
+
+def _nearest_path(text: str, space: SearchSpace) -> str:
+    typical = [path.text(space.stage_layers) for path in space.typical_paths()]
+    near = get_close_matches(text, typical, n=1, cutoff=0.0)
+    return f"; nearest is {near[0]}" if near else ""
+
+
+def _guarded(key: str, make: Callable[[], T]) -> T:
+    """Turn the space's own refusal into one that names the recipe's key."""
+    try:
+        return make()
+    except InputError as error:
+        raise ValueError(f"{key}: {error}") from None
+
+
+def _relative(content: Any, prefix: str) -> Any:
+    """`content` with the recipe's folder taken off the front of every path in it."""
+    if isinstance(content, str):
+        return content.removeprefix(prefix)
+    if isinstance(content, list):
+        return [_relative(item, prefix) for item in content]
+    if isinstance(content, dict):
+        return {key.removeprefix(prefix): _relative(item, prefix) for key, item in content.items()}
+    return content

@@ -1,0 +1,109 @@
+"""The `search` section: the three steps and the random baseline."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from autostr_nni.recipe.base import Betas, Count, Section
+from autostr_nni.recipe.training import NotNegative, OptimizerSection, Positive
+from autostr_nni.search_spaces.operations import DEFAULT_OPERATION, OPERATIONS
+
+
+def _nearest(name: str, known: tuple[str, ...]) -> str:
+    near = get_close_matches(name, known, n=1, cutoff=0.0)
+    return f"; nearest is {near[0]!r}" if near else ""
+
+
+def _operations(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Known, distinct, and at least one that can change width and stride."""
+    for name in names:
+        if name not in OPERATIONS:
+            raise ValueError(
+                f"has no operation {name!r}{_nearest(name, OPERATIONS)}, known are {', '.join(OPERATIONS)}"
+            )
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ValueError(f"names {', '.join(twice)} more than once")
+    if not set(names) - {"skip"}:
+        raise ValueError("needs an operation besides skip, which cannot change a layer's width or stride")
+    return names
+
+
+def _default_operation(name: str) -> str:
+    known = (DEFAULT_OPERATION, *(op for op in OPERATIONS if op != "skip"))
+    if name not in known:
+        raise ValueError(
+            f"is {name!r}, which is no operation{_nearest(name, known)}, known are {', '.join(known)}"
+        )
+    return name
+
+
+def _paths(value: Any) -> Any:
+    """`typical`, or a list of distinct path texts; whether they lie in P is checked with the space."""
+    if value == "typical":
+        return value
+    if not isinstance(value, list | tuple) or not all(isinstance(text, str) for text in value):
+        raise ValueError(f"must be typical or a list of paths such as [ABABB, AABBB], not {value!r}")
+    if not value:
+        raise ValueError("is an empty list; write typical for all typical paths")
+    twice = sorted({text for text in value if list(value).count(text) > 1})
+    if twice:
+        raise ValueError(f"names {', '.join(twice)} more than once")
+    return tuple(value)
+
+
+class PathSection(Section):
+    """Step 1: every path with one default operation, ranked by validation loss (Eq. 2)."""
+
+    epochs: Count = 5
+    epoch_images: Count | None = None  # null: the whole set
+    paths: Annotated[Literal["typical"] | tuple[str, ...], BeforeValidator(_paths)] = "typical"
+    default_operation: Annotated[str, AfterValidator(_default_operation)] = "res3"
+
+
+class ArchOptimizerSection(Section):
+    """Adam on the architecture parameters."""
+
+    lr: Positive = 1.0e-3
+    betas: Betas = (0.0, 0.999)
+    eps: Positive = 1.0e-8
+    weight_decay: NotNegative = 0.0
+
+
+class OperatorsSection(Section):
+    """Step 2: the operation of every layer on the chosen path (Eq. 3 to 5)."""
+
+    warmup_epochs: Annotated[int, Field(ge=0)] = 1  # operations drawn uniformly, weights only
+    epochs: Count = 2
+    epoch_images: Count | None = None  # null: the whole set
+    arch_every: Count = 5  # one architecture step per so many weight steps
+    arch_optimizer: ArchOptimizerSection = ArchOptimizerSection()
+    arch_init: NotNegative = 1.0e-3  # architecture parameters start within plus and minus this
+    budget_m: Positive = 450.0  # million MACs that an architecture may cost at most
+    g_m: Positive = 450.0  # G of Eq. 4, million MACs
+    beta: NotNegative = 0.6  # exponent of Eq. 4; 0: cost does not matter
+    bilstm: bool = True  # BiLSTM in the supernet
+    optimizer: OptimizerSection = OptimizerSection()
+    batch_size: Count | None = None  # null: as in training
+    clip: Positive | None = 5.0
+    operations: Annotated[tuple[str, ...], Field(strict=False, min_length=1), AfterValidator(_operations)] = (
+        OPERATIONS
+    )
+
+
+class RandomSection(Section):
+    """The baseline: architectures drawn at random, each trained alone."""
+
+    count: Count = 10
+    paths: Literal["all", "typical"] = "all"
+
+
+class SearchSection(Section):
+    """The steps of a search."""
+
+    path: PathSection = PathSection()
+    operators: OperatorsSection = OperatorsSection()
+    random: RandomSection = RandomSection()

@@ -1,0 +1,64 @@
+"""The `training` and `evaluation` sections."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from autostr_nni.recipe.base import Betas, Count, Fraction, Section
+
+Positive = Annotated[float, Field(gt=0.0)]
+NotNegative = Annotated[float, Field(ge=0.0)]
+Milestones = Annotated[tuple[Count, ...], Field(strict=False)]
+
+
+class OptimizerSection(Section):
+    """The optimizer of the weights. Defaults follow the name: the paper's ADADELTA, or usual Adam values."""
+
+    name: Literal["adadelta", "adam", "adamw"] = "adadelta"
+    lr: Positive = 1.0
+    rho: Fraction = 0.9  # adadelta only
+    betas: Betas = (0.9, 0.999)  # adam and adamw only
+    eps: Positive = 1.0e-6
+    weight_decay: NotNegative = 0.0
+
+    @model_validator(mode="before")
+    @classmethod
+    def _defaults_by_name(cls, value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        name = value.get("name", "adadelta")
+        foreign = "betas" if name == "adadelta" else "rho"
+        if name in ("adadelta", "adam", "adamw") and foreign in value:
+            raise ValueError(f"{foreign} is no option of {name}")
+        return {"lr": 1.0e-3, "eps": 1.0e-8, **value} if name in ("adam", "adamw") else value
+
+
+class TrainingSection(Section):
+    """How a net is trained alone: step 3, the random baseline and `autostr train`."""
+
+    batch_size: Count = 64
+    optimizer: OptimizerSection = OptimizerSection()
+    epochs: Count = 12
+    epoch_images: Count | None = None  # images that make an epoch; null: the whole set
+    milestones: Milestones = (7, 10)  # epochs after which the learning rate is multiplied by gamma
+    gamma: Annotated[float, Field(gt=0.0, le=1.0)] = 0.1
+    clip: Positive | None = 1.0  # gradient norm; null: not clipped
+    precision: Literal["32", "bf16-mixed"] = "32"
+    device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")] = "auto"
+    threads: Count | None = None  # CPU threads of one trial; null: torch's choice
+
+    @model_validator(mode="after")
+    def _check(self) -> TrainingSection:
+        if any(a >= b for a, b in zip(self.milestones, self.milestones[1:], strict=False)):
+            raise ValueError(f"milestones must rise, not {list(self.milestones)}")
+        return self
+
+
+class EvaluationSection(Section):
+    """How words are decoded when they are counted."""
+
+    decoding: Literal["greedy", "beam"] = "greedy"
+    beam: Count = 5  # width of the beam, used with decoding: beam
+    batch_size: Count = 256

@@ -1,0 +1,79 @@
+"""Reading YAML strictly: no key twice, `1e-6` is a number, and every key's line is known."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from autostr_nni.search_spaces.errors import InputError
+
+Location = tuple[str | int, ...]
+
+
+class _Loader(yaml.SafeLoader):
+    """PyYAML's safe loader, except that exponents need no dot and no sign."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    key: list(value) for key, value in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"^[-+]?[0-9][0-9_]*(\.[0-9_]*)?[eE][-+]?[0-9]+$"),
+    list("-+0123456789"),
+)
+
+
+def read_yaml(path: Path) -> tuple[Any, dict[Location, int]]:
+    """The file's content, and the line (from 1) of every key and list item by its location.
+
+    Raises InputError where the file is missing, is not UTF-8, is no YAML or gives a key twice.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise InputError(f"{path}: there is no such file; give the path of a recipe") from None
+    except IsADirectoryError:
+        raise InputError(f"{path}: is a folder; give the recipe file inside it") from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: is not UTF-8 text (byte {error.start})") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+    loader = _Loader(text)
+    try:
+        node = loader.get_single_node()
+        lines: dict[Location, int] = {}
+        if node is not None:
+            _walk(node, (), lines, path)
+        return (None if node is None else loader.construct_document(node)), lines
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = f":{mark.line + 1}" if mark else ""
+        problem = error.problem or error.context or "cannot be read"
+        raise InputError(f"{path}{line}: is not valid YAML: {problem}") from None
+    except (yaml.YAMLError, ValueError) as error:
+        first = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputError(f"{path}: is not valid YAML: {first}") from None
+    finally:
+        loader.dispose()
+
+
+def _walk(node: yaml.Node, location: Location, lines: dict[Location, int], path: Path) -> None:
+    """Note the lines below `node`, and refuse a key given twice (PyYAML would keep the last in silence)."""
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            line = key.start_mark.line + 1
+            here = (*location, key.value if isinstance(key, yaml.ScalarNode) else str(key.value))
+            if here in lines:
+                dotted = ".".join(map(str, here))
+                raise InputError(f"{path}:{line}: {dotted} is given twice, first on line {lines[here]}")
+            lines[here] = line
+            _walk(value, here, lines, path)
+    elif isinstance(node, yaml.SequenceNode):
+        for index, value in enumerate(node.value):
+            here = (*location, index)
+            lines[here] = value.start_mark.line + 1
+            _walk(value, here, lines, path)
