@@ -44,6 +44,7 @@ class TrainingSection(Section):
     epoch_images: Count | None = None  # images that make an epoch; null: the whole set
     milestones: Milestones = (7, 10)  # epochs after which the learning rate is multiplied by gamma
     gamma: Annotated[float, Field(gt=0.0, le=1.0)] = 0.1
+    patience: Count | None = None  # stop after so many epochs without a better one; null: never
     clip: Positive | None = 1.0  # gradient norm; null: not clipped
     precision: Literal["32", "bf16-mixed"] = "32"
     device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")] = "auto"

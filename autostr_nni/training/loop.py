@@ -1,0 +1,147 @@
+"""The Lightning trainer of a trial: epochs, checkpoints that continue exactly, reports."""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+
+from autostr_nni.recipe.training import TrainingSection
+from autostr_nni.training.records import append_metrics, read_metrics, truncate_metrics
+from autostr_nni.training.tasks import ReadingTask
+
+LAST = "last.ckpt"
+BEST = "best.ckpt"
+
+Report = Callable[[dict[str, Any], bool], None]
+
+
+class EpochEnd(pl.Callback):
+    """After every epoch: keep the best, save where to continue, then record and report the metrics.
+
+    Saving comes before reporting, so a report always has its checkpoint.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        fixed: dict[str, float],
+        report: Report,
+        save_best: Callable[[dict[str, Any]], None] | None = None,
+        patience: int | None = None,
+    ) -> None:
+        self.folder, self.fixed, self.report = folder, fixed, report
+        self.save_best, self.patience = save_best, patience
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        assert isinstance(pl_module, ReadingTask)
+        metrics = self.metrics(pl_module)
+        before = best_epoch(read_metrics(self.folder))
+        if self.save_best and (before is None or rank(metrics) > rank(before)):
+            self.save_best(metrics)
+        save_trainer(trainer, self.folder / LAST)
+        append_metrics(self.folder, metrics)
+        self.report(metrics, False)
+        best = best_epoch(read_metrics(self.folder))
+        if self.patience is not None and best is not None:
+            trainer.should_stop = metrics["epoch"] - best["epoch"] >= self.patience
+
+    def metrics(self, task: ReadingTask) -> dict[str, Any]:
+        """The figures of the epoch that just ended; the same keys every time."""
+        assert task.evaluation is not None, "validation has not run"
+        scores = task.evaluation.scores
+        return {
+            "default": scores.word_accuracy,
+            "loss": task.evaluation.loss,
+            "training_loss": task.mean_training_loss(),
+            "case_sensitive": scores.case_sensitive_accuracy,
+            "one_minus_ned": scores.one_minus_ned,
+            **self.fixed,
+            **task.extra_metrics(),
+            "epoch": task.current_epoch,
+            "images_seen": task.images_seen,
+            "seconds": round(task.seconds, 2),
+        }
+
+
+def rank(metrics: dict[str, Any]) -> tuple[float, float]:
+    """Better is larger: word accuracy, then a smaller loss."""
+    return metrics["default"], -metrics["loss"]
+
+
+def best_epoch(lines: list[dict[str, Any]]) -> dict[str, Any] | None:
+    """The recorded epoch with the best validation word accuracy; the first of equals."""
+    return max(lines, key=rank) if lines else None
+
+
+def save_trainer(trainer: pl.Trainer, path: Path) -> None:
+    """Save the trainer's whole state, whole or not at all."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        trainer.save_checkpoint(temporary)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def device_of(training: TrainingSection) -> tuple[str, list[int] | int | str]:
+    """Lightning's accelerator and devices for the recipe's device."""
+    if training.device == "auto":
+        return ("gpu", 1) if torch.cuda.is_available() else ("cpu", 1)
+    if training.device == "cpu":
+        return "cpu", 1
+    number = int(training.device.partition(":")[2] or 0)
+    return "gpu", [number]
+
+
+def fit(
+    task: ReadingTask,
+    training: TrainingSection,
+    epochs: int,
+    folder: Path,
+    callback: EpochEnd,
+    clip: float | None,
+) -> None:
+    """Train ``task`` for ``epochs`` in all, from ``last.ckpt`` in ``folder`` where there is one."""
+    folder.mkdir(parents=True, exist_ok=True)
+    accelerator, devices = device_of(training)
+    quiet_lightning()
+    trainer = pl.Trainer(
+        max_epochs=epochs,
+        accelerator=accelerator,
+        devices=devices,
+        precision=training.precision,
+        gradient_clip_val=clip if task.automatic_optimization else None,
+        logger=False,
+        enable_checkpointing=False,
+        enable_model_summary=False,
+        enable_progress_bar=sys.stderr.isatty(),
+        num_sanity_val_steps=0,
+        default_root_dir=folder,
+        callbacks=[callback],
+    )
+    last = folder / LAST
+    if last.exists():
+        epoch = torch.load(last, map_location="cpu", weights_only=True)["epoch"]
+        truncate_metrics(folder, epoch)
+        trainer.fit(task, ckpt_path=str(last), weights_only=True)
+    else:
+        truncate_metrics(folder, -1)
+        trainer.fit(task)
+    if trainer.interrupted:
+        raise KeyboardInterrupt
+
+
+def quiet_lightning() -> None:
+    """Keep Lightning's advice out of a trial's log; its errors stay."""
+    import logging
+
+    logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+    warnings.filterwarnings("ignore", message=".*isinstance.treespec.*")

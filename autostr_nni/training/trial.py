@@ -1,0 +1,176 @@
+"""One trial: a proposal in, a trained net and its metrics out. The same for NNI and in-process."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from autostr_nni.data.charset import Charset
+from autostr_nni.models.recognizer import build_recognizer
+from autostr_nni.recipe import Recipe
+from autostr_nni.search_spaces.architecture import Architecture
+from autostr_nni.search_spaces.counting import backbone_costs, total
+from autostr_nni.search_spaces.errors import InputError
+from autostr_nni.search_spaces.space import SearchSpace
+from autostr_nni.search_spaces.stride_path import StridePath
+from autostr_nni.training.checkpoint import Trained, load_trained, save_trained
+from autostr_nni.training.evaluation import evaluate_sets, open_set
+from autostr_nni.training.loop import BEST, EpochEnd, Report, best_epoch, fit
+from autostr_nni.training.operators import MILLION, OperatorSearchTask, build_supernet_recognizer
+from autostr_nni.training.records import ARCHITECTURE, RESULT, read_metrics, read_result, write_atomic
+from autostr_nni.training.tasks import RecognitionTask
+
+STEPS = ("path", "operators", "train")
+
+
+def run_proposal(
+    parameters: Mapping[str, Any], recipe: Recipe, folder: Path, report: Report
+) -> dict[str, Any]:
+    """Run one trial in ``folder``; continue it, or return its result, if it was begun or done before.
+
+    Args:
+        parameters: ``step`` ("path", "operators" or "train"), ``stride_path``, and for "train" ``op_01`` ...
+        report: called with the metrics of each epoch and False, then with the final ones and True.
+
+    Returns:
+        The final metrics: ``default`` (word accuracy on validation, 0 to 1), ``loss``, ``flops_m``,
+        ``params_m`` and more; "operators" adds ``architecture``; "train" adds ``test`` in result.json.
+
+    Raises:
+        InputError: the proposal is not one of the recipe's space, or its data cannot be used.
+        LossNotFinite: training diverged.
+    """
+    done = read_result(folder)
+    if done is not None:
+        report(done["metrics"], True)
+        metrics: dict[str, Any] = done["metrics"]
+        return metrics
+    folder.mkdir(parents=True, exist_ok=True)
+    prepare_torch(recipe)
+    space = recipe.space()
+    step = parameters.get("step")
+    if step == "path":
+        path = StridePath.parse(str(parameters["stride_path"]), space.stage_layers)
+        architecture = space.default_architecture(path, recipe.search.path.default_operation)
+        options = recipe.search.path
+        train_alone(architecture, space, recipe, folder, report, options.epochs, options.epoch_images)
+        final = read_metrics(folder)[-1]
+        result = {"metrics": final}
+    elif step == "operators":
+        path = StridePath.parse(str(parameters["stride_path"]), space.stage_layers)
+        final, probabilities = search_operators(path, space, recipe, folder, report)
+        result = {"metrics": final, "probabilities": probabilities}
+    elif step == "train":
+        architecture = Architecture.from_parameters(parameters, space)
+        result = train_fully(architecture, space, recipe, folder, report)
+        final = result["metrics"]
+    else:
+        raise InputError(f"step: {step!r} is no step of a search, which are {', '.join(STEPS)}")
+    write_atomic(folder / RESULT, json.dumps({"parameters": dict(parameters), **result}, indent=1))
+    report(final, True)
+    return final
+
+
+def prepare_torch(recipe: Recipe) -> None:
+    """Seed torch's global generator, from which all weights are drawn, and set its threads."""
+    if recipe.training.threads is not None:
+        torch.set_num_threads(recipe.training.threads)
+    torch.set_float32_matmul_precision("high")
+    torch.manual_seed(recipe.seed)
+
+
+def fixed_metrics(architecture: Architecture, space: SearchSpace) -> dict[str, float]:
+    """Cost of the backbone; the last two figures vary only in the operator search."""
+    cost = total(backbone_costs(architecture, space))
+    flops = cost.macs / MILLION
+    return {
+        "flops_m": flops,
+        "params_m": cost.params / MILLION,
+        "expected_flops_m": flops,
+        "entropy": 0.0,
+    }
+
+
+def train_alone(
+    architecture: Architecture,
+    space: SearchSpace,
+    recipe: Recipe,
+    folder: Path,
+    report: Report,
+    epochs: int,
+    epoch_images: int | None,
+    full: bool = False,
+) -> None:
+    """Train one architecture from scratch; ``full`` follows the rate schedule and keeps the best net."""
+    training = open_set(recipe, recipe.data.train)
+    validation = open_set(recipe, recipe.data.validation, recipe.data.validation_limit)
+    for dataset in (training, validation):
+        print(dataset.report(), flush=True)
+    recognizer = build_recognizer(architecture, space, recipe.model, training.charset.classes)
+    write_atomic(folder / ARCHITECTURE, architecture.to_json(space))
+    task = RecognitionTask(recognizer, recipe, training, validation, epoch_images, schedule=full)
+
+    def save_best(metrics: dict[str, Any]) -> None:
+        save_trained(folder / BEST, Trained(recognizer, recipe, architecture, space, metrics))
+
+    callback = EpochEnd(
+        folder,
+        fixed_metrics(architecture, space),
+        report,
+        save_best if full else None,
+        recipe.training.patience if full else None,
+    )
+    fit(task, recipe.training, epochs, folder, callback, recipe.training.clip)
+
+
+def train_fully(
+    architecture: Architecture, space: SearchSpace, recipe: Recipe, folder: Path, report: Report
+) -> dict[str, Any]:
+    """Step 3: train by the recipe's ``training``, choose the epoch on validation, then score the test sets."""
+    options = recipe.training
+    train_alone(architecture, space, recipe, folder, report, options.epochs, options.epoch_images, full=True)
+    final = best_epoch(read_metrics(folder))
+    assert final is not None
+    result: dict[str, Any] = {"metrics": final, "architecture": architecture.text}
+    if recipe.data.test:
+        best = load_trained(folder / BEST)
+        result["test"] = evaluate_sets(best.recognizer, recipe, recipe.data.test)
+    return result
+
+
+def search_operators(
+    path: StridePath, space: SearchSpace, recipe: Recipe, folder: Path, report: Report
+) -> tuple[dict[str, Any], list[dict[str, float]]]:
+    """Step 2 on one path: the final metrics with the architecture found, and the probabilities."""
+    training = open_set(recipe, recipe.data.train)
+    arch_validation = open_set(recipe, recipe.data.validation)
+    validation = open_set(recipe, recipe.data.validation, recipe.data.validation_limit)
+    print(training.report(), arch_validation.report(), sep="\n", flush=True)
+    classes = Charset.named(recipe.data.charset).classes
+    recognizer, supernet = build_supernet_recognizer(path, space, recipe, classes)
+    task = OperatorSearchTask(recognizer, supernet, space, recipe, training, validation, arch_validation)
+    callback = SearchEpochEnd(folder, {}, report)
+    epochs = recipe.search.operators.warmup_epochs + recipe.search.operators.epochs
+    fit(task, recipe.training, epochs, folder, callback, None)
+    architecture = task.architecture()
+    write_atomic(folder / ARCHITECTURE, architecture.to_json(space))
+    fixed = fixed_metrics(architecture, space)
+    last = read_metrics(folder)[-1]
+    costs = {key: fixed[key] for key in ("flops_m", "params_m")}
+    return {**last, **costs, "architecture": architecture.text}, task.probabilities()
+
+
+class SearchEpochEnd(EpochEnd):
+    """Reports the cost of the architecture that is the most probable now."""
+
+    def metrics(self, task: Any) -> dict[str, Any]:
+        names = [
+            block.names[i]
+            for block, i in zip(task.supernet.choice_blocks, task.arch.most_probable(), strict=True)
+        ]
+        self.fixed = fixed_metrics(Architecture(task.supernet.path, tuple(names)), task.space)
+        return super().metrics(task)
