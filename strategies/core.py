@@ -1,0 +1,251 @@
+"""Ask/tell: what a search strategy is, and the book of trials that all of ours keep.
+
+A strategy is pure: no clock, no files, no NNI. It is told results in any order and any number at a time, and
+what it proposes depends on the recipe, its seed and those results alone, never on their order.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal, Protocol, runtime_checkable
+
+from autostr_nni.search_spaces.errors import InputError
+
+Parameters = dict[str, Any]  # flat: text and numbers
+Metrics = dict[str, Any]
+Status = Literal["waiting", "running", "done", "failed"]
+
+STATE_VERSION = 1
+RETRY = "-retry"
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A trial to be run. `id` is unique in a search, and fit for a folder's name."""
+
+    id: str
+    parameters: Parameters
+
+
+@runtime_checkable
+class Strategy(Protocol):
+    """What runs trials (NNI's tuner, the in-process runner) may ask of a strategy."""
+
+    @property
+    def name(self) -> str:
+        """The name that `strategies.build` knows it by."""
+
+    @property
+    def finished(self) -> bool:
+        """Nothing is left to be proposed or awaited; `failure` tells whether it ended well."""
+
+    @property
+    def failure(self) -> str | None:
+        """Why the search ended without a result, in a sentence."""
+
+    @property
+    def best(self) -> dict[str, Any] | None:
+        """The result: `id`, `parameters` and `metrics` of the net that was chosen and trained."""
+
+    @property
+    def planned(self) -> int:
+        """How many trials a search without failures has."""
+
+    @property
+    def trials(self) -> list[Trial]:
+        """All trials so far, in the order of proposal, retries after what they repeat."""
+
+    def suggest(self) -> list[Proposal]:
+        """Proposals that may run now, all at once if wished; each is returned once."""
+
+    def pending(self) -> list[Proposal]:
+        """Proposals that were suggested and not yet observed: to be run again after a restart."""
+
+    def observe(self, id: str, metrics: Mapping[str, Any] | None) -> None:
+        """Take a trial's final metrics; None if it failed."""
+
+    def match(self, parameters: Mapping[str, Any]) -> str | None:
+        """The id of the proposal with these parameters; None if the search has none."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that is needed to go on, fit for JSON."""
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from `state_dict()` of the same strategy over the same recipe."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One proposal and what became of it. `reason` says why it failed."""
+
+    id: str
+    parameters: Parameters
+    status: Status = "waiting"
+    metrics: Metrics | None = None
+    reason: str | None = None
+
+    @property
+    def proposal(self) -> Proposal:
+        """What is handed out to be run."""
+        return Proposal(self.id, dict(self.parameters))
+
+    @property
+    def settled(self) -> bool:
+        """It was observed."""
+        return self.status in ("done", "failed")
+
+
+class Book:
+    """The trials of a search, and the parts of a strategy that do not depend on what is searched.
+
+    The whole state is the list of trials: which step is on follows from it. Subclasses give `name` and
+    `_advance`, which adds the trials that became possible, and may refine `_fault`.
+    A failed trial is proposed once more, as `<id>-retry` with the same parameters.
+    """
+
+    name = "book"
+
+    def __init__(self) -> None:
+        self._trials: list[Trial] = []
+        self._failure: str | None = None
+        self._finished = False
+
+    # -- for subclasses
+
+    def _advance(self) -> None:
+        """Add what may be proposed next, or finish; called whenever something was learnt."""
+        raise NotImplementedError
+
+    def _fault(self, trial: Trial, metrics: Mapping[str, Any]) -> str | None:
+        """Why `metrics` are no success of `trial`; None if they are one."""
+        for key in ("loss", "default"):
+            if key in metrics and not _finite(metrics[key]):
+                return f"its {key} is {metrics[key]}"
+        return None
+
+    def _add(self, id: str, parameters: Parameters) -> None:
+        self._trials.append(Trial(id, parameters))
+
+    def _of_step(self, step: str) -> list[Trial]:
+        return [trial for trial in self._trials if trial.parameters["step"] == step]
+
+    def _end(self, failure: str | None = None) -> None:
+        self._finished, self._failure = True, failure
+
+    # -- the protocol
+
+    @property
+    def finished(self) -> bool:
+        """Nothing is left to be proposed or awaited."""
+        return self._finished
+
+    @property
+    def failure(self) -> str | None:
+        """Why the search ended without a result."""
+        return self._failure
+
+    @property
+    def trials(self) -> list[Trial]:
+        """All trials so far, in the order of proposal, retries after what they repeat."""
+        return list(self._trials)
+
+    def suggest(self) -> list[Proposal]:
+        """Proposals that may run now; each is returned once."""
+        new = [trial for trial in self._trials if trial.status == "waiting"]
+        self._trials = [replace(t, status="running") if t.status == "waiting" else t for t in self._trials]
+        return [trial.proposal for trial in new]
+
+    def pending(self) -> list[Proposal]:
+        """Proposals that were suggested and not yet observed."""
+        return [trial.proposal for trial in self._trials if trial.status == "running"]
+
+    def observe(self, id: str, metrics: Mapping[str, Any] | None) -> None:
+        """Take a trial's final metrics; None, or a loss that is no finite number, is a failure.
+
+        A trial that was observed already stays as it is. Raises KeyError for an id of another search.
+        """
+        index = next((i for i, trial in enumerate(self._trials) if trial.id == id), None)
+        if index is None:
+            raise KeyError(f"the search has no trial {id!r}")
+        trial = self._trials[index]
+        if trial.settled:
+            return
+        reason = "the trial ended without a result" if metrics is None else self._fault(trial, metrics)
+        kept = None if metrics is None else dict(metrics)
+        status: Status = "done" if reason is None else "failed"
+        self._trials[index] = replace(trial, status=status, metrics=kept, reason=reason)
+        if reason is not None and not id.endswith(RETRY):
+            self._trials.insert(index + 1, Trial(id + RETRY, dict(trial.parameters)))
+        self._advance()
+
+    def match(self, parameters: Mapping[str, Any]) -> str | None:
+        """The id of the trial with these parameters: one that is awaited, else one observed, else None.
+
+        Keys that a proposal of ours never carries are passed over.
+        """
+        same = [t for t in self._trials if all(parameters.get(k) == v for k, v in t.parameters.items())]
+        same.sort(key=lambda t: ("running", "waiting", "done", "failed").index(t.status))
+        return same[0].id if same else None
+
+    def state_dict(self) -> dict[str, Any]:
+        """The trials, fit for JSON: numbers that JSON lacks become text."""
+        return {
+            "version": STATE_VERSION,
+            "strategy": self.name,
+            "trials": [
+                {
+                    "id": t.id,
+                    "parameters": dict(t.parameters),
+                    "status": t.status,
+                    "metrics": _plain(t.metrics),
+                    "reason": t.reason,
+                }
+                for t in self._trials
+            ],
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from a state. Raises InputError where it is another strategy's or another recipe's."""
+        if state.get("version") != STATE_VERSION or not isinstance(state.get("trials"), list):
+            raise InputError("the saved search state is of another version; start in a new folder")
+        if state.get("strategy") != self.name:
+            raise InputError(
+                f"the saved search state is of the strategy {state.get('strategy')!r}, not {self.name!r}; "
+                "start in a new folder"
+            )
+        planned = {t.id: t.parameters for t in self._trials if not t.id.endswith(RETRY)}
+        saved = [Trial(**item) for item in state["trials"]]
+        known = {t.id: t.parameters for t in saved}
+        if any(known.get(id) != parameters for id, parameters in planned.items()):
+            raise InputError("the saved search state is of another recipe; start in a new folder")
+        self._trials, self._failure, self._finished = saved, None, False
+        self._advance()
+
+
+def succeeded(trials: list[Trial]) -> list[Trial]:
+    """Those that ended well."""
+    return [trial for trial in trials if trial.status == "done"]
+
+
+def reasons(trials: list[Trial], shown: int = 3) -> str:
+    """Why trials failed, for a sentence."""
+    failed = [f"{t.id}: {t.reason}" for t in trials if t.status == "failed"]
+    rest = len(failed) - shown
+    return "; ".join(failed[:shown]) + (f"; and {rest} more" if rest > 0 else "")
+
+
+def _finite(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _plain(value: Any) -> Any:
+    """`value` without NaN and infinities, which strict JSON readers refuse."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value

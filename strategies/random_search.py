@@ -1,0 +1,93 @@
+"""The baseline of the paper: architectures drawn at random from the same space, each trained alone."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from autostr_nni.search_spaces.errors import InputError
+from autostr_nni.search_spaces.space import SearchSpace
+from autostr_nni.search_spaces.stride_path import StridePath
+
+from .core import Book, Trial, reasons, succeeded
+
+# Draws in a row that only repeat what was drawn before the space is taken to be exhausted.
+_REPEATS = 1000
+
+
+class RandomSearch(Book):
+    """`count` distinct architectures within a budget; the best is the most accurate on validation words."""
+
+    name = "random"
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        count: int,
+        seed: int,
+        max_macs: int | None = None,
+        paths: Sequence[StridePath] | None = None,
+    ) -> None:
+        """Draw the architectures, each of those allowed with the same chance.
+
+        Args:
+            space: where to draw.
+            count: how many.
+            seed: the same seed draws the same ones.
+            max_macs: MACs that a backbone may have at most; None: no budget.
+            paths: stride paths to keep to; None: all of the space.
+
+        Raises:
+            InputError: the space holds fewer within the budget.
+        """
+        super().__init__()
+        if count < 1:
+            raise InputError(f"search.random.count must be at least 1, not {count}")
+        rng = random.Random(seed)
+        drawn: dict[str, dict[str, str]] = {}
+        repeats = 0
+        while len(drawn) < count:
+            architecture = space.sample(rng, max_macs=max_macs, paths=paths)
+            repeats = repeats + 1 if architecture.text in drawn else 0
+            drawn[architecture.text] = architecture.to_parameters()
+            if repeats == _REPEATS:
+                raise InputError(
+                    f"search.random.count: {count} distinct architectures within the budget were not to be "
+                    f"found, only {len(drawn)}; lower the count or raise search.operators.budget_m"
+                )
+        digits = len(str(count))
+        for number, parameters in enumerate(drawn.values(), 1):
+            self._add(f"random-{number:0{digits}d}", {"step": "train", **parameters})
+
+    @property
+    def planned(self) -> int:
+        """Trials of a search without failures."""
+        return sum(not trial.id.endswith("-retry") for trial in self.trials)
+
+    @property
+    def best(self) -> dict[str, Any] | None:
+        """The most accurate net so far; of equals the one with the lower loss, then the one drawn first."""
+        done = succeeded(self.trials)
+        if not done:
+            return None
+
+        def key(trial: Trial) -> tuple[float, float]:
+            metrics = trial.metrics or {}
+            return -metrics["default"], metrics.get("loss", float("inf"))
+
+        first = min(done, key=key)
+        return {"id": first.id, "parameters": dict(first.parameters), "metrics": dict(first.metrics or {})}
+
+    def _fault(self, trial: Trial, metrics: Mapping[str, Any]) -> str | None:
+        if "default" not in metrics:
+            return "it reported no accuracy"
+        return super()._fault(trial, metrics)
+
+    def _advance(self) -> None:
+        trials = self.trials
+        if all(trial.settled for trial in trials):
+            done = succeeded(trials)
+            self._end(
+                None if done else f"none of the {self.planned} nets could be trained ({reasons(trials)})"
+            )
