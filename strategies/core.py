@@ -199,7 +199,7 @@ class Book:
                     "id": t.id,
                     "parameters": dict(t.parameters),
                     "status": t.status,
-                    "metrics": _plain(t.metrics),
+                    "metrics": plain(t.metrics),
                     "reason": t.reason,
                 }
                 for t in self._trials
@@ -240,12 +240,12 @@ def _finite(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """`value` without NaN and infinities, which strict JSON readers refuse."""
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
     if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     return value
