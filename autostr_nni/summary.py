@@ -84,7 +84,7 @@ def architecture_text(parameters: Mapping[str, Any]) -> str | None:
 
 
 def summarize(trials: Iterable[TrialRecord]) -> dict[str, Any]:
-    """The findings as plain data: ``paths`` (lowest loss first), ``architectures`` (most accurate first), ``best``."""
+    """The findings as plain data: ``paths`` by loss, ``architectures`` by word accuracy, and ``best``."""
     trials = list(trials)
     good = [trial for trial in trials if trial.metrics is not None]
     paths = sorted(

@@ -1,0 +1,226 @@
+"""Starting NNI's manager for an experiment file, following it to its end, and stopping all of it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shlex
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import requests
+
+from autostr_nni.nni.experiment_file import ExperimentFile
+from autostr_nni.nni.rest import LOOPBACK, Manager, exempt_loopback
+from autostr_nni.search_spaces.errors import InputError
+
+PRELOAD = Path(__file__).with_name("preload.cjs")
+STOP_PATIENCE = 20.0  # seconds for the manager to end its trials (NNI kills them after 5) and itself
+
+
+class SearchError(Exception):
+    """The experiment could not be started or did not end well; the text is one sentence."""
+
+
+def choose_port(port: int | None, host: str = LOOPBACK) -> int:
+    """``port``, or a free one. Raises InputError if it is taken: NNI itself reports that as "(message)"."""
+    if port is not None and not 0 < port < 65536:
+        raise InputError(f"--port must be from 1 to 65535, not {port}")
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOOPBACK if ":" in host else host, port or 0))
+        except socket.gaierror:
+            raise InputError(
+                f"--host {host} is not an address of this machine; use one, or 0.0.0.0 for all"
+            ) from None
+        except OSError as error:
+            if port is None or error.errno == 99:  # EADDRNOTAVAIL
+                raise InputError(
+                    f"--host {host} is not an address of this machine; use 0.0.0.0 for all"
+                ) from None
+            raise InputError(
+                f"port {port} is in use; choose another with --port, or leave --port out to take a free one"
+            ) from None
+        return int(probe.getsockname()[1])
+
+
+def manager_environment(host: str, concurrency: int, owned: bool) -> dict[str, str]:
+    """This process's environment with what the manager, the tuner and the trials need on top."""
+    environment = dict(os.environ)
+    options = environment.get("NODE_OPTIONS", "")
+    environment["AUTOSTR_NODE_OPTIONS"] = options
+    quoted = str(PRELOAD).replace("\\", "\\\\").replace('"', '\\"')
+    environment["NODE_OPTIONS"] = f'--require "{quoted}" {options}'.strip()
+    environment["AUTOSTR_HOST"] = host
+    environment["AUTOSTR_OWNER"] = str(os.getpid()) if owned else ""
+    environment["PYTHONUTF8"] = "1"  # NNI opens a trial's log in the locale's encoding
+    # `python` of a trialCommand is the one that runs the search, whether or not its environment is active.
+    environment["PATH"] = os.pathsep.join(
+        [str(Path(sys.executable).parent), environment.get("PATH", os.defpath)]
+    )
+    threads = max(1, len(os.sched_getaffinity(0)) // concurrency)
+    environment.setdefault("OMP_NUM_THREADS", str(threads))
+    exempt_loopback(environment)
+    return environment
+
+
+@contextlib.contextmanager
+def _as_environment(environment: dict[str, str]) -> Iterator[None]:
+    before = dict(os.environ)
+    os.environ.update(environment)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+class RunningExperiment:
+    """An NNI experiment on this machine and the processes that belong to it."""
+
+    def __init__(self, id: str, port: int, directory: Path, process: psutil.Process) -> None:
+        self.id = id
+        self.port = port
+        self.folder = directory / id
+        self.address = f"http://{LOOPBACK}:{port}"
+        self.manager = Manager(self.address)
+        self._process = process
+
+    @property
+    def alive(self) -> bool:
+        try:
+            return bool(self._process.status() != psutil.STATUS_ZOMBIE)
+        except psutil.NoSuchProcess:
+            return False
+
+    def status(self) -> tuple[str, list[str]]:
+        """NNI's word for the experiment's state, and the errors it has noted."""
+        reply = self.manager.get("check-status")
+        return (
+            (reply["status"], list(reply.get("errors", [])))
+            if isinstance(reply, dict)
+            else ("INITIALIZED", [])
+        )
+
+    def rows(self) -> list[dict[str, Any]]:
+        """NNI's list of trials."""
+        return list(self.manager.get("trial-jobs") or [])
+
+    def stop(self) -> None:
+        """End the manager and every process below it, trials and their children included."""
+        family = self._family()
+        if self.alive:
+            with contextlib.suppress(requests.RequestException):
+                self.manager.request("DELETE", "experiment", timeout=5)
+            deadline = time.monotonic() + STOP_PATIENCE
+            while self.alive and time.monotonic() < deadline:
+                family |= self._family()
+                time.sleep(0.1)
+        family |= self._family()
+        # NNI kills a trial's first process only, and a manager that hangs kills nothing.
+        for process in family:
+            with contextlib.suppress(psutil.Error):
+                process.kill()
+        psutil.wait_procs(list(family), timeout=5)
+
+    def _family(self) -> set[psutil.Process]:
+        try:
+            return {self._process, *self._process.children(recursive=True)}
+        except psutil.Error:
+            return set()
+
+
+def start_experiment(experiment: ExperimentFile, port: int, host: str, detach: bool) -> RunningExperiment:
+    """Start NNI's manager. Raises InputError if NNI refuses the file, SearchError if it does not start."""
+    with _as_environment(manager_environment(host, experiment.concurrency, owned=not detach)):
+        from nni.experiment import Experiment, RunMode
+        from nni.experiment.config import ExperimentConfig
+        from nni.runtime.log import silence_stdout
+
+        silence_stdout()
+        try:
+            config = ExperimentConfig(**experiment.config)
+            config.validate()
+        except Exception as error:  # NNI raises anything, from AssertionError to TypeError
+            raise InputError(
+                f"{experiment.path}: {str(error) or 'NNI refuses this experiment file'}"
+            ) from None
+        handle = Experiment(config)
+        log = experiment.directory / handle.id / "log"
+        try:
+            # RunMode.Detach: output goes to files, and stopping is ours: NNI would wait without a limit.
+            handle.start(port, run_mode=RunMode.Detach)
+        except (Exception, KeyboardInterrupt) as error:
+            _kill(handle._proc)
+            if isinstance(error, KeyboardInterrupt):
+                raise
+            raise SearchError(f"NNI's manager did not start ({error}); its log: {log}") from error
+        assert handle._proc is not None
+        process = psutil.Process(handle._proc.pid)
+        handle._stop_logging()
+    return RunningExperiment(handle.id, port, experiment.directory, process)
+
+
+def _kill(process: Any) -> None:
+    if process is not None:
+        with contextlib.suppress(psutil.Error):
+            family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
+            for member in family:
+                with contextlib.suppress(psutil.Error):
+                    member.kill()
+
+
+def follow(
+    running: RunningExperiment,
+    changed: Callable[[list[dict[str, Any]]], None],
+    interval: float = 1.0,
+) -> tuple[str, list[str], list[dict[str, Any]]]:
+    """Wait for the end; ``changed`` is called with NNI's rows when one of them has changed.
+
+    Returns NNI's status (DONE, ERROR or STOPPED), its errors and the rows. Raises SearchError if the manager
+    dies.
+    """
+    seen = None
+    silent = 0
+    while True:
+        try:
+            status, errors = running.status()
+            rows = running.rows()
+            silent = 0
+        except requests.RequestException as error:
+            silent += 1
+            if not running.alive or silent > 30:
+                log = shlex.quote(str(running.folder / "log"))
+                raise SearchError(f"NNI's manager is gone ({type(error).__name__}); its log: {log}") from None
+            time.sleep(interval)
+            continue
+        state = sorted((row["trialJobId"], row["status"]) for row in rows)
+        if state != seen:
+            seen = state
+            changed(rows)
+        if status in ("DONE", "ERROR", "STOPPED"):
+            return status, errors, rows
+        time.sleep(interval)
+
+
+@contextlib.contextmanager
+def stoppable() -> Iterator[None]:
+    """Within, SIGTERM and SIGHUP raise KeyboardInterrupt like Ctrl-C, so that what was started is stopped."""
+
+    def interrupt(number: int, frame: Any) -> None:
+        raise KeyboardInterrupt
+
+    handled = (signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, interrupt) for number in handled}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,115 @@
+// Loaded into the process of NNI's manager with NODE_OPTIONS="--require THIS". It mends two things of NNI 3.0:
+//
+// 1. The manager hands parameters to trials in the order in which they ask (microsoft/nni issue 5726). Here a
+//    trial gets its name before it is started and its parameter is kept under that name.
+// 2. The manager listens on every interface and asks for no password. Here it listens on loopback only, unless
+//    AUTOSTR_HOST names another address.
+//
+// It also ends the manager when the process that started it (AUTOSTR_OWNER) is gone.
+'use strict';
+
+const Module = require('module');
+const net = require('net');
+
+const LOOPBACK = '127.0.0.1';
+const host = process.env.AUTOSTR_HOST || LOOPBACK;
+const owner = Number(process.env.AUTOSTR_OWNER || 0);
+
+// The manager's own children (tuner, trials) must not load this file; they are told that it is at work.
+if (process.env.AUTOSTR_NODE_OPTIONS) {
+  process.env.NODE_OPTIONS = process.env.AUTOSTR_NODE_OPTIONS;
+} else {
+  delete process.env.NODE_OPTIONS;
+}
+process.env.AUTOSTR_OWN_PARAMETERS = '1';
+
+// --- addresses -----------------------------------------------------------------------------------------------
+
+const listen = net.Server.prototype.listen;
+net.Server.prototype.listen = function (...args) {
+  if (typeof args[0] !== 'number' || typeof args[1] === 'string') {
+    return listen.apply(this, args);
+  }
+  const everywhere = host === '0.0.0.0' || host === '::';
+  args.splice(1, 0, everywhere ? host : LOOPBACK);
+  if (!everywhere) {
+    // NNI's own parts always speak to "localhost", which is ::1 first on some machines.
+    this.once('listening', () => alsoListen(this, host === LOOPBACK ? ['::1'] : ['::1', host]));
+  }
+  return listen.apply(this, args);
+};
+
+function alsoListen(server, hosts) {
+  for (const address of hosts) {
+    const door = net.createServer({ allowHalfOpen: true }, (socket) => server.emit('connection', socket));
+    door.on('error', (error) => {
+      // No IPv6 on this machine is no fault; an address that was asked for is.
+      if (address === host) console.error(`autostr: cannot listen on ${address}: ${error.message}`);
+    });
+    listen.call(door, server.address().port, address);
+    server.once('close', () => door.close());
+    door.unref();
+  }
+}
+
+// --- a parameter reaches its own trial -------------------------------------------------------------------------
+
+const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
+
+async function submitTrialJob(form) {
+  const { getLogger } = requireOf(this, 'common/log');
+  const { uniqueString } = requireOf(this, 'common/utils');
+  const logger = getLogger('autostr');
+  await this.startDeferred.promise;
+  const id = form.id || uniqueString(5); // a trial that is resumed keeps its name
+  this.allocatedParameters.set(id, form.hyperParameters.value);
+  let envId = form.envId;
+  let submitTime;
+  for (;;) {
+    envId = this.environments.some((env) => env.id === envId) ? envId : this.schedule();
+    if (envId !== null) {
+      submitTime = Date.now();
+      try {
+        const created = await this.v3.createTrial(envId, this.config.trialCommand, 'trial_code', form.sequenceId, id);
+        if (created !== null) break;
+      } catch (error) {
+        logger.error('Exception when creating trial', id, ':', error);
+      }
+    }
+    await pause(1000); // no environment, or no free GPU, for now
+    envId = undefined;
+  }
+  const trial = this.trialJobs[id] || { id, status: 'WAITING', workingDirectory: '_unset_' };
+  Object.assign(trial, { submitTime, form, envId, url: trialUrl(this, envId, id) });
+  this.trialJobs[id] = trial;
+  return trial;
+}
+
+function trialUrl(service, envId, id) {
+  const { globals } = requireOf(service, 'common/globals');
+  const env = service.environments.find((item) => item.id === envId);
+  if (env && env.host) {
+    return `${env.host}:~/nni-experiments/${globals.args.experimentId}/environments/${envId}/trials/${id}`;
+  }
+  return require('path').join(globals.paths.experimentRoot, 'environments', envId, 'trials', id);
+}
+
+const load = Module._load;
+const requireOf = (service, name) => load.call(Module, name, service.__autostrParent, false);
+Module._load = function (request, parent, isMain) {
+  const loaded = load.call(this, request, parent, isMain);
+  const service = loaded && loaded.V3asV1;
+  if (service && !service.prototype.__autostrParent) {
+    service.prototype.__autostrParent = parent;
+    service.prototype.submitTrialJob = submitTrialJob;
+  }
+  return loaded;
+};
+
+// --- no manager without its owner ------------------------------------------------------------------------------
+
+if (owner) {
+  setInterval(() => {
+    if (process.ppid !== owner) process.kill(process.pid, 'SIGTERM');
+  }, 1000).unref();
+}

@@ -1,0 +1,60 @@
+"""NNI manager's REST interface on this machine, never through a proxy."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import requests
+
+LOOPBACK = "127.0.0.1"
+FINAL_STATUSES = frozenset({"SUCCEEDED", "FAILED", "USER_CANCELED", "SYS_CANCELED", "EARLY_STOPPED"})
+
+
+def exempt_loopback(environment: dict[str, str]) -> None:
+    """Keep proxies away from loopback: NNI's own parts speak to ``localhost`` through any proxy."""
+    for key in ("no_proxy", "NO_PROXY"):
+        hosts = [host for host in environment.get(key, "").split(",") if host]
+        hosts += [host for host in ("localhost", LOOPBACK, "::1") if host not in hosts]
+        environment[key] = ",".join(hosts)
+
+
+class Manager:
+    """A manager by its address, as ``http://127.0.0.1:8080``; raises ``requests.RequestException``."""
+
+    def __init__(self, address: str) -> None:
+        self.address = address.rstrip("/")
+        self._session = requests.Session()
+        self._session.trust_env = False  # no proxy, no .netrc
+
+    @classmethod
+    def of_tuner(cls) -> Manager | None:
+        """The manager of this process's tuner; None outside NNI's dispatcher."""
+        channel = os.environ.get("NNI_TUNER_COMMAND_CHANNEL", "")
+        return cls._of_channel(channel, "/tuner") if channel else None
+
+    @classmethod
+    def of_trial(cls) -> Manager | None:
+        """The manager, or a remote worker's keeper, of this process's trial; None outside a trial."""
+        channel = os.environ.get("NNI_TRIAL_COMMAND_CHANNEL", "")
+        return cls._of_channel(channel, "/env/") if channel.startswith("http") else None
+
+    @classmethod
+    def _of_channel(cls, channel: str, end: str) -> Manager:
+        address = channel.rpartition(end)[0].replace("ws://", "http://", 1)
+        return cls(address.replace("//localhost", f"//{LOOPBACK}", 1))
+
+    def get(self, path: str) -> Any:
+        return self.request("GET", path)
+
+    def put(self, path: str, content: Any) -> None:
+        self.request("PUT", path, content)
+
+    def request(self, method: str, path: str, content: Any = None, timeout: float = 20) -> Any:
+        """The answer's JSON, or None where the answer is empty."""
+        url = f"{self.address}/api/v1/nni/{path}"
+        with self._session.request(method, url, json=content, timeout=timeout) as reply:
+            reply.raise_for_status()
+            if "json" not in reply.headers.get("Content-Type", ""):
+                return None
+            return reply.json()

@@ -1,0 +1,131 @@
+"""A trial of an NNI experiment: ``python -m autostr_nni.trial --recipe recipe.yml`` as its ``trialCommand``.
+
+Takes the parameters that NNI made for this very trial, runs that step of the search in the trial's folder
+(``$NNI_OUTPUT_DIR``) and reports to NNI. Started again under the same id it goes on from its checkpoint.
+"""
+
+from __future__ import annotations
+
+import argparse
+import codecs
+import contextlib
+import json
+import locale
+import math
+import os
+import signal
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from autostr_nni.search_spaces.errors import InputError
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Exit status: 0, or 2 after a sentence on stderr for bad input, or 130 when NNI cancels the trial."""
+    parser = argparse.ArgumentParser(
+        prog="python -m autostr_nni.trial", description="One trial of an NNI experiment."
+    )
+    parser.add_argument("--recipe", required=True, type=Path, help="the search's recipe")
+    arguments = parser.parse_args(argv)
+    _ensure_utf8(sys.argv[1:] if argv is None else list(argv))
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _cancelled)
+    try:
+        run(arguments.recipe)
+    except InputError as error:
+        print(f"autostr: error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("autostr: the trial was cancelled", file=sys.stderr)
+        return 130
+    finally:
+        _end_children()
+    return 0
+
+
+def run(recipe_path: Path) -> dict[str, Any]:
+    """The trial itself; returns its final metrics."""
+    from autostr_nni.nni.parameters import own_parameter
+    from autostr_nni.recipe import load_recipe
+    from autostr_nni.summary import PARAMETERS
+
+    recipe = load_recipe(recipe_path)
+    parameters = own_parameter()
+    folder = Path(os.environ["NNI_OUTPUT_DIR"])
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / PARAMETERS).write_text(
+        json.dumps({"parameters": parameters}, indent=1) + "\n", encoding="utf-8"
+    )
+    print(f"trial {os.environ.get('NNI_TRIAL_JOB_ID')}: {parameters}", flush=True)
+
+    from autostr_nni.training.trial import run_proposal
+
+    reports = Reports()
+    metrics = run_proposal(parameters, recipe, folder, reports)
+    if not reports.final:
+        reports(metrics, True)
+    return metrics
+
+
+class Reports:
+    """Sends reports to NNI; what NNI does not take is said and left: the files of the trial are the truth."""
+
+    def __init__(self, tries: int = 5) -> None:
+        self.final = False
+        self._tries = tries
+
+    def __call__(self, metrics: Mapping[str, Any], final: bool) -> None:
+        import nni
+        import requests
+
+        if final and self.final:
+            return
+        self.final = self.final or final
+        send = nni.report_final_result if final else nni.report_intermediate_result
+        for attempt in range(self._tries if final else 1):
+            try:
+                send(for_nni(metrics))
+                return
+            except requests.RequestException as error:
+                print(f"autostr: warning: NNI does not take a report: {error}", file=sys.stderr)
+                time.sleep(2**attempt if final else 0)
+
+
+def for_nni(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """``metrics`` as the page and the database take them: flat, and without NaN or infinity (no JSON)."""
+    plain: dict[str, Any] = {}
+    for key, value in metrics.items():
+        if isinstance(value, float) and not math.isfinite(value):
+            plain[key] = 0.0 if key == "default" else str(value)
+        elif isinstance(value, bool | int | float | str):
+            plain[key] = value
+    plain.setdefault("default", 0.0)
+    return plain
+
+
+def _ensure_utf8(arguments: list[str]) -> None:
+    """Start over in UTF-8 mode if the locale is another: NNI opens the trial's log in its encoding."""
+    encoding = codecs.lookup(locale.getpreferredencoding(False)).name
+    if encoding != "utf-8" and not sys.flags.utf8_mode:
+        command = [sys.executable, "-X", "utf8", "-m", "autostr_nni.trial", *arguments]
+        os.execve(sys.executable, command, {**os.environ, "PYTHONUTF8": "1"})
+
+
+def _cancelled(number: int, frame: Any) -> None:
+    raise KeyboardInterrupt
+
+
+def _end_children() -> None:
+    """NNI kills a trial's own process only: take loaders' workers along."""
+    import psutil
+
+    for child in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.Error):
+            child.kill()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
