@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, field_validator, mo
 
 from autostr_nni.recipe.base import Count, Folder, Folders, Section
 
+PathList = Annotated[tuple[Folder, ...], Field(strict=False)]
 CHARSETS = ("printable", "alphanumeric", "lowercase", "digits")
 
 
@@ -48,23 +49,33 @@ def _named_sets(value: Any) -> Any:
 
 
 class SynthSet(Section):
-    """One set of words to be rendered: how many, which words and how they look."""
+    """One set of words to be rendered: how many, which words and how they look.
+
+    Sets of different `split` share no word. The charset is the recipe's.
+    """
 
     count: Count
-    seed: Annotated[int, Field(ge=0)] | None = None  # null: the recipe's seed
-    split: Literal["train", "validation", "test"] | None = None  # disjoint parts of the words; null: all
+    seed: Annotated[int, Field(ge=0)] | None = (
+        None  # null: the recipe's seed plus the set's place in the list
+    )
+    split: Literal["train", "validation", "test"] | None = None  # 80, 10, 10 % of the words; null: all
     source: Literal["words", "digits"] = "words"
     lexicon: Folder | None = None  # a file of words, one a line; null: English words by frequency
     digits: Annotated[tuple[Count, Count], Field(strict=False)] = (1, 3)  # shortest and longest number
     min_length: Count = 1
-    max_length: Count = 25
+    max_length: Count | None = None  # null: data.max_length
     style: Literal["mild", "scene"] = "scene"
+    height: Annotated[int, Field(ge=8, le=512)] = 40  # of the tallest image, in pixels
+    exclude: PathList = ()  # word lists or sets whose words are not used
+    fonts: PathList = ()  # folders of fonts, beside the system's
+    system_fonts: bool = True
+    backgrounds: PathList = ()  # folders of images to write on, beside the drawn backgrounds
 
     @model_validator(mode="after")
     def _check(self) -> SynthSet:
         if self.digits[0] > self.digits[1]:
             raise ValueError(f"digits must rise, not {list(self.digits)}")
-        if self.min_length > self.max_length:
+        if self.max_length is not None and self.min_length > self.max_length:
             raise ValueError(f"min_length {self.min_length} is above max_length {self.max_length}")
         if self.source == "digits" and self.lexicon is not None:
             raise ValueError("lexicon goes with source: words, not with source: digits")
@@ -90,3 +101,20 @@ class DataSection(Section):
     @classmethod
     def _no_synth(cls, value: Any) -> Any:
         return {} if value is None else value
+
+    def synth_specs(self, seed: int) -> dict[Path, dict[str, Any]]:
+        """What to render into which folder, as `data.synth.spec.SynthSpec.from_dict` takes it.
+
+        `seed` is the recipe's, for sets without their own.
+        """
+        specs: dict[Path, dict[str, Any]] = {}
+        for place, (folder, words) in enumerate(self.synth.items()):
+            spec = words.model_dump(mode="json", exclude={"lexicon", "digits"})
+            spec["seed"] = seed + place if words.seed is None else words.seed
+            spec["max_length"] = words.max_length or self.max_length
+            spec["charset"] = self.charset
+            spec["source"] = "english" if words.lexicon is None else str(words.lexicon)
+            if words.source == "digits":
+                spec["source"] = f"digits:{words.digits[0]}-{words.digits[1]}"
+            specs[folder] = spec
+        return specs

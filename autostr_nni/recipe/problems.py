@@ -2,34 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
 from autostr_nni.recipe.yaml_file import Location
 
 SHOWN = 5  # findings put into one message
+Model = type[BaseModel]
 
 
 def describe(
-    error: ValidationError,
-    raw: Any,
-    model: type[BaseModel],
-    name: str,
-    lines: dict[Location, int] | None = None,
+    error: ValidationError, raw: Any, model: Model, name: str, lines: Mapping[Location, int] | None = None
 ) -> str:
     """One message for all findings, each as `file:line: dotted.key …`. `raw` is what was validated."""
     found: list[str] = []
     for item in error.errors():
-        location = _location(item, raw)
-        line = (
-            next((lines[location[:n]] for n in range(len(location), 0, -1) if location[:n] in lines), None)
-            if (lines)
-            else None
-        )
-        where = name if line is None else f"{name}:{line}"
-        sentence = f"{where}: {_sentence(item, location, raw, model)}"
+        if item["type"] == "too_short" and item["input"]:
+            continue  # only because some of the values are wrong, which is told already
+        location, sentence = _sentence(item, _location(item, raw), model)
+        given = [location[:length] for length in range(len(location), 0, -1)]
+        line = next((lines[part] for part in given if part in lines), None) if lines else None
+        sentence = f"{name}: {sentence}" if line is None else f"{name}:{line}: {sentence}"
         if sentence not in found:
             found.append(sentence)
     rest = len(found) - SHOWN
@@ -40,7 +36,7 @@ def _location(item: Any, raw: Any) -> Location:
     """The finding's location in the file: what pydantic adds for unions and dict keys is left out."""
     kept: list[str | int] = []
     for part in item["loc"]:
-        if isinstance(raw, dict) and (part in raw or item["type"] == "missing"):
+        if isinstance(raw, dict) and (part in raw or (item["type"] == "missing" and isinstance(part, str))):
             raw = raw.get(part)
         elif isinstance(raw, list | tuple) and isinstance(part, int) and part < len(raw):
             raw = raw[part]
@@ -50,54 +46,93 @@ def _location(item: Any, raw: Any) -> Location:
     return tuple(kept)
 
 
-def _sentence(item: Any, location: Location, raw: Any, model: type[BaseModel]) -> str:
-    key = ".".join(map(str, location))
-    value, kind, ctx = item["input"], item["type"], item.get("ctx", {})
+def _sentence(item: Any, location: Location, model: Model) -> tuple[Location, str]:
+    """The finding in words, and the location it turned out to be about."""
+    key, value, kind = _dotted(location), item["input"], item["type"]
+    ctx = item.get("ctx", {})
     if kind == "extra_forbidden":
-        return f"{key} is no key of a recipe{_nearest_key(location, model)}"
-    if kind == "missing":
-        return f"{key} is missing"
+        return location, f"{key} is no key of a recipe{_nearest_key(location, model)}"
+    if kind == "missing" and location and location[-1] == item["loc"][-1]:
+        return location, f"{key} is missing"
     if kind == "value_error":
-        text = str(ctx.get("error", item["msg"]))
-        # A section's own check names its key itself; a value's check starts with a verb.
-        return (
-            f"{key} {text}"
-            if text.startswith(("must ", "is ", "has ", "names ", "needs "))
-            else (f"{key}: {text}" if key else text)
-        )
+        return _own_check(str(ctx.get("error", item["msg"])), location, model)
     if kind in ("model_type", "model_attributes_type", "dict_type"):
-        return f"{key or 'the file'} must be a mapping of keys to values, not {_shown(value)}"
+        return location, f"{key or 'the file'} must be a mapping of keys to values, not {_shown(value)}"
     if kind == "literal_error":
-        return f"{key} must be {ctx['expected']}, not {_shown(value)}{_nearest_value(value, ctx['expected'])}"
-    if kind == "string_type" and not isinstance(value, dict | list):
-        return f"{key} must be text, not {_shown(value)}; put quotes around it"
-    message = item["msg"].removeprefix("Input should be ").removeprefix("Input should ")
-    message = message.removeprefix("a valid ").replace("integer", "whole number")
-    if kind == "string_pattern_mismatch":
-        message = {"training.device": "auto, cpu, cuda or cuda:0"}.get(key, message)
-    return f"{key} must be {message}, not {_shown(value)}"
+        nearest = _nearest_value(value, ctx["expected"])
+        return location, f"{key} must be {ctx['expected']}, not {_shown(value)}{nearest}"
+    return location, f"{key} must {_demand(kind, item, key)}, not {_shown(value)}"
 
 
-def _nearest_key(location: Location, model: type[BaseModel]) -> str:
+def _own_check(text: str, location: Location, model: Model) -> tuple[Location, str]:
+    """The words of a check of ours; a section's check starts with the key it is about, `milestones must …`."""
+    first, _, rest = text.partition(" ")
+    inner = tuple(first.removesuffix(":").split("."))
+    if _field(model, (*location, *inner)) is not None:
+        location = (*location, *inner)
+        return location, f"{_dotted(location)}{':' if first.endswith(':') else ''} {rest}"
+    return location, f"{_dotted(location)} {text}" if location else text
+
+
+def _demand(kind: str, item: Any, key: str) -> str:
+    """What pydantic asks for, to follow the word `must`."""
+    own = {
+        "tuple_type": "be a list",
+        "int_type": "be a whole number",
+        "float_type": "be a number",
+        "bool_type": "be true or false",
+        "missing": "have more values",
+        "invalid_key": "have text for keys",
+        "string_type": "be text (put quotes around it)",
+        "string_pattern_mismatch": "be auto, cpu, cuda or one GPU such as cuda:0"
+        if "device" in key
+        else None,
+    }.get(kind)
+    if own is not None:
+        return own
+    ctx = item.get("ctx", {})
+    if kind in ("too_short", "too_long"):
+        limit = f"at least {ctx['min_length']}" if kind == "too_short" else f"at most {ctx['max_length']}"
+        return f"have {limit} value{'' if limit.endswith(' 1') else 's'}"
+    message: str = item["msg"].removeprefix("Input should ")
+    return message.replace("greater than or equal to", "at least").replace("less than or equal to", "at most")
+
+
+def _dotted(location: Location) -> str:
+    return ".".join(map(str, location))
+
+
+def _field(model: Model, location: Location) -> Any:
+    """The annotation of the key at a location (a section's is its class); None if there is no such key."""
+    annotation: Any = model
+    for part in location:
+        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            field = annotation.model_fields.get(str(part))
+            annotation = None if field is None else field.annotation
+        else:  # a mapping: its values, where they are sections
+            values = [arg for arg in get_args(annotation) if isinstance(arg, type)]
+            annotation = next((arg for arg in values if issubclass(arg, BaseModel)), None)
+        if annotation is None:
+            return None
+    return annotation
+
+
+def _nearest_key(location: Location, model: Model) -> str:
     """The nearest key of the same section; failing that, the same key in another one."""
-    section: Any = model
-    for part in location[:-1]:
-        field = section.model_fields.get(part)
-        section = field.annotation if field is not None else None
-        if not (isinstance(section, type) and issubclass(section, BaseModel)):
-            return ""
-    prefix = ".".join(map(str, location[:-1]))
-    wrong = str(location[-1])
+    section = _field(model, location[:-1])
+    if not (isinstance(section, type) and issubclass(section, BaseModel)):
+        return ""
+    prefix, wrong = location[:-1], str(location[-1])
     near = get_close_matches(wrong, list(section.model_fields), n=1, cutoff=0.6)
     if near:
-        return f"; nearest is {prefix}.{near[0]}" if prefix else f"; nearest is {near[0]}"
+        return f"; nearest is {_dotted((*prefix, near[0]))}"
     elsewhere = [key for key in _all_keys(model) if key.rsplit(".", 1)[-1] == wrong]
     if elsewhere:
         return f"; nearest is {elsewhere[0]}"
-    return f"; {prefix or 'a recipe'} has {', '.join(section.model_fields)}"
+    return f"; {_dotted(prefix) or 'a recipe'} has {', '.join(section.model_fields)}"
 
 
-def _all_keys(model: type[BaseModel], prefix: str = "") -> list[str]:
+def _all_keys(model: Model, prefix: str = "") -> list[str]:
     keys: list[str] = []
     for name, field in model.model_fields.items():
         keys.append(prefix + name)

@@ -17,6 +17,7 @@ from autostr_nni.recipe.data import DataSection
 from autostr_nni.recipe.model import ModelSection
 from autostr_nni.recipe.search import SearchSection
 from autostr_nni.recipe.training import EvaluationSection, TrainingSection
+from autostr_nni.search_spaces.counting import cost_table, stem_cost
 from autostr_nni.search_spaces.errors import InputError
 from autostr_nni.search_spaces.space import SearchSpace
 from autostr_nni.search_spaces.stride_path import StridePath
@@ -92,6 +93,20 @@ class Recipe(Section):
                 f"model.image: width {width} must be a multiple of 4, the sequence has W/4 columns"
             )
         space = _guarded("model.image", self.space)
+        self._check_paths(space)
+        budget = self.search.operators.budget_m
+        for path in self.search_paths():
+            layers = cost_table(path, space)
+            least = stem_cost(space).macs + sum(min(c.macs for c in ops.values()) for ops in layers)
+            if least > budget * 1e6:
+                raise ValueError(
+                    f"search.operators.budget_m: {budget:g} M MACs is below the smallest net on the path "
+                    f"{path.text(space.stage_layers)}, which has {least / 1e6:.3f} M"
+                )
+        return self
+
+    def _check_paths(self, space: SearchSpace) -> None:
+        height, width = self.model.image
         if self.search.path.paths == "typical":
             if not space.typical_paths():
                 raise ValueError(
@@ -99,7 +114,7 @@ class Recipe(Section):
                     f"{len(space.stage_layers)} stages; list the paths, or change model.image or "
                     "model.stage_layers"
                 )
-            return self
+            return
         known: dict[StridePath, str] = {}
         for text in self.search.path.paths:
             path = _guarded("search.path.paths", partial(StridePath.parse, text, space.stage_layers))
@@ -112,7 +127,6 @@ class Recipe(Section):
             if path in known:
                 raise ValueError(f"search.path.paths: {known[path]} and {text} are the same path")
             known[path] = text
-        return self
 
 
 def _nearest_path(text: str, space: SearchSpace) -> str:

@@ -1,0 +1,134 @@
+"""`autostr describe`: what an architecture is made of, and what it costs."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from autostr_nni.cli.table import table, thousands
+
+if TYPE_CHECKING:
+    from autostr_nni.search_spaces.architecture import Architecture
+    from autostr_nni.search_spaces.space import SearchSpace
+
+_BAR = 20  # characters of the longest bar
+
+
+def add_parser(subparsers: Any) -> None:
+    """Add the subcommand."""
+    parser = subparsers.add_parser(
+        "describe",
+        help="show an architecture's layers, MACs and parameters",
+        description="Show a backbone layer by layer: shapes, strides, MACs of its convolutions, parameters.",
+    )
+    parser.add_argument(
+        "architecture",
+        metavar="ARCH",
+        help="a name (autostr-iiit5k, mbconv-k5e6, aster), a text such as ABABB:k5e6,k3e1,…, or a JSON file",
+    )
+    parser.add_argument("--recipe", metavar="FILE", help="the recipe whose space it belongs to")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the description."""
+    architecture, space = resolve(args.architecture, args.recipe)
+    facts = describe(architecture, space)
+    print(json.dumps(facts, indent=2) if args.json else as_text(facts))
+    return 0
+
+
+def resolve(text: str, recipe: str | None = None) -> tuple[Architecture, SearchSpace]:
+    """The architecture and its space: the recipe's, else the one that a JSON file or a name brings along,
+    else the paper's. Raises InputError where the text is none, or not of the space.
+    """
+    from autostr_nni.search_spaces import named
+    from autostr_nni.search_spaces.architecture import Architecture
+    from autostr_nni.search_spaces.errors import InputError
+    from autostr_nni.search_spaces.space import SearchSpace
+
+    if recipe is not None:
+        from autostr_nni.recipe import load_recipe
+
+        space = load_recipe(recipe).space()
+        return Architecture.parse(text, space), space
+    space = SearchSpace()
+    if text in named.NAMED:
+        space = replace(space, stage_layers=named.lookup(text)[1])
+    elif text.endswith(".json") or (":" not in text and Path(text).is_file()):
+        try:
+            content = json.loads(Path(text).read_text(encoding="utf-8"))
+            space = SearchSpace(**content["space"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else f"it has no usable space ({error})"
+            raise InputError(f"architecture file {text} cannot be read: {reason}") from None
+    return Architecture.parse(text, space), space
+
+
+def describe(architecture: Architecture, space: SearchSpace) -> dict[str, Any]:
+    """All that is shown, as plain data: `conv_macs` of one image, `backbone_params`, and `blocks`."""
+    from autostr_nni.search_spaces.counting import backbone_costs, total
+
+    costs = backbone_costs(architecture, space)
+    cost = total(costs)
+    strides = [(1, 1), *architecture.path.strides]
+    channels, height, width = costs[-1].out_shape
+    return {
+        "architecture": architecture.text,
+        "path": architecture.path.text(space.stage_layers),
+        "full_path": architecture.path.full_text,
+        "image": [space.height, space.width],
+        "sequence": {"length": height * width, "channels": channels},
+        "conv_macs": cost.macs,
+        "backbone_params": cost.params,
+        "blocks": [
+            {
+                "name": block.name,
+                "operation": block.operation,
+                "in_shape": list(block.in_shape),
+                "out_shape": list(block.out_shape),
+                "stride": list(stride),
+                "macs": block.macs,
+                "params": block.params,
+            }
+            for block, stride in zip(costs, strides, strict=True)
+        ],
+    }
+
+
+def as_text(facts: dict[str, Any]) -> str:
+    """The description for people."""
+    path = facts["path"] if facts["path"] == facts["full_path"] else f"{facts['path']} = {facts['full_path']}"
+    sequence = facts["sequence"]
+    head = [
+        ("architecture", facts["architecture"]),
+        ("stride path", path),
+        ("image", _shape(facts["image"])),
+        ("sequence", f"{sequence['length']} steps of {sequence['channels']} channels"),
+        ("MACs", f"{facts['conv_macs'] / 1e6:.3f} M (convolutions of the backbone, one image)"),
+        ("parameters", f"{thousands(facts['backbone_params'])} (backbone)"),
+    ]
+    most = max(block["macs"] for block in facts["blocks"])
+    rows = [("block", "operation", "in", "out", "stride", "MACs (M)", "parameters", "")]
+    for block in facts["blocks"]:
+        rows.append(
+            (
+                block["name"],
+                block["operation"],
+                _shape(block["in_shape"]),
+                _shape(block["out_shape"]),
+                _shape(block["stride"]),
+                f"{block['macs'] / 1e6:.3f}",
+                thousands(block["params"]),
+                "#" * -(-_BAR * block["macs"] // most),
+            )
+        )
+    return f"{table(head, '<<')}\n\n{table(rows, '<<>>>>><')}"
+
+
+def _shape(sizes: list[int]) -> str:
+    return "x".join(map(str, sizes))

@@ -1,0 +1,95 @@
+"""The command `autostr`: subcommands, and errors as one sentence each.
+
+Starts light: a subcommand's module imports what is heavy when it runs.
+Exit status: 0 success, 1 a fault, 2 wrong input, 130 interrupted, 141 the reader of the output went away.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+from autostr_nni import __version__
+from autostr_nni.search_spaces.errors import InputError
+
+# In the order of `autostr --help`. Each has `add_parser(subparsers)`, which sets `run`, a function of the
+# parsed arguments that returns the exit status.
+MODULES = ("search", "train", "evaluate", "read", "space", "describe", "data")
+
+INTERRUPTED, BROKEN_PIPE = 130, 141
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The whole command line."""
+    parser = argparse.ArgumentParser(
+        prog="autostr",
+        description="Search backbones for scene text recognition, train them and read words with them.",
+        epilog="`autostr COMMAND --help` tells more about a command.",
+    )
+    parser.add_argument("--version", action="version", version=f"autostr {__version__}")
+    parser.add_argument("--debug", action="store_true", help="show where an error comes from")
+    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name in MODULES:
+        module = f"autostr_nni.cli.{name}"
+        try:
+            importlib.import_module(module).add_parser(subparsers)
+        except ModuleNotFoundError as error:
+            if error.name != module:
+                raise
+    _accept_debug(parser)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; the exit status."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    debug = "--debug" in arguments  # known even where parsing fails
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")  # words may have what the terminal lacks
+    try:
+        args = build_parser().parse_args(arguments)
+        status: int | None = args.run(args)
+        sys.stdout.flush()
+        return status or 0
+    except InputError as error:
+        if debug:
+            raise
+        return _complain(str(error), 2)
+    except KeyboardInterrupt:
+        if debug:
+            raise
+        return _complain("interrupted", INTERRUPTED)
+    except BrokenPipeError:
+        # Whatever is still buffered has no reader: without this the interpreter complains at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return BROKEN_PIPE
+    except Exception as error:
+        if debug:
+            raise
+        message = " ".join(str(error).split())
+        name = type(error).__name__
+        return _complain(f"{name}: {message}" if message else name, 1, " (--debug shows where)")
+
+
+def _complain(message: str, status: int, hint: str = "") -> int:
+    print(f"autostr: error: {message}{hint}", file=sys.stderr)
+    return status
+
+
+def _accept_debug(parser: argparse.ArgumentParser) -> None:
+    """Let `--debug` stand after a subcommand too."""
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for sub in action.choices.values():
+                sub.add_argument(
+                    "--debug", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS
+                )
+                _accept_debug(sub)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
