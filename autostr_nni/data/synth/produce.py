@@ -1,0 +1,211 @@
+"""Rendered sets: many words, by many processes, the same for any number of them."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import multiprocessing
+import os
+import random
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from autostr_nni.data.charset import Charset
+from autostr_nni.data.lmdb_io import DATA_FILE, LmdbReader, find_sets, new_folder, write_samples
+from autostr_nni.data.synth.camera import encode
+from autostr_nni.data.synth.fonts import Face, find_faces
+from autostr_nni.data.synth.grounds import find_photos
+from autostr_nni.data.synth.letters import choose_face
+from autostr_nni.data.synth.render import render_word
+from autostr_nni.data.synth.spec import SynthSpec
+from autostr_nni.data.synth.style import STYLES
+from autostr_nni.data.synth.words import WordSource, english, read_words
+from autostr_nni.search_spaces.errors import InputError
+
+#: What a set was made of, beside its data.
+NOTE_FILE = "set.json"
+_PART = 32
+_ATTEMPTS = 200
+
+Progress = Callable[[int, int, float], None]
+
+
+@dataclass(frozen=True)
+class _Maker:
+    """All that a process needs to render sample ``index`` of a set, and nothing that changes."""
+
+    spec: SynthSpec
+    source: WordSource
+    faces: tuple[Face, ...]
+    photos: tuple[str, ...]
+
+    def sample(self, index: int) -> tuple[bytes, str]:
+        """Image and text of a sample: they depend on the description and the number alone."""
+        rng = random.Random(f"{self.spec.seed}/{self.spec.split}/{index}")
+        for _ in range(_ATTEMPTS):
+            text = self.source.draw(rng)
+            if choose_face(text, self.faces, random.Random(0)) is not None:
+                break
+        else:
+            raise InputError(f"no font draws the texts of {self.spec.source}: give a folder of fonts that do")
+        image = render_word(text, rng, self.faces, self.spec.style, self.spec.height, self.photos)
+        return encode(image, rng, STYLES[self.spec.style]), text
+
+    def part(self, start: int) -> list[tuple[bytes, str]]:
+        """The samples from ``start`` on that are handed over together."""
+        return [self.sample(index) for index in range(start, min(start + _PART, self.spec.count))]
+
+
+def synthesize(
+    folder: str | os.PathLike[str],
+    count: int,
+    *,
+    processes: int | None = None,
+    force: bool = False,
+    progress: Progress | None = None,
+    **options: Any,
+) -> dict[str, Any]:
+    """Render ``count`` words into a new set at ``folder``; ``options`` are the fields of ``SynthSpec``.
+
+    Returns a summary: words, seconds, words per second, fonts. ``processes`` is by default the number of
+    cores. ``progress`` is called with (done, of, words per second). ``InputError`` for bad options, fonts,
+    word lists, or a folder that is taken; the folder appears only when the set is complete.
+    """
+    return produce(folder, SynthSpec(count=count, **options), processes, force, progress)
+
+
+def produce(
+    folder: str | os.PathLike[str],
+    spec: SynthSpec,
+    processes: int | None = None,
+    force: bool = False,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """``synthesize`` for a description."""
+    started = time.monotonic()
+    with new_folder(folder, force) as partial_folder:  # a taken folder is refused before any work
+        maker = _maker(spec)
+        workers = max(1, min(processes or len(os.sched_getaffinity(0)), -(-spec.count // _PART)))
+        with _parts(maker, workers) as parts:
+            count = write_samples(partial_folder, _reported(parts, spec.count, progress))
+        note = {"made_by": "autostr data synth", "spec": spec.to_dict(), "fonts": len(maker.faces)}
+        (partial_folder / NOTE_FILE).write_text(json.dumps(note, indent=2) + "\n", encoding="utf-8")
+    seconds = time.monotonic() - started
+    return {
+        "folder": str(folder),
+        "words": count,
+        "seconds": round(seconds, 3),
+        "words_per_second": round(count / seconds, 1),
+        "processes": workers,
+        "fonts": len(maker.faces),
+    }
+
+
+def ensure(
+    folder: str | os.PathLike[str],
+    spec: SynthSpec,
+    processes: int | None = None,
+    progress: Progress | None = None,
+) -> bool:
+    """Make a set unless the folder already holds exactly the one described; True if it was made.
+
+    ``InputError`` if the folder holds another set: it may be somebody's, and is not replaced.
+    """
+    if not (Path(folder) / DATA_FILE).exists():
+        produce(folder, spec, processes, progress=progress)
+        return True
+    try:
+        note = json.loads((Path(folder) / NOTE_FILE).read_text(encoding="utf-8"))
+        same = note["spec"] == spec.to_dict()
+    except (OSError, ValueError, KeyError, TypeError):
+        same = False
+    if not same:
+        raise InputError(f"{folder} holds another set than the one described: name a new folder or remove it")
+    return False
+
+
+def word_source(spec: SynthSpec) -> WordSource:
+    """The texts that a description allows."""
+    common: dict[str, Any] = {
+        "charset": Charset.named(spec.charset),
+        "lengths": (spec.min_length, spec.max_length),
+        "split": spec.split,
+        "exclude": _excluded(spec.exclude),
+        "name": spec.source,
+    }
+    if digits := spec.digits():
+        return WordSource(None, digits=digits, **common)
+    if spec.source != "english":
+        return WordSource(read_words(spec.source), **common)
+    # Numbers and signs that the charset lacks are drawn again: none are asked for where all would be.
+    known = common["charset"].characters
+    numbers = 0.08 if "0" in known else 0.0
+    return WordSource(english(), numbers=numbers, signs=0.06 if "." in known else 0.0, **common)
+
+
+def _excluded(names: tuple[str, ...]) -> set[str]:
+    """All words of the given word lists and sets."""
+    words: set[str] = set()
+    for name in names:
+        if Path(name).is_dir():
+            for folder in find_sets(name):
+                with LmdbReader(folder) as reader:
+                    words.update(raw.decode(errors="replace") for _, raw in reader.labels())
+        else:
+            words.update(word for word, _ in read_words(name))
+    return words
+
+
+def _maker(spec: SynthSpec) -> _Maker:
+    source = word_source(spec)
+    photos = tuple(find_photos(spec.backgrounds))
+    maker = _Maker(spec, source, tuple(find_faces(spec.fonts, spec.system_fonts)), photos)
+    maker.sample(0)  # what cannot be drawn at all is said here, not by a process
+    return maker
+
+
+@contextmanager
+def _parts(maker: _Maker, processes: int) -> Iterator[Iterator[list[tuple[bytes, str]]]]:
+    """Parts of the set in order, from this process or from several."""
+    starts = range(0, maker.spec.count, _PART)
+    if processes == 1:
+        yield map(maker.part, starts)
+        return
+    method = "fork" if sys.platform.startswith("linux") else "spawn"
+    context = multiprocessing.get_context(method)
+    with context.Pool(processes, _start_process, (maker, os.getpid())) as pool:
+        yield pool.imap(_make_part, starts)
+
+
+_here: list[_Maker] = []
+
+
+def _start_process(maker: _Maker, parent: int) -> None:
+    """Keep the maker, leave Ctrl-C to the parent, and do not outlive it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG, Linux
+    if os.getppid() != parent:
+        os._exit(1)
+    _here[:] = [maker]
+
+
+def _make_part(start: int) -> list[tuple[bytes, str]]:
+    return _here[0].part(start)
+
+
+def _reported(
+    parts: Iterator[list[tuple[bytes, str]]], count: int, progress: Progress | None
+) -> Iterator[tuple[bytes, str]]:
+    started, done = time.monotonic(), 0
+    for part in parts:
+        yield from part
+        done += len(part)
+        if progress is not None:
+            progress(done, count, done / max(time.monotonic() - started, 1e-6))
