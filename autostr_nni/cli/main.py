@@ -10,6 +10,7 @@ import argparse
 import importlib
 import os
 import sys
+import traceback
 from collections.abc import Sequence
 
 from autostr_nni import __version__
@@ -55,28 +56,27 @@ def main(argv: Sequence[str] | None = None) -> int:
         status: int | None = args.run(args)
         sys.stdout.flush()
         return status or 0
-    except InputError as error:
-        if debug:
-            raise
-        return _complain(str(error), 2)
-    except KeyboardInterrupt:
-        if debug:
-            raise
-        return _complain("interrupted", INTERRUPTED)
     except BrokenPipeError:
         # Whatever is still buffered has no reader: without this the interpreter complains at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return BROKEN_PIPE
-    except Exception as error:
+    except (Exception, KeyboardInterrupt) as error:
         if debug:
-            raise
+            traceback.print_exc()
+        return _complain(error)
+
+
+def _complain(error: BaseException) -> int:
+    """Tell an error in one sentence; the exit status."""
+    if isinstance(error, InputError):
+        sentence, status = str(error), 2
+    elif isinstance(error, KeyboardInterrupt):
+        sentence, status = "interrupted", INTERRUPTED
+    else:
         message = " ".join(str(error).split())
         name = type(error).__name__
-        return _complain(f"{name}: {message}" if message else name, 1, " (--debug shows where)")
-
-
-def _complain(message: str, status: int, hint: str = "") -> int:
-    print(f"autostr: error: {message}{hint}", file=sys.stderr)
+        sentence, status = f"{name}{': ' if message else ''}{message} (--debug shows where)", 1
+    print(f"autostr: error: {sentence}", file=sys.stderr)
     return status
 
 

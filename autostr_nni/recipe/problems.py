@@ -65,7 +65,7 @@ def _sentence(item: Any, location: Location, model: Model) -> tuple[Location, st
 
 
 def _own_check(text: str, location: Location, model: Model) -> tuple[Location, str]:
-    """The words of a check of ours; a section's check starts with the key it is about, `milestones must …`."""
+    """The words of a check of ours; a section's check starts with the key it is about: `points must …`."""
     first, _, rest = text.partition(" ")
     inner = tuple(first.removesuffix(":").split("."))
     if _field(model, (*location, *inner)) is not None:

@@ -30,7 +30,12 @@ class OptimizerSection(Section):
             return value
         name = value.get("name", "adadelta")
         foreign = "betas" if name == "adadelta" else "rho"
-        if name in ("adadelta", "adam", "adamw") and foreign in value:
+        default = cls.model_fields[foreign].default  # passes: a recipe written out has all its keys
+        given = value.get(foreign, default)
+        if (
+            name in ("adadelta", "adam", "adamw")
+            and (tuple(given) if isinstance(given, list) else given) != default
+        ):
             raise ValueError(f"{foreign} is no option of {name}")
         return {"lr": 1.0e-3, "eps": 1.0e-8, **value} if name in ("adam", "adamw") else value
 
