@@ -12,7 +12,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from .operations import parse
-from .stride_path import KEEP, State, Stride, StridePath
+from .path_set import State
+from .stride_path import KEEP, Stride, StridePath
 
 if TYPE_CHECKING:
     from .architecture import Architecture

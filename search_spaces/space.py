@@ -14,7 +14,8 @@ from . import operations as ops
 from .architecture import Architecture
 from .errors import InputError
 from .operations import DEFAULT_OPERATION, OPERATIONS
-from .stride_path import KEEP, STAGE_LAYERS, PathSet, State, Stride, StridePath
+from .path_set import PathSet, State
+from .stride_path import KEEP, STAGE_LAYERS, Stride, StridePath
 
 # Draws under a budget of MACs before giving up.
 _DRAWS = 100_000
@@ -74,6 +75,10 @@ class SearchSpace:
                 f"no stride path of {self.layers} layers leads from {self.height}x{self.width} to "
                 f"{self.out_height}x{self.out_width} with the strides {[*self.alphabet, KEEP]}"
             )
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave what is cached out of pickles: NNI sends spaces to trials that way."""
+        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
 
     @property
     def layers(self) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import nni
 import pytest
 import torch
@@ -134,3 +136,12 @@ def test_typical_paths_only():
     assert not choice.contains({"stride_path": "AABBB.........."})
     with pytest.raises(InputError, match="no typical stride path"):
         StridePathChoice(SearchSpace(stage_layers=(7, 8), stage_widths=(8, 8)), typical=True)
+
+
+def test_nni_can_send_the_space_and_a_trial_to_another_process():
+    sent = SimplifiedModelSpace.from_model(AutoSTRSpace(NARROW), FunctionalEvaluator(evaluate))
+    received = nni.load(nni.dump(sent))
+    assert list(received.simplify()) == list(sent.simplify())
+    trial = received.freeze(NARROW.sample(random.Random(0)).to_parameters())
+    backbone = nni.load(nni.dump(trial)).executable_model()
+    assert backbone(torch.zeros(2, 3, 32, 100)).shape == (2, 25, 8)
