@@ -1,4 +1,4 @@
-"""The set of feasible stride paths, P of Eq. 1 of the AutoSTR paper, counted and drawn from without listing."""
+"""The feasible stride paths, P of Eq. 1 of the AutoSTR paper, counted and drawn from without listing."""
 
 from __future__ import annotations
 
