@@ -58,7 +58,7 @@ def declare_done(tries: int = 30) -> None:
 
 
 def find_recipe(recipe: str) -> Path:
-    """The recipe's file; a relative one starts at ``codeDirectory``: the dispatcher runs in its log folder."""
+    """The recipe's file. A dispatcher runs in its log folder: a relative path starts at ``codeDirectory``."""
     path = Path(recipe).expanduser()
     if path.is_absolute():
         return path

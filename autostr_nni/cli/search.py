@@ -1,0 +1,112 @@
+"""``autostr search``: run the search of an NNI experiment file, through NNI or in this process."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from autostr_nni.search_spaces.errors import InputError
+
+if TYPE_CHECKING:
+    from autostr_nni.nni.experiment_file import ExperimentFile
+
+
+def add_parser(subparsers: Any) -> argparse.ArgumentParser:
+    """Add the subcommand to the command's parser."""
+    parser: argparse.ArgumentParser = subparsers.add_parser(
+        "search",
+        help="run a search",
+        description="Run the search of an NNI experiment file: start NNI, print the address of its page, "
+        "show progress, and end with a summary. Exit status 0 only if the search reached its result.",
+    )
+    parser.add_argument("config", type=Path, metavar="CONFIG", help="experiment file (YAML, nnictl's format)")
+    parser.add_argument("--port", type=int, help="port of NNI's page (default: a free one)")
+    parser.add_argument(
+        "--host",
+        default="127.0.0.1",
+        help="address that NNI's page listens on, 0.0.0.0 for all (default: 127.0.0.1, this machine only; "
+        "the page has no password)",
+    )
+    parser.add_argument("--in-process", action="store_true", help="without NNI, one trial after another")
+    parser.add_argument("--detach", action="store_true", help="leave the experiment running and return")
+    parser.add_argument("--json", action="store_true", help="print the summary as JSON, progress on stderr")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help="where to keep results (default: experimentWorkingDirectory; with --in-process runs/NAME, "
+        "which is continued if it was begun)",
+    )
+    parser.set_defaults(run=run)
+    return parser
+
+
+def run(args: argparse.Namespace) -> int:
+    """Exit status 0 for a search that reached its result, 1 for one that did not, 130 after Ctrl-C."""
+    from autostr_nni.nni.experiment_file import load_experiment
+
+    def log(line: str) -> None:
+        print(line, file=sys.stderr if args.json else sys.stdout, flush=True)
+
+    if args.in_process and (args.detach or args.port is not None):
+        raise InputError("--in-process has no page and cannot be detached: leave out --port and --detach")
+    experiment = load_experiment(args.config)
+    if experiment.recipe is not None:
+        _prepare_data(experiment.recipe, log)
+    try:
+        result = (
+            _in_process(experiment, args, log) if args.in_process else _through_nni(experiment, args, log)
+        )
+    except KeyboardInterrupt:
+        print("autostr: stopped; nothing is left running", file=sys.stderr)
+        return 130
+    return _tell(result, args)
+
+
+def _prepare_data(recipe: Any, log: Any) -> None:
+    """Render the word sets that the recipe asks for, before any trial needs them."""
+    try:
+        from autostr_nni.data.prepare import prepare_data
+    except ImportError:
+        return
+    prepare_data(recipe, log)
+
+
+def _through_nni(experiment: ExperimentFile, args: argparse.Namespace, log: Any) -> dict[str, Any]:
+    from autostr_nni.nni.search import SearchError, search
+
+    if args.out is not None:
+        experiment.config["experimentWorkingDirectory"] = str(args.out.expanduser().resolve())
+    experiment.directory.mkdir(parents=True, exist_ok=True)
+    try:
+        return search(experiment, args.port, args.host, args.detach, log)
+    except SearchError as error:
+        return {"failure": str(error)}
+
+
+def _in_process(experiment: ExperimentFile, args: argparse.Namespace, log: Any) -> dict[str, Any]:
+    from autostr_nni.inprocess import run_search
+
+    strategy = experiment.strategy()
+    if strategy is None or experiment.recipe is None:
+        raise InputError(f"{args.config}: --in-process needs a tuner of autostr_nni and its recipe")
+    folder = args.out or Path("runs") / experiment.name.replace(" ", "-").replace("/", "-")
+    log(f"folder: {folder}")
+    return dict(run_search(strategy, experiment.recipe, folder, log=log))
+
+
+def _tell(result: dict[str, Any], args: argparse.Namespace) -> int:
+    from autostr_nni.summary import summary_text
+
+    failure = result.get("failure")
+    if args.json:
+        print(json.dumps(result, indent=1))
+    elif "paths" in result:
+        print(summary_text(result))
+        print(f"Kept in {result['folder']}")
+    if failure:
+        print(f"autostr: error: {failure}", file=sys.stderr)
+    return 1 if failure else 0
