@@ -135,7 +135,7 @@ def _restore(strategy: Strategy, recipe: Recipe, folder: Path, log: Log) -> None
         return
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        digest, state = content["recipe"], content["state"]
+        digest, state = content["recipe"], dict(content["state"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(
             f"{path}: cannot be read as a search's state ({error}); give another folder"

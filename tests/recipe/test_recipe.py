@@ -100,9 +100,14 @@ def test_recipes_are_read_only(tmp_path: Path) -> None:
 
 
 def test_round_trip_through_plain_values(tmp_path: Path) -> None:
-    recipe = load_recipe(write(tmp_path, SMALLEST + "model: {image: [32, 64]}\n"))
-    again = Recipe.model_validate(recipe.model_dump(mode="json"))
-    assert again.model_dump() == recipe.model_dump()
+    more = "model: {image: [32, 64]}\nsearch: {path: {paths: [ABABB, AABBB]}}\n"
+    for extra in ("", more, "training: {optimizer: {name: adam}}\n"):
+        recipe = load_recipe(write(tmp_path, SMALLEST + extra))
+        for again in (
+            Recipe.model_validate(recipe.model_dump(mode="json")),
+            Recipe.model_validate_json(recipe.model_dump_json()),
+        ):
+            assert again.model_dump() == recipe.model_dump()
 
 
 def test_charsets_are_those_of_the_data() -> None:
