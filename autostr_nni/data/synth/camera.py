@@ -45,22 +45,25 @@ def scratch(image: Image.Image, rng: random.Random) -> None:
 
 
 def photograph(
-    picture: np.ndarray, rng: random.Random, noise: np.random.Generator, style: Style
+    picture: np.ndarray, height: int, rng: random.Random, noise: np.random.Generator, style: Style
 ) -> Image.Image:
-    """Take a float32 picture [height, width, 3] to an RGB image, at times a smaller one."""
+    """Take a float32 picture [h, w, 3] to an RGB image, at times a smaller one.
+
+    ``height`` is that of an ordinary word's picture: blur and resolution are measured against it.
+    """
     picture = light(picture, rng, style)
     image = Image.fromarray(np.clip(picture, 0, 255).astype(np.uint8))
     if rng.random() < style.dirt:
         scratch(image, rng)
-    small = min(image.height, rng.uniform(*style.small_range)) if rng.random() < style.small else None
+    small = rng.uniform(*style.small_range) / 40 if rng.random() < style.small else 1.0
     if rng.random() < style.blur:
         # Low resolution blurs by itself: a blurred small picture could not be read.
-        radius = rng.uniform(*style.blur_range) * image.height / 32 * (0.5 if small else 1.0)
+        radius = rng.uniform(*style.blur_range) * height / 32 * (0.5 if small < 1 else 1.0)
         image = image.filter(ImageFilter.GaussianBlur(radius))
     if rng.random() < style.motion:
         image = _moved(image, rng)
-    if small is not None:
-        size = (max(4, round(image.width * small / image.height)), max(4, round(small)))
+    if small < 1:
+        size = (max(4, round(image.width * small)), max(4, round(image.height * small)))
         image = image.resize(size, rng.choice([Image.Resampling.BILINEAR, Image.Resampling.BOX]))
     low, high = style.noise
     amount = low + (high - low) * rng.random() ** 2

@@ -68,8 +68,8 @@ def _draw_bend(aspect: float, rng: random.Random, style: Style) -> Bend:
 
 def _draw_matrix(aspect: float, stretch: float, rng: random.Random, style: Style) -> np.ndarray:
     usual, largest = style.rotation
+    largest /= max(1.0, aspect * stretch / 3)  # a long steep word would be lost in its picture
     angle = rng.uniform(-largest, largest) if rng.random() < style.steep else rng.gauss(0, usual)
-    # Upright readers take a steep long word for a tall picture: keep those to short words.
     angle = math.radians(max(-largest, min(largest, angle)))
     slant = rng.uniform(*style.slant) if rng.random() < 0.5 else 0.0
     shape = np.array([[stretch, -slant, 0], [0, 1, 0], [0, 0, 1]])
@@ -84,7 +84,10 @@ def _draw_matrix(aspect: float, stretch: float, rng: random.Random, style: Style
 
 
 def place_letters(letters: Letters, height: int, rng: random.Random, style: Style) -> Image.Image:
-    """Draw a word's letters into a picture of a height, as wide as it comes: premultiplied RGBa."""
+    """Draw a word's letters into a picture as wide as it comes: premultiplied RGBa.
+
+    The picture has the given height, or up to twice as much where a bent or steep word needs it.
+    """
     left, top, right, bottom = letters.box
     unit = max(bottom - top, 1.0)
     middle = ((left + right) / 2, (top + bottom) / 2)
@@ -93,6 +96,7 @@ def place_letters(letters: Letters, height: int, rng: random.Random, style: Styl
     bend = _draw_bend(aspect, rng, style)
     matrix = _draw_matrix(aspect, stretch, rng, style)
     x0, y0, x1, y1 = _bounds(bend, matrix, aspect, rng, style)
+    height = round(height * min(2.0, max(1.0, 0.6 * (y1 - y0))))
     scale = height / (y1 - y0)
     width = round(min((x1 - x0) * scale, _WIDEST * height))
     columns = max(4, min(20, width // 16)) if bend.radius or bend.wave else 4

@@ -44,7 +44,9 @@ def render_word(
     height: int = 40,
     photos: tuple[str, ...] = (),
 ) -> Image.Image:
-    """Render a text as a crop of a photograph: RGB, at most ``height`` pixels high, as wide as it comes.
+    """Render a text as a crop of a photograph: RGB, about ``height`` pixels high, as wide as it comes.
+
+    Words of low resolution are lower, bent and steep ones up to twice as high.
 
     All chance comes from ``rng``. ``InputError`` if no font draws all characters.
     """
@@ -67,4 +69,4 @@ def render_word(
     ground = draw_ground(placed.size, colours[1], spread, rng, noise, style, photos)
     over = layer[..., 3:].astype(np.float32) * (1 / 255)
     picture = ground * (1 - over) + layer[..., :3]
-    return photograph(picture, rng, noise, style)
+    return photograph(picture, height, rng, noise, style)

@@ -19,8 +19,9 @@ class SynthSpec:
 
     ``source`` is "english", "digits:MIN-MAX" or the path of a word list. ``split`` takes only the words of
     one of train, validation, test (80, 10, 10 % of all words): sets of different splits share no word.
-    ``exclude`` names word lists or sets whose words are not used. ``height`` is the largest in pixels.
-    ``fonts`` and ``backgrounds`` are folders used beside the system's fonts and the drawn backgrounds.
+    ``exclude`` names word lists or sets whose words are not used. ``height`` is that of an ordinary
+    picture in pixels. ``fonts`` and ``backgrounds`` are folders used beside the system's fonts and the
+    drawn backgrounds.
     """
 
     count: int

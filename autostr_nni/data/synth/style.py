@@ -41,10 +41,10 @@ class Style:
     dirt: float  #: chance of scratches over the word
     # Camera
     blur: float
-    blur_range: Range  #: radius in pixels at a height of 32
+    blur_range: Range  #: radius in pixels where the height is 32
     motion: float
     small: float  #: chance of a low resolution
-    small_range: Range  #: height in pixels of such a word
+    small_range: Range  #: its height in pixels, where the usual one is 40
     noise: Range  #: standard deviation, 0 to 255
     quality: tuple[int, int]  #: JPEG quality
 
