@@ -26,9 +26,9 @@ Log = Callable[[str], None]
 def search(experiment: ExperimentFile, port: int | None, host: str, detach: bool, log: Log) -> dict[str, Any]:
     """Run the experiment to its end, or only start it with ``detach``.
 
-    Returns ``experiment``, ``page``, ``folder``, ``status``, ``failure`` (a sentence, None for success) and the
-    fields of `summary.summarize`. Whatever happens, nothing that was started is left running, except with
-    ``detach``. Raises InputError, SearchError, and KeyboardInterrupt on Ctrl-C and SIGTERM.
+    Returns ``experiment``, ``page``, ``folder``, ``status``, ``failure`` (a sentence; None for success) and
+    what `summary.summarize` gives. Whatever happens, nothing is left running, except with ``detach``.
+    Raises InputError, SearchError, and KeyboardInterrupt on Ctrl-C and SIGTERM.
     """
     port = choose_port(port, host)
     with stoppable():
