@@ -84,3 +84,27 @@ def load_trained(path: Path | str, device: str = "cpu") -> Trained:
         raise InputError(f"{path}: its weights do not fit its own recipe; the file is damaged") from None
     recognizer.to(device).eval()
     return Trained(recognizer, recipe, architecture, space, json.loads(content["metrics"]))
+
+
+def load_weights(recognizer: Recognizer, path: Path) -> None:
+    """Put the weights of a saved recognizer into one of the same architecture.
+
+    Raises:
+        InputError: the checkpoint is of another architecture or size.
+    """
+    try:
+        recognizer.load_state_dict(load_trained(path).recognizer.state_dict())
+    except RuntimeError:
+        raise InputError(f"{path}: its weights are of another architecture or size of net") from None
+
+
+def pick_device(name: str | None) -> str:
+    """The device asked for, or a GPU where there is one. Raises InputError for one that is not there."""
+    if name is None:
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if name.startswith("cuda") and not torch.cuda.is_available():
+        raise InputError(f"--device: {name} is asked for and this machine has no usable GPU; use cpu")
+    try:
+        return str(torch.device(name))
+    except RuntimeError:
+        raise InputError(f"--device: {name!r} is no device; use cpu or cuda") from None

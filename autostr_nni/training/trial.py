@@ -17,7 +17,7 @@ from autostr_nni.search_spaces.counting import backbone_costs, total
 from autostr_nni.search_spaces.errors import InputError
 from autostr_nni.search_spaces.space import SearchSpace
 from autostr_nni.search_spaces.stride_path import StridePath
-from autostr_nni.training.checkpoint import Trained, load_trained, save_trained
+from autostr_nni.training.checkpoint import Trained, load_trained, load_weights, save_trained
 from autostr_nni.training.evaluation import evaluate_sets, open_set
 from autostr_nni.training.loop import BEST, EpochEnd, Report, best_epoch, fit
 from autostr_nni.training.operators import MILLION, OperatorSearchTask, build_supernet_recognizer
@@ -104,6 +104,7 @@ def train_alone(
     epochs: int,
     epoch_images: int | None,
     full: bool = False,
+    init: Path | str | None = None,
 ) -> None:
     """Train one architecture from scratch; ``full`` follows the rate schedule and keeps the best net."""
     training = open_set(recipe, recipe.data.train)
@@ -111,6 +112,8 @@ def train_alone(
     for dataset in (training, validation):
         print(dataset.report(), flush=True)
     recognizer = build_recognizer(architecture, space, recipe.model, training.charset.classes)
+    if init is not None:
+        load_weights(recognizer, Path(init))
     write_atomic(folder / ARCHITECTURE, architecture.to_json(space))
     task = RecognitionTask(recognizer, recipe, training, validation, epoch_images, schedule=full)
 
@@ -128,17 +131,47 @@ def train_alone(
 
 
 def train_fully(
-    architecture: Architecture, space: SearchSpace, recipe: Recipe, folder: Path, report: Report
+    architecture: Architecture,
+    space: SearchSpace,
+    recipe: Recipe,
+    folder: Path,
+    report: Report,
+    init: Path | str | None = None,
 ) -> dict[str, Any]:
-    """Step 3: train by the recipe's ``training``, choose the epoch on validation, then score the test sets."""
+    """Step 3: train by the recipe's ``training``, choose the epoch on validation, score the test sets."""
     options = recipe.training
-    train_alone(architecture, space, recipe, folder, report, options.epochs, options.epoch_images, full=True)
+    train_alone(architecture, space, recipe, folder, report, options.epochs, options.epoch_images, True, init)
     final = best_epoch(read_metrics(folder))
     assert final is not None
     result: dict[str, Any] = {"metrics": final, "architecture": architecture.text}
     if recipe.data.test:
         best = load_trained(folder / BEST)
         result["test"] = evaluate_sets(best.recognizer, recipe, recipe.data.test)
+    return result
+
+
+def train_architecture(
+    architecture: Architecture,
+    space: SearchSpace,
+    recipe: Recipe,
+    folder: Path,
+    report: Report,
+    init: Path | str | None = None,
+) -> dict[str, Any]:
+    """Train an architecture outside a search, from scratch or from ``init``'s weights; its result.
+
+    Run again in the same folder it goes on from the last epoch, also towards more epochs than before.
+
+    Raises:
+        InputError: the folder holds another architecture's training.
+    """
+    known = folder / ARCHITECTURE
+    if known.exists() and known.read_text(encoding="utf-8") != architecture.to_json(space):
+        raise InputError(f"{folder}: holds the training of another architecture; give another folder")
+    prepare_torch(recipe)
+    folder.mkdir(parents=True, exist_ok=True)
+    result = train_fully(architecture, space, recipe, folder, report, init)
+    write_atomic(folder / RESULT, json.dumps(result, indent=1))
     return result
 
 

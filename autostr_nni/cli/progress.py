@@ -1,0 +1,15 @@
+"""Lines of progress that several subcommands print."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def epoch_line(metrics: Mapping[str, Any]) -> str:
+    """One epoch of a training in a line."""
+    return (
+        f"epoch {metrics['epoch'] + 1:3}  images {metrics['images_seen']:>9,}  {metrics['seconds']:7.0f} s  "
+        f"training loss {metrics['training_loss']:7.3f}  validation loss {metrics['loss']:7.3f}  "
+        f"word accuracy {100 * metrics['default']:5.1f} %"
+    )

@@ -1,0 +1,45 @@
+"""Reading of image files with a trained recognizer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from autostr_nni.data.charset import Charset
+from autostr_nni.data.images import decode_image
+from autostr_nni.models.recognizer import input_size
+from autostr_nni.training.checkpoint import Trained
+
+TextAndConfidence = tuple[str, float]
+
+
+def read_files(
+    trained: Trained, files: Sequence[Path], batch_size: int = 64, beam: int = 1
+) -> Iterator[tuple[Path, TextAndConfidence | None]]:
+    """(file, (text, confidence)) in the order given; None for a file that is no readable image."""
+    size = input_size(trained.recipe.model)
+    charset = Charset.named(trained.recipe.data.charset)
+    device = trained.recognizer.decoder.score.weight.device
+    for start in range(0, len(files), batch_size):
+        part = files[start : start + batch_size]
+        pixels = [_load(file, size) for file in part]
+        good = [p for p in pixels if p is not None]
+        found: Iterator[TextAndConfidence] = iter(())
+        if good:
+            images = torch.from_numpy(np.stack(good).transpose(0, 3, 1, 2).copy()).to(device)
+            reading = trained.recognizer.read(images, trained.recipe.data.max_length, beam)
+            texts = [charset.decode(ids) for ids in reading.ids.tolist()]
+            found = iter(list(zip(texts, reading.confidence.tolist(), strict=True)))
+        for file, p in zip(part, pixels, strict=True):
+            yield file, None if p is None else next(found)
+
+
+def _load(file: Path, size: tuple[int, int]) -> np.ndarray | None:
+    try:
+        data = file.read_bytes()
+    except OSError:
+        return None
+    return decode_image(data, size)
