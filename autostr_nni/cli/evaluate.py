@@ -82,7 +82,7 @@ def scores_table(rows: Mapping[str, Mapping[str, Any]]) -> str:
                 f"{row['loss']:.3f}",
             )
         )
-    text = table(lines, left=(0,))
+    text = table(lines, "<>>>>>")
     for name, row in rows.items():
         causes = {
             **row["skipped"],
