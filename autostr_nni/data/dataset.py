@@ -16,6 +16,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler, get_worker_info
 
 from autostr_nni.data.charset import Charset
 from autostr_nni.data.images import decode_image
+from autostr_nni.data.labels import label_cause
 from autostr_nni.data.lmdb_io import LmdbReader, find_sets
 from autostr_nni.search_spaces.errors import InputError
 
@@ -116,20 +117,6 @@ class WordDataset(Dataset["Sample | None"]):
         elif removed:
             self.trimmed += 1
         return not cause
-
-
-def label_cause(raw: bytes, charset: Charset, max_length: int) -> tuple[str, int]:
-    """Why a label cannot be used ("" if it can) and how many of its characters the charset lacks."""
-    try:
-        text = raw.decode()
-    except UnicodeDecodeError:
-        return "label not UTF-8", 0
-    if not text:
-        return "empty label", 0
-    kept, removed = charset.clean(text)
-    if not kept:
-        return "no known character", removed
-    return ("too long" if len(kept) > max_length else ""), removed
 
 
 def _all_sets(roots: Sequence[str | os.PathLike[str]]) -> list[Path]:

@@ -12,20 +12,35 @@ MAX_PIXELS = 50_000_000
 
 
 def decode_image(data: bytes, image: tuple[int, int]) -> np.ndarray | None:
-    """Decode and resize to (height, width): uint8 array [height, width, 3], RGB; None if undecodable."""
+    """Decode and resize to (height, width): uint8 array [height, width, 3], RGB; None if undecodable.
+
+    Photographs are turned upright as their EXIF entry says.
+    """
     height, width = image
+    picture = open_image(data, shrink_to=(width, height))
+    if picture is None:
+        return None
     try:
-        with Image.open(io.BytesIO(data)) as picture:
-            if picture.width * picture.height > MAX_PIXELS:
-                return None
-            if "exif" in picture.info:
-                oriented: Image.Image = ImageOps.exif_transpose(picture)
-            else:
-                # JPEG decodes at 1/2, 1/4 or 1/8 size where that is still larger than what is asked for.
-                picture.draft("RGB", (width, height))
-                oriented = picture
-            resized = to_rgb(oriented).resize((width, height), Image.Resampling.BILINEAR)
-            return np.asarray(resized)
+        if "exif" in picture.info:
+            picture = ImageOps.exif_transpose(picture)
+        return np.asarray(to_rgb(picture).resize((width, height), Image.Resampling.BILINEAR))
+    except Exception:  # an odd mode or a damaged EXIF entry
+        return None
+
+
+def open_image(data: bytes, shrink_to: tuple[int, int] | None = None) -> Image.Image | None:
+    """A fully decoded picture; None if that fails or it is larger than ``MAX_PIXELS``.
+
+    With ``shrink_to`` (width, height) a JPEG may be decoded at 1/2, 1/4 or 1/8 size, but not smaller.
+    """
+    try:
+        picture = Image.open(io.BytesIO(data))
+        if picture.width * picture.height > MAX_PIXELS:
+            return None
+        if shrink_to is not None and "exif" not in picture.info:  # that one may lie on its side
+            picture.draft("RGB", shrink_to)
+        picture.load()
+        return picture
     except Exception:  # decoders raise nearly anything on damaged bytes
         return None
 

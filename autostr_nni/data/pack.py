@@ -1,0 +1,88 @@
+"""Makes a set of a list of images and labels."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from autostr_nni.data.images import open_image
+from autostr_nni.data.lmdb_io import new_folder, write_samples
+from autostr_nni.search_spaces.errors import InputError
+
+_EXAMPLES = 3
+
+
+@dataclass
+class PackSummary:
+    """What became of a list's lines."""
+
+    folder: str
+    packed: int = 0
+    skipped: Counter[str] = field(default_factory=Counter)  #: lines left out, by cause
+    examples: dict[str, list[str]] = field(default_factory=dict)  #: the first lines of each cause
+
+    def skip(self, cause: str, line: int, name: str) -> None:
+        """Count a line that is left out."""
+        self.skipped[cause] += 1
+        shown = self.examples.setdefault(cause, [])
+        if len(shown) < _EXAMPLES:
+            shown.append(f"line {line}: {name}")
+
+
+def pack(
+    list_file: str | os.PathLike[str], folder: str | os.PathLike[str], *, force: bool = False
+) -> PackSummary:
+    """Pack the images of a list into a new set; image files are kept byte by byte.
+
+    Each line is ``image<TAB>label``; paths are relative to the list's folder, both may hold spaces. A line
+    whose image is missing or cannot be decoded, or that has no label, is left out and counted.
+    ``InputError`` if the list cannot be read, nothing can be packed, or the folder is taken.
+    """
+    source = Path(list_file)
+    try:
+        # Not splitlines: a label may hold any other separator that Unicode knows.
+        lines = source.read_text(encoding="utf-8-sig").split("\n")
+    except FileNotFoundError:
+        raise InputError(f"the list {list_file} does not exist") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"the list {list_file} cannot be read as UTF-8 text: {error}") from None
+    summary = PackSummary(str(folder))
+    with new_folder(folder, force) as partial:
+        summary.packed = write_samples(partial, _samples(lines, source.parent, summary))
+        if not summary.packed:
+            causes = ", ".join(f"{count} {cause}" for cause, count in summary.skipped.most_common())
+            first = next((shown[0] for shown in summary.examples.values()), "it is empty")
+            raise InputError(f"nothing to pack in {list_file}: {causes or 'no line'} ({first})")
+    return summary
+
+
+def _samples(lines: list[str], base: Path, summary: PackSummary) -> Iterator[tuple[bytes, str]]:
+    for number, line in enumerate(lines, start=1):
+        line = line.removesuffix("\r")
+        if not line.strip():
+            continue
+        name, tab, label = line.partition("\t")
+        if not tab:
+            summary.skip("no tab", number, name)
+        elif not label.strip():
+            summary.skip("empty label", number, name)
+        else:
+            data, cause = _read(base / name)
+            if data is None:
+                summary.skip(cause, number, name)
+            else:
+                yield data, label
+
+
+def _read(path: Path) -> tuple[bytes | None, str]:
+    """Bytes of a decodable image file, or None and why not."""
+    try:
+        data = path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        return None, "missing image"
+    except (OSError, ValueError):
+        return None, "unreadable image"
+    return (data, "") if open_image(data) is not None else (None, "undecodable image")
