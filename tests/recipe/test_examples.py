@@ -1,0 +1,81 @@
+"""Every example file: recipes load, experiments pass NNI's own checks and ours."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from autostr_nni.nni.choices import Choices
+from autostr_nni.nni.experiment_file import load_experiment
+from autostr_nni.recipe import load_recipe
+from autostr_nni.recipe.recipe import Recipe
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+FILES = sorted([*EXAMPLES.rglob("*.yml"), *EXAMPLES.rglob("*.yaml")])
+EXPERIMENTS = [path for path in FILES if "trialCommand" in path.read_text(encoding="utf-8")]
+RECIPES = [path for path in FILES if path.name.endswith("recipe.yml")]
+
+
+def name(path: Path) -> str:
+    return str(path.relative_to(EXAMPLES))
+
+
+def test_nothing_is_left_out() -> None:
+    assert {name(path) for path in FILES} == {name(path) for path in [*EXPERIMENTS, *RECIPES]}
+    assert {"quickstart/recipe.yml", "quickstart/two_step.yml", "quickstart/random.yml"} <= set(
+        map(name, FILES)
+    )
+    assert sum(name(path).startswith("paper/") for path in EXPERIMENTS) >= 9
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=name)
+def test_recipe_loads(path: Path) -> None:
+    recipe = load_recipe(path)
+    assert recipe.space().size() > 0 and recipe.search_paths()
+
+
+@pytest.mark.parametrize("path", EXPERIMENTS, ids=name)
+def test_experiment_passes_nnis_checks(path: Path) -> None:
+    from nni.experiment.config import ExperimentConfig
+
+    config = ExperimentConfig.load(path)
+    config.validate()
+    assert config.tuner.class_args["recipe"].endswith("recipe.yml")
+    assert all(choice["_type"] == "choice" for choice in config.search_space.values())
+
+
+@pytest.mark.parametrize("path", EXPERIMENTS, ids=name)
+def test_experiment_is_of_its_recipe(path: Path) -> None:
+    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    recipe_name = content["tuner"]["classArgs"]["recipe"]
+    assert content["trialCommand"] == f"python -m autostr_nni.trial --recipe {recipe_name}"
+    experiment = load_experiment(path)
+    strategy = experiment.strategy()
+    assert isinstance(experiment.recipe, Recipe) and strategy is not None
+    space = experiment.recipe.space()
+    axes = Choices(content["searchSpace"])
+    parameters = [trial.parameters for trial in strategy.trials]
+    for architecture in [space.default_architecture(p, "k3e1") for p in experiment.recipe.search_paths()]:
+        parameters.append(
+            {"step": "train", **architecture.to_parameters()} if strategy.name == "two-step" else {}
+        )
+    assert [complaint for values in parameters for complaint in axes.complaints(values)] == []
+
+
+def test_paper_recipes_differ_only_where_they_say() -> None:
+    paper = {
+        path.name.removesuffix(".recipe.yml"): load_recipe(path) for path in RECIPES if "paper" in str(path)
+    }
+    assert {key: recipe.search.operators.beta for key, recipe in paper.items() if "beta" in key} == {
+        "beta_0.0": 0.0,
+        "beta_0.3": 0.3,
+        "beta_0.6": 0.6,
+        "beta_0.9": 0.9,
+    }
+    assert paper["paths_mbconv"].search.path.default_operation == "k3e1"
+    assert sum(paper["aster"].model.stage_layers) == 22
+    whole = paper["two_step"]
+    defaults = Recipe(seed=0, data=whole.data)
+    assert whole.model_dump() == defaults.model_dump()
