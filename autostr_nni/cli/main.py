@@ -7,18 +7,19 @@ Exit status: 0 success, 1 a fault, 2 wrong input, 130 interrupted, 141 the reade
 from __future__ import annotations
 
 import argparse
-import importlib
 import os
 import sys
 import traceback
 from collections.abc import Sequence
+from typing import Any
 
 from autostr_nni import __version__
+from autostr_nni.cli import data, describe, evaluate, read, search, space, train
 from autostr_nni.search_spaces.errors import InputError
 
 # In the order of `autostr --help`. Each has `add_parser(subparsers)`, which sets `run`, a function of the
 # parsed arguments that returns the exit status.
-MODULES = ("search", "train", "evaluate", "read", "space", "describe", "data")
+COMMANDS: tuple[Any, ...] = (search, train, evaluate, read, space, describe, data)
 
 INTERRUPTED, BROKEN_PIPE = 130, 141
 
@@ -33,13 +34,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"autostr {__version__}")
     parser.add_argument("--debug", action="store_true", help="show where an error comes from")
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for name in MODULES:
-        module = f"autostr_nni.cli.{name}"
-        try:
-            importlib.import_module(module).add_parser(subparsers)
-        except ModuleNotFoundError as error:
-            if error.name != module:
-                raise
+    for command in COMMANDS:
+        command.add_parser(subparsers)
     _accept_debug(parser)
     return parser
 
