@@ -194,7 +194,7 @@ def progress(metrics: Mapping[str, Any]) -> str:
         parts.append(f"accuracy {100 * metrics['default']:.1f} %")
     if isinstance(metrics.get("loss"), int | float):
         parts.append(f"loss {metrics['loss']:.3f}")
-    if isinstance(metrics.get("expected_flops_m"), int | float):
+    if metrics.get("entropy"):  # only a search that has not decided yet has an expected cost
         parts.append(f"expected {metrics['expected_flops_m']:.1f} M MACs")
     if isinstance(metrics.get("images_seen"), int | float):
         parts.append(f"{metrics['images_seen']:,.0f} images")
