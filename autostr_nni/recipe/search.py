@@ -60,6 +60,7 @@ class PathSection(Section):
 
     epochs: Count = 5
     epoch_images: Count | None = None  # null: the whole set
+    max_length: Count | None = None  # rank by words of at most so many characters; null: data.max_length
     paths: Annotated[Literal["typical"] | tuple[str, ...], BeforeValidator(_paths)] = "typical"
     default_operation: Annotated[str, AfterValidator(_default_operation)] = "res3"
 
@@ -79,6 +80,7 @@ class OperatorsSection(Section):
     warmup_epochs: Annotated[int, Field(ge=0)] = 1  # operations drawn uniformly, weights only
     epochs: Count = 2
     epoch_images: Count | None = None  # null: the whole set
+    max_length: Count | None = None  # search by words of at most so many characters; null: data.max_length
     arch_every: Count = 5  # one architecture step per so many weight steps
     arch_optimizer: ArchOptimizerSection = ArchOptimizerSection()
     arch_init: NotNegative = 1.0e-3  # architecture parameters start within plus and minus this

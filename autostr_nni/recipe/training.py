@@ -40,6 +40,13 @@ class OptimizerSection(Section):
         return {"lr": 1.0e-3, "eps": 1.0e-8, **value} if name in ("adam", "adamw") else value
 
 
+class ShortWordsSection(Section):
+    """Short words first: an attention decoder finds its alignment much sooner on them."""
+
+    max_length: Count = 4  # characters
+    epochs: Annotated[int, Field(ge=0)] = 0  # first epochs that see only such words; 0: none do
+
+
 class TrainingSection(Section):
     """How a net is trained alone: step 3, the random baseline and `autostr train`."""
 
@@ -47,6 +54,7 @@ class TrainingSection(Section):
     optimizer: OptimizerSection = OptimizerSection()
     epochs: Count = 12
     epoch_images: Count | None = None  # images that make an epoch; null: the whole set
+    short_words: ShortWordsSection = ShortWordsSection()
     milestones: Milestones = (7, 10)  # epochs after which the learning rate is multiplied by gamma
     gamma: Annotated[float, Field(gt=0.0, le=1.0)] = 0.1
     patience: Count | None = None  # stop after so many epochs without a better one; null: never

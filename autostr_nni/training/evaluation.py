@@ -70,11 +70,17 @@ class Reader:
         return Evaluation(score(self.pairs), self.loss_sum / max(1, len(self.pairs)), counts)
 
 
-def open_set(recipe: Recipe, folders: Iterable[Path], limit: int | None = None) -> WordDataset:
-    """A word set as the recipe's recognizer wants it: its charset, longest word and image size."""
+def open_set(
+    recipe: Recipe, folders: Iterable[Path], limit: int | None = None, max_length: int | None = None
+) -> WordDataset:
+    """A word set as the recipe's recognizer wants it: its charset, longest word and image size.
+
+    ``max_length`` keeps to words that are shorter still; ``limit`` to so many words, drawn by the seed.
+    """
     charset = Charset.named(recipe.data.charset)
     size = input_size(recipe.model)
-    return WordDataset(list(folders), charset, recipe.data.max_length, size, limit=limit, seed=recipe.seed)
+    longest = min(recipe.data.max_length, max_length or recipe.data.max_length)
+    return WordDataset(list(folders), charset, longest, size, limit=limit, seed=recipe.seed)
 
 
 def evaluate(recognizer: Recognizer, recipe: Recipe, dataset: WordDataset) -> tuple[Evaluation, Reader]:

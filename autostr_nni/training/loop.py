@@ -123,6 +123,7 @@ def fit(
         enable_model_summary=False,
         enable_progress_bar=sys.stderr.isatty(),
         num_sanity_val_steps=0,
+        reload_dataloaders_every_n_epochs=1 if task.changing_words else 0,
         default_root_dir=folder,
         callbacks=[callback],
     )

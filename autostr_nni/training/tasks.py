@@ -52,6 +52,11 @@ class ReadingTask(pl.LightningModule):
         self._loss_count += 1
         return loss
 
+    @property
+    def changing_words(self) -> bool:
+        """Whether epochs draw from different sets, so that loaders must be made anew."""
+        return False
+
     def extra_metrics(self) -> dict[str, float]:
         """Figures that only some trainings have."""
         return {}
@@ -104,6 +109,14 @@ class ReadingTask(pl.LightningModule):
         )
 
 
+class FixedEpoch(EpochSampler):
+    """The sampler of one epoch: Lightning's own count of epochs does not move it."""
+
+    def set_epoch(self, epoch: int) -> None:
+        if not hasattr(self, "epoch"):
+            super().set_epoch(epoch)
+
+
 class RecognitionTask(ReadingTask):
     """Trains one recognizer on D_tra: step 1's paths, step 3, and every net trained alone."""
 
@@ -115,22 +128,30 @@ class RecognitionTask(ReadingTask):
         validation: WordDataset,
         epoch_images: int | None,
         schedule: bool,
+        short_training: WordDataset | None = None,
     ) -> None:
         super().__init__(recognizer, recipe, validation)
         self.training_set = training
         self.epoch_images = epoch_images
         self.schedule = schedule  # step 1 is short and keeps the first rate
+        self.short_set = short_training  # what the first epochs of `training.short_words` see
+
+    @property
+    def changing_words(self) -> bool:
+        return self.short_set is not None
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         return build_optimizer(self.recognizer.parameters(), self.recipe.training.optimizer)
 
     def train_dataloader(self) -> DataLoader[Batch]:
-        sampler = EpochSampler(
-            len(self.training_set), self.epoch_images, seed=self.recipe.seed, epoch=self.current_epoch
-        )
-        return make_loader(
-            self.training_set, self.recipe.training.batch_size, self.recipe.data.workers, sampler
-        )
+        words, epoch = self.training_set, self.current_epoch
+        length = self.epoch_images or len(words)
+        kind = EpochSampler
+        if self.short_set is not None:
+            short, kind = self.recipe.training.short_words.epochs, FixedEpoch
+            words, epoch = (self.short_set, epoch) if epoch < short else (words, epoch - short)
+        sampler = kind(len(words), length, seed=self.recipe.seed, epoch=epoch)
+        return make_loader(words, self.recipe.training.batch_size, self.recipe.data.workers, sampler)
 
     def on_train_epoch_start(self) -> None:
         super().on_train_epoch_start()

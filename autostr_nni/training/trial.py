@@ -57,7 +57,8 @@ def run_proposal(
         path = StridePath.parse(str(parameters["stride_path"]), space.stage_layers)
         architecture = space.default_architecture(path, recipe.search.path.default_operation)
         options = recipe.search.path
-        train_alone(architecture, space, recipe, folder, report, options.epochs, options.epoch_images)
+        budget = (options.epochs, options.epoch_images, options.max_length)
+        train_alone(architecture, space, recipe, folder, report, *budget)
         final = read_metrics(folder)[-1]
         result = {"metrics": final}
     elif step == "operators":
@@ -103,19 +104,24 @@ def train_alone(
     report: Report,
     epochs: int,
     epoch_images: int | None,
+    max_length: int | None = None,
     full: bool = False,
     init: Path | str | None = None,
 ) -> None:
-    """Train one architecture from scratch; ``full`` follows the rate schedule and keeps the best net."""
-    training = open_set(recipe, recipe.data.train)
-    validation = open_set(recipe, recipe.data.validation, recipe.data.validation_limit)
+    """Train one architecture; ``full`` follows the schedules of rate and words and keeps the best net."""
+    training = open_set(recipe, recipe.data.train, max_length=max_length)
+    validation = open_set(recipe, recipe.data.validation, recipe.data.validation_limit, max_length)
     for dataset in (training, validation):
         print(dataset.report(), flush=True)
+    short = recipe.training.short_words
+    short_training = None
+    if full and short.epochs:
+        short_training = open_set(recipe, recipe.data.train, max_length=short.max_length)
     recognizer = build_recognizer(architecture, space, recipe.model, training.charset.classes)
     if init is not None:
         load_weights(recognizer, Path(init))
     write_atomic(folder / ARCHITECTURE, architecture.to_json(space))
-    task = RecognitionTask(recognizer, recipe, training, validation, epoch_images, schedule=full)
+    task = RecognitionTask(recognizer, recipe, training, validation, epoch_images, full, short_training)
 
     def save_best(metrics: dict[str, Any]) -> None:
         save_trained(folder / BEST, Trained(recognizer, recipe, architecture, space, metrics))
@@ -140,7 +146,8 @@ def train_fully(
 ) -> dict[str, Any]:
     """Step 3: train by the recipe's ``training``, choose the epoch on validation, score the test sets."""
     options = recipe.training
-    train_alone(architecture, space, recipe, folder, report, options.epochs, options.epoch_images, True, init)
+    budget = (options.epochs, options.epoch_images, None)
+    train_alone(architecture, space, recipe, folder, report, *budget, full=True, init=init)
     final = best_epoch(read_metrics(folder))
     assert final is not None
     result: dict[str, Any] = {"metrics": final, "architecture": architecture.text}
@@ -179,9 +186,10 @@ def search_operators(
     path: StridePath, space: SearchSpace, recipe: Recipe, folder: Path, report: Report
 ) -> tuple[dict[str, Any], list[dict[str, float]]]:
     """Step 2 on one path: the final metrics with the architecture found, and the probabilities."""
-    training = open_set(recipe, recipe.data.train)
-    arch_validation = open_set(recipe, recipe.data.validation)
-    validation = open_set(recipe, recipe.data.validation, recipe.data.validation_limit)
+    longest = recipe.search.operators.max_length
+    training = open_set(recipe, recipe.data.train, max_length=longest)
+    arch_validation = open_set(recipe, recipe.data.validation, max_length=longest)
+    validation = open_set(recipe, recipe.data.validation, recipe.data.validation_limit, longest)
     print(training.report(), arch_validation.report(), sep="\n", flush=True)
     classes = Charset.named(recipe.data.charset).classes
     recognizer, supernet = build_supernet_recognizer(path, space, recipe, classes)
