@@ -99,27 +99,35 @@ def place_letters(letters: Letters, height: int, rng: random.Random, style: Styl
     height = round(height * min(2.0, max(1.0, 0.6 * (y1 - y0))))
     scale = height / (y1 - y0)
     width = round(min((x1 - x0) * scale, _WIDEST * height))
-    columns = max(4, min(20, width // 16)) if bend.radius or bend.wave else 4
-    rows = 3 if bend.radius else 2
-    edges_x = np.round(np.linspace(0, width, columns + 1)).astype(int)
-    edges_y = np.round(np.linspace(0, height, rows + 1)).astype(int)
-    grid_x, grid_y = np.meshgrid(x0 + edges_x * ((x1 - x0) / width), y0 + edges_y / scale)
-    plane = bend.backward(*project(np.linalg.inv(matrix), grid_x, grid_y))
-    source = np.stack([plane[0] * unit + middle[0], plane[1] * unit + middle[1]], axis=-1).tolist()
-    mesh = []
-    for row in range(rows):
-        for column in range(columns):
-            box = (edges_x[column], edges_y[row], edges_x[column + 1], edges_y[row + 1])
-            corners = (
-                source[row][column],
-                source[row + 1][column],
-                source[row + 1][column + 1],
-                source[row][column + 1],
-            )
-            mesh.append((tuple(map(int, box)), [value for corner in corners for value in corner]))
     size = (letters.pixels.shape[1], letters.pixels.shape[0])
     picture = Image.frombytes("RGBa", size, letters.pixels.tobytes())
+    to_plane = np.array([[(x1 - x0) / width, 0, x0], [0, 1 / scale, y0], [0, 0, 1]])
+    inverse = np.linalg.inv(matrix) @ to_plane
+    if not bend.radius and not bend.wave:  # one homography, exact
+        whole = np.array([[unit, 0, middle[0]], [0, unit, middle[1]], [0, 0, 1]]) @ inverse
+        values = (whole / whole[2, 2]).ravel()[:8].tolist()
+        kind = Image.Transform.PERSPECTIVE
+        return picture.transform((width, height), kind, values, Image.Resampling.BILINEAR)
+    mesh = _mesh(bend, inverse, (width, height), unit, middle)
     return picture.transform((width, height), Image.Transform.MESH, mesh, Image.Resampling.BILINEAR)
+
+
+def _mesh(
+    bend: Bend, inverse: np.ndarray, size: tuple[int, int], unit: float, middle: tuple[float, float]
+) -> list[tuple[tuple[int, int, int, int], list[float]]]:
+    """Boxes of the picture, each with the corners of its source, counter-clockwise from the upper left."""
+    columns, rows = max(4, min(16, size[0] // 18)), 3
+    edges_x = [round(size[0] * column / columns) for column in range(columns + 1)]
+    edges_y = [round(size[1] * row / rows) for row in range(rows + 1)]
+    grid_x, grid_y = np.meshgrid(np.array(edges_x, dtype=float), np.array(edges_y, dtype=float))
+    x, y = bend.backward(*project(inverse, grid_x, grid_y))
+    source = np.stack([x * unit + middle[0], y * unit + middle[1]], axis=-1).tolist()
+    mesh = []
+    for r in range(rows):
+        for c in range(columns):
+            corners = source[r][c] + source[r + 1][c] + source[r + 1][c + 1] + source[r][c + 1]
+            mesh.append(((edges_x[c], edges_y[r], edges_x[c + 1], edges_y[r + 1]), corners))
+    return mesh
 
 
 def _bounds(

@@ -23,7 +23,7 @@ _SIGN_LIKENESS = 0.3
 _GRID = 16
 _SIZE = 32
 #: Change it when a check changes, so that no old verdict is taken for a new one.
-VERSION = 3
+VERSION = 4
 
 Picture = tuple[tuple[int, int], bytes]
 
@@ -61,7 +61,9 @@ def _check(path: str, index: int) -> dict[str, Any] | None:
     shapes = {c: _normal(pictures[c]) for c in _NEEDED}
     likeness = {c: _like(shape, c) for c, shape in shapes.items()}
     as_capitals = {c: _like(shapes[c], c.upper()) for c in string.ascii_lowercase}
-    capitals = sum(as_capitals[c] - likeness[c] for c in _TELLING) / len(_TELLING) > 0.1
+    if sum(_like(shapes[c.upper()], c) > likeness[c.upper()] + 0.1 for c in _TELLING) > 2:
+        return None  # small letters for capitals: no label would be true
+    capitals = sum(as_capitals[c] > likeness[c] + 0.1 for c in _TELLING) > 3
     if capitals:
         likeness.update(as_capitals)
     unlike = sum(value < _UNLIKE for value in likeness.values())
@@ -74,7 +76,7 @@ def _check(path: str, index: int) -> dict[str, Any] | None:
         "index": index,
         "family": family,
         "characters": _NEEDED + "".join(drawn),
-        "capitals_only": bool(capitals),
+        "capitals_only": capitals,
     }
 
 

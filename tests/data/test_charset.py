@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import pickle
+
+import pytest
+
+from autostr_nni.data.charset import Charset
+from autostr_nni.search_spaces.errors import InputError
+
+
+@pytest.mark.parametrize(
+    ("name", "size"), [("printable", 94), ("alphanumeric", 62), ("lowercase", 36), ("digits", 10), ("xyz", 3)]
+)
+def test_sizes(name: str, size: int) -> None:
+    charset = Charset.named(name)
+    assert len(charset.characters) == size
+    assert (charset.eos, charset.bos, charset.classes) == (size, size + 1, size + 1)
+
+
+@pytest.mark.parametrize("name", ["printable", "alphanumeric", "lowercase", "digits"])
+def test_round_trip(name: str) -> None:
+    charset = Charset.named(name)
+    ids = charset.encode(charset.characters)
+    assert ids == [*range(charset.eos), charset.eos]
+    assert charset.decode(ids) == charset.characters
+
+
+def test_printable_is_ascii_without_blanks() -> None:
+    assert sorted(Charset.named("printable").characters) == [chr(c) for c in range(33, 127)]
+
+
+def test_case_is_folded_before_cleaning() -> None:
+    charset = Charset.named("lowercase")
+    assert charset.clean("Café-No.9") == ("cafno9", 3)
+    assert charset.decode(charset.encode("ABC")) == "abc"
+
+
+def test_clean_removes_and_counts() -> None:
+    charset = Charset.named("printable")
+    assert charset.clean("a b\té!") == ("ab!", 3)
+    assert charset.clean("ab!") == ("ab!", 0)
+    assert charset.clean("") == ("", 0)
+    assert Charset.named("]^-\\[").clean("a]b-\\") == ("]-\\", 2)
+
+
+def test_decode_stops_at_the_end() -> None:
+    charset = Charset.named("digits")
+    assert charset.decode([1, 2, charset.eos, 3]) == "12"
+    assert charset.decode([1, charset.bos, 2]) == "1"
+    assert charset.decode([1, -100]) == "1"
+
+
+def test_unknown_characters_are_not_encoded() -> None:
+    with pytest.raises(InputError, match="'a'"):
+        Charset.named("digits").encode("1a")
+
+
+@pytest.mark.parametrize(
+    ("name", "words"), [("", "empty"), ("printible", "did you mean 'printable'"), ("aab", "'a'")]
+)
+def test_bad_charsets(name: str, words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        Charset.named(name)
+
+
+def test_pickles() -> None:
+    charset = Charset.named("lowercase")
+    assert pickle.loads(pickle.dumps(charset)) == charset

@@ -1,0 +1,177 @@
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+from autostr_nni.data.charset import Charset
+from autostr_nni.data.dataset import PADDING, EpochSampler, WordDataset, collate, make_loader
+from autostr_nni.data.lmdb_io import write_lmdb
+from autostr_nni.search_spaces.errors import InputError
+
+PRINTABLE = Charset.named("printable")
+
+
+def test_items(word_set) -> None:
+    dataset = WordDataset([word_set(["Hello", "no. 9"])], PRINTABLE, 25, (16, 48))
+    item = dataset[1]
+    assert item is not None
+    image, ids, text = item
+    assert image.shape == (3, 16, 48)
+    assert image.dtype == torch.uint8
+    assert text == "no.9"
+    assert PRINTABLE.decode(ids) == text and ids[-1] == PRINTABLE.eos
+    assert dataset.trimmed == 1
+
+
+def test_channels_are_red_green_blue(tmp_path: Path, picture) -> None:
+    buffer = io.BytesIO()
+    Image.new("RGB", (30, 10), (200, 100, 50)).save(buffer, "PNG")
+    write_lmdb(tmp_path / "set", [(buffer.getvalue(), "a")])
+    item = WordDataset(tmp_path / "set", PRINTABLE, 25)[0]
+    assert item is not None
+    assert item[0][:, 3, 3].tolist() == [200, 100, 50]
+
+
+def test_causes_are_counted(raw_set, picture) -> None:
+    good = picture()
+    samples = [
+        (good, b"fine"),
+        (good, b""),
+        (good, "ÄÖ".encode()),
+        (good, b"x" * 11),
+        (good, b"x" * 10),
+        (good, b"\xff\xfe"),
+        (None, b"gone"),
+        (good, None),
+        (good, "naïve".encode()),
+    ]
+    dataset = WordDataset(raw_set(samples), PRINTABLE, 10)
+    assert dataset.skipped == {
+        "empty label": 1,
+        "no known character": 1,
+        "too long": 1,
+        "label not UTF-8": 1,
+        "missing": 2,
+    }
+    assert [dataset.text(i) for i in range(len(dataset))] == ["fine", "x" * 10, "nave"]
+    assert dataset.trimmed == 1
+    assert "3 of 9 words" in dataset.report() and "1 too long" in dataset.report()
+
+
+def test_nothing_left_says_why(word_set) -> None:
+    with pytest.raises(InputError, match="2 no known character, 1 too long|1 too long.*2 no known"):
+        WordDataset(word_set(["ab", "cd", "12345"]), Charset.named("digits"), 3)
+
+
+def test_undecodable_images_are_dropped_not_replaced(raw_set, picture) -> None:
+    good = picture()
+    folder = raw_set([(good, b"one"), (good[:50], b"two"), (b"junk", b"three"), (good, b"four")])
+    dataset = WordDataset(folder, PRINTABLE, 25)
+    assert len(dataset) == 4
+    assert dataset[1] is None
+    batch = collate([dataset[i] for i in range(4)])
+    assert batch.texts == ["one", "four"]
+    assert batch.dropped == 2
+    assert len(batch.images) == len(batch.targets) == len(batch.lengths) == 2
+
+
+def test_a_batch_of_nothing(raw_set) -> None:
+    dataset = WordDataset(raw_set([(b"junk", b"one"), (b"junk", b"two")]), PRINTABLE, 25, (32, 64))
+    (batch,) = make_loader(dataset, 4)
+    assert batch.images.shape == (0, 3, 32, 64)
+    assert batch.targets.shape[0] == 0
+    assert batch.dropped == 2
+
+
+def test_targets_are_padded(word_set) -> None:
+    charset = Charset.named("digits")
+    dataset = WordDataset(word_set(["123", "4"]), charset, 25)
+    batch = collate([dataset[0], dataset[1]])
+    assert batch.targets.tolist() == [[1, 2, 3, 10], [4, 10, PADDING, PADDING]]
+    assert batch.lengths.tolist() == [4, 2]
+    assert batch.targets.dtype == torch.int64
+
+
+def test_limit_is_seeded(word_set) -> None:
+    folder = word_set([str(i) for i in range(50)])
+
+    def texts(seed: int, limit: int | None = 10) -> list[str]:
+        dataset = WordDataset(folder, PRINTABLE, 25, limit=limit, seed=seed)
+        return [dataset.text(i) for i in range(len(dataset))]
+
+    assert texts(1) == texts(1) != texts(2)
+    assert len(set(texts(1))) == 10
+    assert len(texts(1, 100)) == len(texts(1, None)) == 50
+    with pytest.raises(InputError, match="limit of 0"):
+        texts(1, 0)
+
+
+def test_several_sets(word_set, tmp_path: Path) -> None:
+    first, second = word_set(["a", "b"], "one"), word_set(["c"], "two")
+    for folders in ([first, second], tmp_path, [str(tmp_path)]):
+        dataset = WordDataset(folders, PRINTABLE, 25)
+        assert [item[2] for item in (dataset[i] for i in range(3)) if item] == ["a", "b", "c"]
+    with pytest.raises(InputError, match="listed twice"):
+        WordDataset([tmp_path, first], PRINTABLE, 25)
+    with pytest.raises(InputError, match="no folder"):
+        WordDataset([], PRINTABLE, 25)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_loader(word_set, workers: int) -> None:
+    dataset = WordDataset(word_set([str(i) for i in range(20)]), PRINTABLE, 25, (8, 16))
+    assert dataset[0] is not None  # open in this process too
+    sampler = EpochSampler(len(dataset), 12, seed=3)
+    loader = make_loader(dataset, 5, workers, sampler)
+    state = torch.random.get_rng_state()
+    for epoch in (0, 1):
+        sampler.set_epoch(epoch)
+        batches = list(loader)
+        expected = [dataset.text(i) for i in EpochSampler(20, 12, 3, epoch)]
+        assert [text for batch in batches for text in batch.texts] == expected
+        assert [len(batch.texts) for batch in batches] == [5, 5, 2]
+        # Shades follow the words: the right image came with each.
+        for batch in batches:
+            shades = batch.images.float().mean(dim=(1, 2, 3)).round()
+            assert (shades - torch.tensor([float(text) for text in batch.texts])).abs().max() <= 2
+    assert torch.equal(state, torch.random.get_rng_state())
+
+
+def test_loader_without_a_sampler_keeps_the_order(word_set) -> None:
+    dataset = WordDataset(word_set(list("abcde")), PRINTABLE, 25, (8, 16))
+    assert [text for batch in make_loader(dataset, 2) for text in batch.texts] == list("abcde")
+    assert len(list(make_loader(dataset, 2, drop_last=True))) == 2
+
+
+class TestEpochSampler:
+    def test_epochs_are_cut_from_one_chain(self) -> None:
+        chain = [i for epoch in range(10) for i in EpochSampler(10, 7, 5, epoch)]
+        assert len(chain) == 70
+        for start in range(0, 70, 10):  # every permutation is whole
+            assert sorted(chain[start : start + 10]) == list(range(10))
+        assert chain[:10] != chain[10:20]
+        longer = [i for epoch in range(2) for i in EpochSampler(10, 35, 5, epoch)]
+        assert longer == chain
+
+    def test_stateless(self) -> None:
+        sampler = EpochSampler(100, 30, 1)
+        first = list(sampler)
+        assert list(sampler) == first
+        sampler.set_epoch(3)
+        assert list(sampler) == list(EpochSampler(100, 30, 1, 3)) != first
+        assert first != list(EpochSampler(100, 30, 2))
+
+    def test_whole_set_by_default(self) -> None:
+        sampler = EpochSampler(9)
+        assert len(sampler) == 9
+        assert sorted(sampler) == list(range(9))
+
+    def test_bad_sizes(self) -> None:
+        with pytest.raises(InputError):
+            EpochSampler(0)
+        with pytest.raises(InputError):
+            EpochSampler(5, 0)
