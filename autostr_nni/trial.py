@@ -9,18 +9,24 @@ from __future__ import annotations
 import argparse
 import codecs
 import contextlib
+import fcntl
+import hashlib
 import json
 import locale
 import math
 import os
 import signal
 import sys
+import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from autostr_nni.search_spaces.errors import InputError
+
+if TYPE_CHECKING:
+    from autostr_nni.recipe import Recipe
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -54,6 +60,7 @@ def run(recipe_path: Path) -> dict[str, Any]:
 
     recipe = load_recipe(recipe_path)
     parameters = own_parameter()
+    prepare_once(recipe)
     folder = Path(os.environ["NNI_OUTPUT_DIR"])
     folder.mkdir(parents=True, exist_ok=True)
     (folder / PARAMETERS).write_text(
@@ -68,6 +75,16 @@ def run(recipe_path: Path) -> dict[str, Any]:
     if not reports.final:
         reports(metrics, True)
     return metrics
+
+
+def prepare_once(recipe: Recipe) -> None:
+    """Render the recipe's sets where nobody has: a plain ``nnictl create`` does not. One trial at a time."""
+    from autostr_nni.data.prepare import prepare_data
+
+    key = hashlib.sha256(str(recipe.source).encode()).hexdigest()[:16]
+    with open(Path(tempfile.gettempdir()) / f"autostr-{os.getuid()}-{key}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        prepare_data(recipe, print)
 
 
 class Reports:

@@ -68,10 +68,8 @@ def run(args: argparse.Namespace) -> int:
 
 def _prepare_data(recipe: Any, log: Any) -> None:
     """Render the word sets that the recipe asks for, before any trial needs them."""
-    try:
-        from autostr_nni.data.prepare import prepare_data
-    except ImportError:
-        return
+    from autostr_nni.data.prepare import prepare_data
+
     prepare_data(recipe, log)
 
 

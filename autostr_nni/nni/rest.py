@@ -55,6 +55,6 @@ class Manager:
         url = f"{self.address}/api/v1/nni/{path}"
         with self._session.request(method, url, json=content, timeout=timeout) as reply:
             reply.raise_for_status()
-            if "json" not in reply.headers.get("Content-Type", ""):
+            if not reply.content or "json" not in reply.headers.get("Content-Type", ""):
                 return None
             return reply.json()
