@@ -37,9 +37,8 @@ def _photo(path: str) -> Image.Image | None:
     try:
         with Image.open(path) as picture:
             picture.draft("RGB", (_LARGEST, _LARGEST))
-            small = to_rgb(picture)
-            small.thumbnail((_LARGEST, _LARGEST))
-            return small
+            picture.thumbnail((_LARGEST, _LARGEST))
+            return to_rgb(picture).copy()  # a picture of its own: the file is closed
     except Exception:  # any decoder's complaint: draw a background instead
         return None
 

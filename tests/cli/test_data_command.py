@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from autostr_nni.cli.main import main
+from autostr_nni.data.synth.glyphs import matplotlib_fonts
+
+
+@pytest.fixture
+def synth(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Options that render few words with one font."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    (tmp_path / "fonts").mkdir()
+    shutil.copy(matplotlib_fonts() / "DejaVuSans.ttf", tmp_path / "fonts")
+    return ["--digits", "1-3", "--style", "mild", "--fonts", str(tmp_path / "fonts"), "--no-system-fonts",
+            "--processes", "1", "--count", "12"]  # fmt: skip
+
+
+def test_synth_and_check(tmp_path: Path, synth: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    out = str(tmp_path / "sets" / "a")
+    assert main(["data", "synth", out, *synth]) == 0
+    assert "12 words in" in capsys.readouterr().out
+    assert main(["data", "synth", out, *synth]) == 2
+    assert "--force" in capsys.readouterr().err
+    assert main(["data", "synth", out, *synth, "--force", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["words"] == 12
+    assert main(["data", "check", str(tmp_path / "sets"), "--charset", "digits", "--json"]) == 0
+    (report,) = json.loads(capsys.readouterr().out)["sets"]
+    assert report["usable"] == report["samples"] == 12
+    assert main(["data", "check", out, "--max-length", "3"]) == 0
+    assert "12 of 12 samples usable" in capsys.readouterr().out
+
+
+def test_check_goes_on_after_a_damaged_set(
+    tmp_path: Path, synth: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["data", "synth", str(tmp_path / "sets" / "b"), *synth]) == 0
+    (tmp_path / "sets" / "a").mkdir()
+    (tmp_path / "sets" / "a" / "data.mdb").write_bytes(b"junk" * 3000)
+    assert main(["data", "check", str(tmp_path / "sets")]) == 1
+    shown = capsys.readouterr().out
+    assert "not a readable LMDB" in shown and "12 of 12" in shown
+    assert main(["data", "check", str(tmp_path / "sets" / "b"), "--charset", "xyz"]) == 1
+    assert "12 no known character" in capsys.readouterr().out
+
+
+def test_pack(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Image.new("RGB", (30, 10)).save(tmp_path / "an image.png")
+    (tmp_path / "list.txt").write_text("an image.png\ttwo words\nno.png\tx\n")
+    arguments = ["data", "pack", str(tmp_path / "list.txt"), str(tmp_path / "set")]
+    assert main(arguments) == 0
+    shown = capsys.readouterr().out
+    assert "1 samples" in shown and "1 missing image (line 2: no.png)" in shown
+    assert main([*arguments, "--force", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["skipped"] == {"missing image": 1}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["synth", "OUT", "--count", "0"], "count"),
+        (["synth", "OUT", "--count", "5", "--digits", "x"], "digits:1-3"),
+        (["synth", "OUT", "--count", "5", "--lexicon", "OUT.txt"], "does not exist"),
+        (["pack", "OUT.txt", "OUT"], "does not exist"),
+        (["check", "OUT"], "does not exist"),
+        (["check", ".", "--charset", "aa"], "repeats"),
+    ],
+)
+def test_bad_input(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    words: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["data", *arguments]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("autostr: error: ") and words in error and "Traceback" not in error
+    assert list(tmp_path.iterdir()) == []

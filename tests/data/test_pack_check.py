@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from autostr_nni.data.charset import Charset
+from autostr_nni.data.check import check_set
+from autostr_nni.data.lmdb_io import LmdbReader
+from autostr_nni.data.pack import pack
+from autostr_nni.search_spaces.errors import InputError
+
+
+@pytest.fixture
+def images(tmp_path: Path, picture) -> Path:
+    folder = tmp_path / "my images"
+    folder.mkdir()
+    (folder / "a b.jpg").write_bytes(picture(shade=1))
+    (folder / "c.png").write_bytes(picture(shade=2, form="PNG"))
+    (folder / "broken.jpg").write_bytes(picture()[:40])
+    return folder
+
+
+def test_pack(images: Path, tmp_path: Path) -> None:
+    listed = images / "list.txt"
+    lines = ["\ufeffa b.jpg\tNew York", "", f"{images / 'c.png'}\tÉté\u2028x", "gone.jpg\tx", "broken.jpg\tx",
+             "c.png", "c.png\t ", ".\tx", "c.png\tlast\r"]  # fmt: skip
+    listed.write_bytes("\n".join(lines).encode())
+    summary = pack(listed, tmp_path / "set")
+    assert summary.packed == 3
+    assert summary.skipped == {
+        "missing image": 1,
+        "undecodable image": 1,
+        "no tab": 1,
+        "empty label": 1,
+        "unreadable image": 1,
+    }
+    assert summary.examples["missing image"] == ["line 4: gone.jpg"]
+    reader = LmdbReader(tmp_path / "set")
+    assert reader.sample(1) == ((images / "a b.jpg").read_bytes(), "New York")
+    assert reader.sample(2) == ((images / "c.png").read_bytes(), "Été\u2028x")
+    assert reader.label(3) == "last"
+
+
+@pytest.mark.parametrize(
+    ("content", "words"), [(b"", "no line"), (b"gone.jpg\tx", "1 missing image.*line 1"), (b"\xff", "UTF-8")]
+)
+def test_nothing_to_pack(tmp_path: Path, content: bytes, words: str) -> None:
+    (tmp_path / "list").write_bytes(content)
+    with pytest.raises(InputError, match=words):
+        pack(tmp_path / "list", tmp_path / "set")
+    assert [entry.name for entry in tmp_path.iterdir()] == ["list"]
+    with pytest.raises(InputError, match="does not exist"):
+        pack(tmp_path / "nothing", tmp_path / "set")
+
+
+def test_check_counts(raw_set, picture) -> None:
+    samples = [
+        (picture((40, 20)), b"abc"),
+        (picture((80, 20), form="PNG"), b"a b"),
+        (b"junk", b"abc"),
+        (picture(), b""),
+        (picture(), b"x" * 30),
+        (None, b"abc"),
+        (picture(), "é".encode()),
+        (picture(), b"\xff"),
+    ]
+    report = check_set(raw_set(samples), Charset.named("printable"), 25)
+    assert (report.samples, report.usable, report.trimmed) == (8, 2, 1)
+    assert report.skipped == {
+        "undecodable": 1,
+        "empty label": 1,
+        "too long": 1,
+        "missing": 1,
+        "no known character": 1,
+        "label not UTF-8": 1,
+    }
+    assert report.lengths == {3: 1, 2: 1}
+    assert report.unknown == {" ": 1, "é": 1}
+    values = json.loads(json.dumps(report.to_dict()))
+    assert values["formats"] == {"JPEG": 5, "PNG": 1}
+    assert values["width"] == {"min": 40, "quarter": 40, "median": 40, "three_quarters": 40, "max": 80}
+    assert "2 of 8 samples usable" in report.to_text()
+    assert sum(report.skipped.values()) + report.usable == report.samples
+
+
+def test_labels_only(raw_set) -> None:
+    report = check_set(raw_set([(b"junk", b"abc")]), Charset.named("printable"), 25, images=False)
+    assert report.usable == 1
+    assert report.to_dict()["width"] is None
+    assert "1 of 1" in report.to_text()
