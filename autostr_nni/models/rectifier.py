@@ -46,9 +46,11 @@ class ThinPlateSpline(nn.Module):
         system[:points, :points] = radial_basis(target, target)
         system[:points, points:] = affine
         system[points:, :points] = affine.T
+        # As in ASTER, first and last pixels lie on the border: with grid_sample's align_corners the border
+        # points then sample the image unchanged.
         y, x = torch.meshgrid(
-            (torch.arange(height, dtype=torch.float64) + 0.5) / height,
-            (torch.arange(width, dtype=torch.float64) + 0.5) / width,
+            torch.linspace(0, 1, height, dtype=torch.float64),
+            torch.linspace(0, 1, width, dtype=torch.float64),
             indexing="ij",
         )
         pixels = torch.stack([x.flatten(), y.flatten()], dim=1)
@@ -62,6 +64,18 @@ class ThinPlateSpline(nn.Module):
     def forward(self, points: Tensor) -> Tensor:
         grid = self.matrix.to(points.dtype) @ points
         return (grid.clamp(0, 1) * 2 - 1).view(-1, self.height, self.width, 2)
+
+
+class FeatureNorm(nn.BatchNorm1d):
+    """BatchNorm of ``[B, features]`` that takes its running statistics for a training batch of one.
+
+    One row has no variance: the last batch of an epoch may hold a single word.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        if len(x) > 1 or not self.training:
+            return super().forward(x)
+        return F.batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps)
 
 
 class Rectifier(nn.Module):
@@ -98,7 +112,7 @@ class Rectifier(nn.Module):
         flat = cin * (localization[0] // shrink) * (localization[1] // shrink)
         self.convolutions = nn.Sequential(*layers)
         self.hidden = nn.Sequential(
-            nn.Flatten(), nn.Linear(flat, features), nn.BatchNorm1d(features), nn.ReLU(inplace=True)
+            nn.Flatten(), nn.Linear(flat, features), FeatureNorm(features), nn.ReLU(inplace=True)
         )
         self.last = nn.Linear(features, points * 2)
         self.spline = ThinPlateSpline(*output, points)

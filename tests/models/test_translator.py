@@ -1,0 +1,213 @@
+"""The translator against plain references: step by step, by enumeration and by hand."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from autostr_nni.models.recognizer import recognition_loss
+from autostr_nni.models.translator import PADDING, AttentionDecoder, SequenceEncoder
+
+
+def make(classes: int = 6, cin: int = 5, seed: int = 0, sharp: float = 3.0) -> AttentionDecoder:
+    torch.manual_seed(seed)
+    decoder = AttentionDecoder(cin, classes, state=7, attention=4, embedding=3).eval()
+    with torch.no_grad():  # larger weights than at the start: words of different lengths come out
+        for parameter in decoder.parameters():
+            parameter.mul_(sharp)
+    return decoder
+
+
+def distribution(decoder: AttentionDecoder, word: torch.Tensor, prefix: list[int]) -> torch.Tensor:
+    """Probabilities after a prefix for one word ``[T, C]``, all computed anew and spelt out."""
+    state = torch.zeros(decoder.gru.hidden_size)
+    for symbol in [decoder.bos, *prefix]:
+        energies = []
+        for feature in word:
+            hidden = decoder.project_features.weight @ feature + decoder.project_features.bias
+            hidden = torch.tanh(hidden + decoder.project_state.weight @ state)
+            energies.append(decoder.score.weight[0] @ hidden)
+        weights = torch.softmax(torch.stack(energies), 0)
+        context = sum(weight * feature for weight, feature in zip(weights, word, strict=True))
+        x = torch.cat([decoder.embedding.weight[symbol], context])
+        gates = decoder.gru.weight_ih @ x + decoder.gru.bias_ih
+        kept = decoder.gru.weight_hh @ state + decoder.gru.bias_hh
+        (ri, zi, ni), (rh, zh, nh) = gates.chunk(3), kept.chunk(3)
+        r, z = torch.sigmoid(ri + rh), torch.sigmoid(zi + zh)
+        state = (1 - z) * torch.tanh(ni + r * nh) + z * state
+    return torch.softmax(decoder.classify.weight @ state + decoder.classify.bias, 0)
+
+
+@torch.no_grad()
+def plain_greedy(decoder: AttentionDecoder, word: torch.Tensor, longest: int) -> tuple[list[int], float]:
+    ids: list[int] = []
+    confidence = 1.0
+    while len(ids) <= longest:
+        p = distribution(decoder, word, ids)
+        ids.append(int(p.argmax()))
+        confidence *= float(p.max())
+        if ids[-1] == decoder.eos:
+            break
+    return ids, confidence
+
+
+def trimmed(ids: torch.Tensor, eos: int) -> list[int]:
+    out = []
+    for number in ids.tolist():
+        out.append(number)
+        if number == eos:
+            break
+    return out
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_greedy_equals_a_plain_step_by_step_reading(seed):
+    decoder = make(seed=seed)
+    features = torch.randn(6, 4, 5)
+    reading = decoder.greedy(features, 5)
+    for word, ids, confidence in zip(features, reading.ids, reading.confidence, strict=True):
+        expected, product = plain_greedy(decoder, word, 5)
+        assert trimmed(ids, decoder.eos) == expected
+        assert float(confidence) == pytest.approx(product, rel=1e-4)
+
+
+def test_rows_that_ended_are_filled_with_the_end():
+    decoder = make(seed=1)
+    reading = decoder.greedy(torch.randn(32, 4, 5), 8)
+    lengths = {len(trimmed(ids, decoder.eos)) for ids in reading.ids}
+    assert len(lengths) > 1, "the words should differ in length for this test to say anything"
+    for ids in reading.ids:
+        end = len(trimmed(ids, decoder.eos))
+        assert (ids[end:] == decoder.eos).all()
+
+
+def count_steps(decoder: AttentionDecoder) -> list[int]:
+    calls: list[int] = []
+    decoder.gru.register_forward_hook(lambda *_: calls.append(1))
+    return calls
+
+
+def test_decoding_stops_when_every_word_has_ended():
+    decoder = make()
+    with torch.no_grad():
+        decoder.classify.bias[decoder.eos] = 1e3
+    calls = count_steps(decoder)
+    assert decoder.greedy(torch.randn(3, 4, 5), 25).ids.shape == (3, 1)
+    assert len(calls) == 1
+    assert decoder.beam(torch.randn(3, 4, 5), 25, 1).ids.shape == (3, 1)
+    assert len(calls) == 2
+
+
+def test_decoding_never_runs_beyond_the_longest_word_and_its_end():
+    decoder = make()
+    with torch.no_grad():
+        decoder.classify.bias[decoder.eos] = -1e3
+    calls = count_steps(decoder)
+    assert decoder.greedy(torch.randn(3, 4, 5), 5).ids.shape == (3, 6)
+    assert decoder.beam(torch.randn(3, 4, 5), 5, 2).ids.shape == (3, 6)
+    assert len(calls) == 12
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_beam_of_one_is_greedy(seed):
+    decoder = make(seed=seed)
+    features = torch.randn(8, 4, 5)
+    greedy, beam = decoder.greedy(features, 6), decoder.beam(features, 6, 1)
+    assert torch.equal(greedy.ids, beam.ids)
+    assert torch.allclose(greedy.confidence, beam.confidence, rtol=1e-4)
+
+
+@torch.no_grad()
+def best_by_enumeration(
+    decoder: AttentionDecoder, word: torch.Tensor, longest: int
+) -> tuple[list[int], float]:
+    """The most probable of all words that end, or reach ``longest + 1`` characters without an end."""
+    best: tuple[list[int], float] = ([], 0.0)
+    for length in range(longest + 2):
+        for body in itertools.product(range(decoder.eos), repeat=length):
+            ids = [*body, decoder.eos] if length <= longest else list(body)
+            p = math.prod(float(distribution(decoder, word, ids[:i])[s]) for i, s in enumerate(ids))
+            if p > best[1]:
+                best = (ids, p)
+    return best
+
+
+@pytest.mark.parametrize("seed", [0, 1, 3])
+def test_an_exhaustive_beam_finds_the_most_probable_word(seed):
+    decoder = make(classes=3, seed=seed, sharp=2.0)
+    features = torch.randn(3, 3, 5)
+    longest = 2
+    reading = decoder.beam(features, longest, 27)  # 15 words at most are alive at once
+    for word, ids, confidence in zip(features, reading.ids, reading.confidence, strict=True):
+        expected, p = best_by_enumeration(decoder, word, longest)
+        assert trimmed(ids, decoder.eos) == expected
+        assert float(confidence) == pytest.approx(p, rel=1e-4)
+
+
+def test_a_wide_beam_is_never_less_probable_than_greedy():
+    decoder = make(seed=2)
+    features = torch.randn(16, 4, 5)
+    greedy, beam = decoder.greedy(features, 6), decoder.beam(features, 6, 200)
+    assert (beam.confidence >= greedy.confidence * (1 - 1e-5)).all()
+
+
+def test_teacher_forcing_loss_is_the_sum_over_characters_with_padding_masked():
+    decoder = make(seed=4)
+    features = torch.randn(3, 4, 5)
+    words = [[0, 2, 5], [5], [1, 1, 3, 5]]
+    targets = torch.full((3, 4), PADDING)
+    for row, word in zip(targets, words, strict=True):
+        row[: len(word)] = torch.tensor(word)
+    expected = 0.0
+    with torch.no_grad():
+        for feature, word in zip(features, words, strict=True):
+            for place, symbol in enumerate(word):
+                expected -= math.log(float(distribution(decoder, feature, word[:place])[symbol]))
+        loss = recognition_loss(decoder(features, targets), targets)
+    assert float(loss) == pytest.approx(expected / 3, rel=1e-4)
+
+
+def test_padding_gives_no_gradient():
+    decoder = make()
+    features = torch.randn(2, 4, 5)
+    short = torch.tensor([[0, 5], [1, 5]])
+    longer = F.pad(short, (0, 3), value=PADDING)
+    gradients = []
+    for targets in (short, longer):
+        decoder.zero_grad()
+        recognition_loss(decoder(features, targets), targets).backward()
+        gradients.append([p.grad.clone() for p in decoder.parameters()])
+    assert all(torch.allclose(a, b, atol=1e-6) for a, b in zip(*gradients, strict=True))
+
+
+def test_features_are_projected_once_per_word():
+    decoder = make()
+    calls: list[int] = []
+    decoder.project_features.register_forward_hook(lambda *_: calls.append(1))
+    decoder.greedy(torch.randn(2, 4, 5), 8)
+    decoder(torch.randn(2, 4, 5), torch.zeros(2, 6, dtype=torch.long))
+    assert len(calls) == 2
+
+
+def test_begin_of_word_is_only_an_embedding():
+    decoder = make(classes=95)
+    assert decoder.classify.out_features == 95 and decoder.embedding.num_embeddings == 96
+    assert (decoder.eos, decoder.bos) == (94, 95)
+
+
+@pytest.mark.parametrize("layers", [0, 1, 2])
+def test_encoder_sizes(layers):
+    encoder = SequenceEncoder(6, 4, layers)
+    x = torch.randn(2, 5, 6)
+    out = encoder(x)
+    assert out.shape == (2, 5, encoder.out_features) and encoder.out_features == (8 if layers else 6)
+    if not layers:
+        assert out is x
+    else:  # both directions: the first step knows of the last
+        y = x.clone()
+        y[:, -1] += 1
+        assert not torch.allclose(encoder(y)[:, 0], out[:, 0])
