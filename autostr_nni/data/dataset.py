@@ -46,7 +46,8 @@ class WordDataset(Dataset["Sample | None"]):
         seed: int = 0,
     ) -> None:
         roots = [folders] if isinstance(folders, (str, os.PathLike)) else list(folders)
-        self.charset, self.max_length, self.image, self.seed = charset, max_length, tuple(image), seed
+        self.charset, self.max_length, self.seed = charset, max_length, seed
+        self.image = (image[0], image[1])
         self.skipped: Counter[str] = Counter()
         self.trimmed = 0
         self.folders = _all_sets(roots)
@@ -200,7 +201,7 @@ def make_loader(
     Workers live as long as the loader. The global random state is neither read nor moved.
     """
     return DataLoader(
-        dataset,
+        dataset,  # type: ignore[arg-type]  # collate turns its samples into batches
         batch_size=batch_size,
         sampler=sampler,
         shuffle=False,

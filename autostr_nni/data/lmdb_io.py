@@ -6,8 +6,6 @@ Keys, counted from 1: ``num-samples``, ``image-%09d`` (encoded image bytes), ``l
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,10 +14,9 @@ from pathlib import Path
 
 import lmdb
 
+from autostr_nni.data.folders import DATA_FILE, is_partial, new_folder
 from autostr_nni.search_spaces.errors import InputError
 
-DATA_FILE = "data.mdb"
-_OWN_FILES = {DATA_FILE, "lock.mdb", "set.json"}
 _FIRST_MAP = 64 << 20
 _TRANSACTION = 2000
 
@@ -32,52 +29,6 @@ def image_key(number: int) -> bytes:
 def label_key(number: int) -> bytes:
     """Key of the text of sample ``number``, counted from 1."""
     return b"label-%09d" % number
-
-
-@contextmanager
-def new_folder(folder: str | os.PathLike[str], force: bool = False) -> Iterator[Path]:
-    """A temporary folder beside ``folder`` that takes its place when the block ends well, else vanishes.
-
-    With ``force`` a set that is already there is replaced, but never a folder that holds other files.
-    """
-    target = Path(folder).absolute()
-    _check_free(target, force)
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        partial = Path(tempfile.mkdtemp(prefix=f".{target.name}.partial-", dir=target.parent))
-    except OSError as error:
-        raise InputError(f"{folder} cannot be written: {error.strerror}") from None
-    try:
-        partial.chmod(0o777 & ~_umask())
-        yield partial
-        _check_free(target, force)  # somebody else may have finished the same set meanwhile
-        if target.exists():
-            old = Path(tempfile.mkdtemp(prefix=f".{target.name}.old-", dir=target.parent))
-            target.rename(old)
-            partial.rename(target)
-            shutil.rmtree(old)
-        else:
-            partial.rename(target)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
-
-
-def _check_free(target: Path, force: bool) -> None:
-    if not target.exists():
-        return
-    if not target.is_dir():
-        raise InputError(f"{target} is a file: name a folder for the set")
-    inside = {entry.name for entry in target.iterdir()}
-    if inside - _OWN_FILES:
-        raise InputError(f"{target} holds other files ({min(inside - _OWN_FILES)}): name a new folder")
-    if inside and not force:
-        raise InputError(f"{target} already holds a set: name a new folder or replace it with --force")
 
 
 def write_samples(folder: Path, samples: Iterable[tuple[bytes, str]]) -> int:
@@ -176,7 +127,7 @@ class LmdbReader:
                 while 0 < image < number:
                     image = next(images, 0)
                 if image == number <= self._length:
-                    yield number, bytes(value)
+                    yield number, value
 
     def close(self) -> None:
         """Let go of the open environment; the next use opens it again."""
@@ -266,13 +217,14 @@ def _numbered(transaction: lmdb.Transaction, prefix: bytes, values: bool) -> Ite
     cursor = transaction.cursor()
     if not cursor.set_range(prefix):
         return
-    for item in cursor.iternext(values=values):
-        key, value = item if values else (item, b"")
+    pairs = cursor.iternext() if values else ((key, b"") for key in cursor.iternext(values=False))
+    for raw, value in pairs:
+        key = bytes(raw)
         if not key.startswith(prefix):
             return
         digits = key[len(prefix) :]
         if digits.isdigit() and int(digits) > 0:
-            yield int(digits), value
+            yield int(digits), bytes(value)
 
 
 def find_sets(root: str | os.PathLike[str]) -> list[Path]:
@@ -286,14 +238,10 @@ def find_sets(root: str | os.PathLike[str]) -> list[Path]:
     seen: set[str] = set()
     for folder, inner, files in os.walk(root, followlinks=True):
         real = os.path.realpath(folder)
-        inner[:] = [] if real in seen else sorted(name for name in inner if not _is_partial(name))
+        inner[:] = [] if real in seen else sorted(name for name in inner if not is_partial(name))
         if DATA_FILE in files and real not in seen:
             found.append(Path(folder))
         seen.add(real)
     if not found:
         raise InputError(f"no word image set (a folder with {DATA_FILE}) at or under {root}")
     return sorted(found)
-
-
-def _is_partial(name: str) -> bool:
-    return name.startswith(".") and (".partial-" in name or ".old-" in name)

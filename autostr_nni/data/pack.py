@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from autostr_nni.data.folders import new_folder
 from autostr_nni.data.images import open_image
-from autostr_nni.data.lmdb_io import new_folder, write_samples
+from autostr_nni.data.lmdb_io import write_samples
 from autostr_nni.search_spaces.errors import InputError
 
 _EXAMPLES = 3

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from autostr_nni.data.lmdb_io import DATA_FILE, LmdbReader, find_sets, write_lmdb
+from autostr_nni.data.folders import DATA_FILE
+from autostr_nni.data.lmdb_io import LmdbReader, find_sets, write_lmdb
 from autostr_nni.search_spaces.errors import InputError
 
 

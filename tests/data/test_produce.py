@@ -8,9 +8,10 @@ import pytest
 
 from autostr_nni.data.charset import Charset
 from autostr_nni.data.dataset import WordDataset
+from autostr_nni.data.folders import NOTE_FILE
 from autostr_nni.data.lmdb_io import LmdbReader
 from autostr_nni.data.synth.glyphs import matplotlib_fonts
-from autostr_nni.data.synth.produce import NOTE_FILE, ensure, produce, synthesize
+from autostr_nni.data.synth.produce import ensure, produce, synthesize
 from autostr_nni.data.synth.spec import SynthSpec
 from autostr_nni.data.synth.words import fold_word, in_split
 from autostr_nni.search_spaces.errors import InputError

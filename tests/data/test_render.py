@@ -107,23 +107,9 @@ def test_all_comes_from_the_seed(faces: tuple[Face, ...]) -> None:
 
 
 EFFECTS = [
-    "outline",
-    "shadow",
-    "depth",
-    "underline",
-    "two_tone",
-    "neighbours",
-    "curve",
-    "motion",
-    "light",
-    "dirt",
-    "small",
-    "texture",
-    "spacing",
-    "bold",
-    "steep",
-    "blur",
-]
+    "outline", "shadow", "depth", "underline", "two_tone", "neighbours", "curve", "motion",
+    "light", "dirt", "small", "texture", "spacing", "bold", "steep", "blur",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", EFFECTS)

@@ -83,8 +83,8 @@ def _moved(image: Image.Image, rng: random.Random) -> Image.Image:
     if down:
         steps = max(2, steps // 2)
     values = np.asarray(image, dtype=np.float32)
-    total = sum(np.roll(values, (down * step, across * step), axis=(0, 1)) for step in range(steps))
-    return Image.fromarray((total / steps).astype(np.uint8))
+    copies = [np.roll(values, (down * step, across * step), axis=(0, 1)) for step in range(steps)]
+    return Image.fromarray(np.mean(copies, axis=0).astype(np.uint8))
 
 
 def encode(image: Image.Image, rng: random.Random, style: Style) -> bytes:

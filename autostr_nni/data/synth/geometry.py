@@ -80,7 +80,8 @@ def _draw_matrix(aspect: float, stretch: float, rng: random.Random, style: Style
     lean = np.array([[1, 0, 0], [0, 1, 0], [tilt_x, tilt_y, 1]])
     cosine, sine = math.cos(angle), math.sin(angle)
     turn = np.array([[cosine, -sine, 0], [sine, cosine, 0], [0, 0, 1]])
-    return turn @ lean @ shape
+    matrix: np.ndarray = turn @ lean @ shape
+    return matrix
 
 
 def place_letters(letters: Letters, height: int, rng: random.Random, style: Style) -> Image.Image:

@@ -92,9 +92,10 @@ def _normal(picture: Picture) -> np.ndarray:
     """A glyph's ink stretched to a small square, its mean nearly 0, its norm 1."""
     image = Image.frombytes("L", *picture)
     small = image.resize((_GRID, _GRID), Image.Resampling.BOX, box=image.getbbox())
-    values = np.asarray(small, dtype=np.float32).ravel()
-    values = values - 0.9 * values.mean()  # a full block, such as a dash, keeps a direction
-    return values / max(float(np.sqrt(values @ values)), 1e-6)
+    values = np.asarray(small, dtype=np.float32).flatten()
+    values -= 0.9 * float(values.mean())  # a full block, such as a dash, keeps a direction
+    values /= max(float(np.sqrt(values @ values)), 1e-6)
+    return values
 
 
 def _like(shape: np.ndarray, character: str) -> float:

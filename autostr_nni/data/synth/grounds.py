@@ -68,10 +68,11 @@ def draw_ground(
 
 def _tamed(ground: np.ndarray, colour: np.ndarray, spread: float, keep: float) -> np.ndarray:
     """Bring a texture to the colour's mean and its luminance within ``spread`` of it."""
-    offset = ground - ground.mean(axis=(0, 1))
+    offset: np.ndarray = ground - ground.mean(axis=(0, 1))
     strongest = float(np.abs(offset @ LUMINANCE).max())
     factor = min(keep, spread / max(strongest, 1e-3))
-    return np.clip(colour + offset * factor, 0, 255)
+    tamed: np.ndarray = np.clip(colour + offset * factor, 0, 255)
+    return tamed
 
 
 def _enlarged(values: np.ndarray, size: tuple[int, int]) -> np.ndarray:
@@ -112,7 +113,8 @@ def _lined(
     down = np.arange(height, dtype=np.float32)[:, None] * rng.uniform(-1, 1)
     wave = (across + down) * (rng.uniform(1, 9) / height) + rng.random()
     stripes = (wave % 1 < rng.uniform(0.1, 0.9)).astype(np.float32)[..., None]
-    return stripes * any_colour(rng) + (1 - stripes) * colour
+    lines: np.ndarray = stripes * any_colour(rng) + (1 - stripes) * colour
+    return lines
 
 
 def _blocky(

@@ -6,6 +6,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import accumulate
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
@@ -28,7 +29,7 @@ class Letters:
 
 @lru_cache(maxsize=16)
 def _cumulative(faces: tuple[Face, ...]) -> list[float]:
-    return np.cumsum([face.weight for face in faces]).tolist()
+    return list(accumulate(face.weight for face in faces))
 
 
 def choose_face(text: str, faces: tuple[Face, ...], rng: random.Random) -> Face | None:
@@ -175,7 +176,9 @@ def _coloured(
 
 def _cover(mask: Image.Image) -> np.ndarray:
     """Coverage 0 to 1 as float32 [height, width]."""
-    return np.asarray(mask, dtype=np.float32) * np.float32(1 / 255)
+    cover = np.array(mask, dtype=np.float32)
+    cover *= 1 / 255
+    return cover
 
 
 def _over(picture: np.ndarray, cover: np.ndarray, colour: np.ndarray) -> None:

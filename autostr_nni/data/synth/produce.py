@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from autostr_nni.data.charset import Charset
-from autostr_nni.data.lmdb_io import DATA_FILE, LmdbReader, find_sets, new_folder, write_samples
+from autostr_nni.data.folders import DATA_FILE, NOTE_FILE, new_folder
+from autostr_nni.data.lmdb_io import LmdbReader, find_sets, write_samples
 from autostr_nni.data.synth.camera import encode
 from autostr_nni.data.synth.fonts import Face, find_faces
 from autostr_nni.data.synth.grounds import find_photos
@@ -28,8 +29,6 @@ from autostr_nni.data.synth.style import STYLES
 from autostr_nni.data.synth.words import WordSource, english, read_words
 from autostr_nni.search_spaces.errors import InputError
 
-#: What a set was made of, beside its data.
-NOTE_FILE = "set.json"
 _PART = 32
 _ATTEMPTS = 200
 

@@ -179,8 +179,8 @@ def _signed(word: str, rng: random.Random) -> str:
     if pick < 0.55:
         return word + rng.choice([".", ",", ".", ",", "!", "?", ":", ";", "...", "'s", "-", "*", "'S"])
     if pick < 0.75:
-        left, right = rng.choice(["()", '""', "''", "[]", "<>", "{}", "--", "**", "//"])
-        return left + word + right
+        pair = rng.choice(["()", '""', "''", "[]", "<>", "{}", "--", "**", "//"])
+        return pair[0] + word + pair[1]
     if pick < 0.85:
         return rng.choice(["@", "#", "&", "-", "*", "$", "(", '"', "~", "/"]) + word
     place = rng.randint(0, len(word))
