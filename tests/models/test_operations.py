@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from autostr_nni.models.operations import MBConv, ProjectionSkip, build_operation
+from autostr_nni.models.operations import MBConv, ProjectionSkip, ResidualUnit, build_operation
 from autostr_nni.search_spaces.counting import operation_cost
 from autostr_nni.search_spaces.errors import InputError
 
@@ -77,3 +78,23 @@ def test_input_of_an_operation_is_left_as_it_was():
         before = x.clone()
         build_operation(name, 8, 8, (1, 1))(x)
         assert torch.equal(x, before)
+
+
+@pytest.mark.parametrize("stride", STRIDES)
+@pytest.mark.parametrize("size", [(4, 6), (5, 7)])
+def test_residual_unit_equals_strided_convolutions(stride, size):
+    torch.manual_seed(0)
+    unit = ResidualUnit(8, 12, stride).eval()
+    x = torch.randn(2, 8, *size)
+    short = unit.shortcut.bn(F.conv2d(x, unit.shortcut.conv.weight, stride=stride))
+    out = torch.relu(unit.reduce.bn(F.conv2d(x, unit.reduce.conv.weight, stride=stride)))
+    out = unit.conv.bn(F.conv2d(out, unit.conv.conv.weight, padding=1))
+    assert torch.allclose(unit(x), torch.relu(out + short), atol=1e-5)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_1x1_convolution_is_strided(name):
+    """oneDNN's backward pass of these writes beyond its memory where the channels are few."""
+    module = build_operation(name, 8, 12, (2, 2), projection_skip=True)
+    convolutions = [part for part in module.modules() if isinstance(part, nn.Conv2d)]
+    assert all(part.stride == (1, 1) for part in convolutions if part.kernel_size == (1, 1))
