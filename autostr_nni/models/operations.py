@@ -13,33 +13,11 @@ from autostr_nni.search_spaces.operations import parse
 Stride = tuple[int, int]
 
 
-class Pointwise(nn.Conv2d):
-    """A 1x1 convolution with a stride: the pixels that the stride skips are left out first.
-
-    The same function as ``nn.Conv2d`` with that stride, whose CPU backward pass in channels-last memory
-    (torch 2.11, oneDNN) writes outside its buffers and ends the process sooner or later.
-    """
-
-    def __init__(self, cin: int, cout: int, stride: Stride) -> None:
-        super().__init__(cin, cout, 1, bias=False)
-        self.skips = stride
-
-    def forward(self, x: Tensor) -> Tensor:
-        if self.skips != (1, 1):
-            x = x[:, :, :: self.skips[0], :: self.skips[1]]
-            x = x.contiguous(memory_format=torch.channels_last)
-        return super().forward(x)
-
-
 def conv_bn(
     cin: int, cout: int, kernel: int = 1, stride: Stride = (1, 1), groups: int = 1
 ) -> list[tuple[str, nn.Module]]:
     """A convolution without bias that keeps the size (before striding), and its BatchNorm."""
-    conv: nn.Conv2d
-    if kernel == 1:
-        conv = Pointwise(cin, cout, stride)
-    else:
-        conv = nn.Conv2d(cin, cout, kernel, stride, kernel // 2, groups=groups, bias=False)
+    conv = nn.Conv2d(cin, cout, kernel, stride, kernel // 2, groups=groups, bias=False)
     return [("conv", conv), ("bn", nn.BatchNorm2d(cout))]
 
 
