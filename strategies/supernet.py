@@ -51,7 +51,7 @@ class ChoiceBlock(nn.Module):
                 ]
                 self.products = torch.stack(products)
 
-        y.register_hook(hook)
+        y.register_hook(hook)  # type: ignore[no-untyped-call]
 
 
 def _sum_type(gradient: Tensor) -> torch.dtype:

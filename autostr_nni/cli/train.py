@@ -46,7 +46,11 @@ def run(args: argparse.Namespace) -> int:
     if args.epochs is not None:
         recipe = with_epochs(recipe, args.epochs)
     architecture, space = architecture_of(args.architecture, recipe, args.recipe)
-    say = (lambda text: None) if args.json else (lambda text: print(text, flush=True))
+
+    def say(text: str) -> None:
+        if not args.json:
+            print(text, flush=True)
+
     prepare_data(recipe, say)
 
     def report(metrics: dict[str, Any], final: bool) -> None:

@@ -52,15 +52,18 @@ class Recognizer(nn.Module):
         self.decoder = AttentionDecoder(
             self.encoder.out_features, classes, t.decoder, t.attention, t.embedding
         )
-        self.to(memory_format=torch.channels_last)
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def features(self, images: Tensor) -> Tensor:
         """The encoded feature sequence ``[B, T, features]``."""
-        return self.encoder(self.backbone(self.rectifier(normalise(images, self.decoder.score.weight.dtype))))
+        pixels = normalise(images, self.decoder.score.weight.dtype)
+        sequence: Tensor = self.encoder(self.backbone(self.rectifier(pixels)))
+        return sequence
 
     def forward(self, images: Tensor, targets: Tensor) -> Tensor:
         """Logits ``[B, L, classes]`` under teacher forcing with targets ``[B, L]``."""
-        return self.decoder(self.features(images), targets)
+        logits: Tensor = self.decoder(self.features(images), targets)
+        return logits
 
     def loss(self, images: Tensor, targets: Tensor) -> Tensor:
         """The recognition loss of a batch: a scalar, mean over words of summed cross-entropy."""

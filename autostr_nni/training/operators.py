@@ -109,7 +109,7 @@ class OperatorSearchTask(ReadingTask):
 
     def weight_step(self, batch: Batch) -> None:
         """One step of the weights of the drawn operations, on D_tra."""
-        optimizer = self.optimizers()[0]  # type: ignore[index]
+        optimizer: Any = self.optimizers()[0]  # type: ignore[index]
         self.draw()
         optimizer.zero_grad(set_to_none=True)
         self.manual_backward(self.loss_of(batch))
@@ -144,7 +144,7 @@ class OperatorSearchTask(ReadingTask):
         """The architecture found so far: the argmax, or the most probable draw under the budget."""
         indices = derive(self.arch, self.sampled)
         names = (block.names[i] for block, i in zip(self.supernet.choice_blocks, indices, strict=True))
-        return Architecture(self.supernet.path, tuple(names))
+        return Architecture(self.supernet.path, tuple(names), self.space.stage_layers)
 
     def extra_metrics(self) -> dict[str, float]:
         return {

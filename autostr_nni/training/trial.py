@@ -60,7 +60,7 @@ def run_proposal(
         budget = (options.epochs, options.epoch_images, options.max_length)
         train_alone(architecture, space, recipe, folder, report, *budget)
         final = read_metrics(folder)[-1]
-        result = {"metrics": final}
+        result: dict[str, Any] = {"metrics": final}
     elif step == "operators":
         path = StridePath.parse(str(parameters["stride_path"]), space.stage_layers)
         final, probabilities = search_operators(path, space, recipe, folder, report)
@@ -213,5 +213,7 @@ class SearchEpochEnd(EpochEnd):
             block.names[i]
             for block, i in zip(task.supernet.choice_blocks, task.arch.most_probable(), strict=True)
         ]
-        self.fixed = fixed_metrics(Architecture(task.supernet.path, tuple(names)), task.space)
+        self.fixed = fixed_metrics(
+            Architecture(task.supernet.path, tuple(names), task.space.stage_layers), task.space
+        )
         return super().metrics(task)

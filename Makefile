@@ -1,0 +1,52 @@
+# Two commands do everything: `make quickstart` and `make test`. Each makes .venv and installs what it needs.
+
+# The first Python that is one of ours: nni 3.0 does not run on 3.13.
+PYTHON ?= $(shell for p in python3.11 python3.12 python3.10 python3 python; do \
+	$$p -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null && echo $$p && break; done)
+VENV := .venv
+BIN := $(VENV)/bin
+TYPES := .build/types
+PACKAGES := autostr_nni search_spaces strategies
+CODE := $(PACKAGES) tests benchmarks
+
+.PHONY: quickstart quickstart-random test format lint types unit clean
+
+quickstart: $(VENV)/.installed ## AutoSTR's two steps as an NNI experiment on rendered numbers
+	$(BIN)/autostr search examples/quickstart/two_step.yml
+
+quickstart-random: $(VENV)/.installed ## random search of the same recipe, to compare with
+	$(BIN)/autostr search examples/quickstart/random.yml
+
+test: lint types unit
+
+$(VENV)/bin/python:
+	@test -n "$(PYTHON)" || { echo "autostr_nni needs Python 3.10, 3.11 or 3.12: install one, or name it with PYTHON=" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: setup.cfg pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	touch $@
+
+$(VENV)/.installed-dev: setup.cfg pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	touch $@ $(VENV)/.installed
+
+lint: $(VENV)/.installed-dev
+	$(BIN)/ruff format --check $(CODE)
+	$(BIN)/ruff check $(CODE)
+
+# The three folders are one package: the type checker sees them joined as they are installed.
+types: $(VENV)/.installed-dev
+	rm -rf $(TYPES) && mkdir -p $(TYPES)/autostr_nni
+	ln -s $(CURDIR)/autostr_nni/* $(CURDIR)/search_spaces $(CURDIR)/strategies $(TYPES)/autostr_nni/
+	MYPYPATH=$(TYPES) $(BIN)/mypy -p autostr_nni
+
+unit: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest -q
+
+format: $(VENV)/.installed-dev ## put the code in the house's form
+	$(BIN)/ruff format $(CODE)
+	$(BIN)/ruff check --fix $(CODE)
+
+clean:
+	rm -rf $(VENV) .build .pytest_cache .mypy_cache .ruff_cache build *.egg-info
