@@ -90,7 +90,8 @@ def summarize(trials: Iterable[TrialRecord]) -> dict[str, Any]:
     paths = sorted(
         (t for t in good if t.step == "path"), key=lambda t: _or(number(t.metrics, "loss"), math.inf)
     )
-    trained = sorted((t for t in good if t.step == "train"), key=lambda t: -_or(t.accuracy, -math.inf))
+    trained = [trial for trial in good if trial.step == "train"]
+    trained.sort(key=lambda t: (-_or(t.accuracy, -math.inf), _or(number(t.metrics, "loss"), math.inf)))
     found = next((t for t in reversed(good) if t.step == "operators"), None)
     summary: dict[str, Any] = {
         "trials": len(trials),

@@ -28,6 +28,8 @@ from autostr_nni.search_spaces.errors import InputError
 if TYPE_CHECKING:
     from autostr_nni.recipe import Recipe
 
+_TRIAL_PROCESS = os.getpid()
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Exit status: 0, or 2 after a sentence on stderr for bad input, or 130 when NNI cancels the trial."""
@@ -132,6 +134,8 @@ def _ensure_utf8(arguments: list[str]) -> None:
 
 
 def _cancelled(number: int, frame: Any) -> None:
+    if os.getpid() != _TRIAL_PROCESS:
+        os._exit(128 + number)  # a forked worker, which has inherited this handler, just goes
     raise KeyboardInterrupt
 
 

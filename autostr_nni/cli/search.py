@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import sys
 from pathlib import Path
@@ -93,7 +94,9 @@ def _in_process(experiment: ExperimentFile, args: argparse.Namespace, log: Any) 
         raise InputError(f"{args.config}: --in-process needs a tuner of autostr_nni and its recipe")
     folder = args.out or Path("runs") / experiment.name.replace(" ", "-").replace("/", "-")
     log(f"folder: {folder}")
-    return dict(run_search(strategy, experiment.recipe, folder, log=log))
+    # Trials print to stdout, which is the summary's alone with --json.
+    with contextlib.redirect_stdout(sys.stderr if args.json else sys.stdout):
+        return dict(run_search(strategy, experiment.recipe, folder, log=log))
 
 
 def _tell(result: dict[str, Any], args: argparse.Namespace) -> int:

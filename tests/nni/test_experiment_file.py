@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -124,3 +125,24 @@ def test_files_that_are_none(tmp_path: Path) -> None:
     broken.write_text("just words\n")
     with pytest.raises(InputError, match="is no experiment file"):
         load_experiment(broken)
+
+
+def test_in_process_json_is_all_of_stdout(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from autostr_nni import inprocess
+    from autostr_nni.cli.main import main
+
+    def run_search(strategy: Any, recipe: Any, folder: Path, log: Any) -> dict[str, Any]:
+        print("a trial's own words")
+        log("progress")
+        return {"failure": "nothing was found", "folder": str(folder)}
+
+    monkeypatch.setattr(inprocess, "run_search", run_search)
+    out = str(tmp_path / "kept")
+    assert main(["search", str(write(tmp_path)), "--in-process", "--json", "--out", out]) == 1
+    captured = capsys.readouterr()
+    assert json.loads(captured.out) == {"failure": "nothing was found", "folder": out}
+    assert "a trial's own words" in captured.err and "progress" in captured.err
+    assert captured.err.endswith("autostr: error: nothing was found\n")
+    assert main(["search", str(write(tmp_path)), "--in-process", "--port", "8080"]) == 2
