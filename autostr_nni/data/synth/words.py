@@ -22,6 +22,8 @@ SPLITS: dict[str, tuple[float, float]] = {
 }
 _ENGLISH_WORDS = 60_000
 _ATTEMPTS = 2000
+#: How much rarer each letter beyond the fourth makes an English word.
+_LONGER = 0.82
 
 
 def fold_word(text: str) -> str:
@@ -66,7 +68,7 @@ def read_words(path: str | os.PathLike[str]) -> list[tuple[str, float]]:
 
 
 def english() -> list[tuple[str, float]]:
-    """Frequent English words with weights: half by the root of their frequency, half all alike."""
+    """Frequent English words with weights: half by the root of their frequency, half all alike, long ones less."""
     from wordfreq import get_frequency_dict
 
     # Single letters are mostly noise of the counting: "a" and "i" alone are words.
@@ -78,7 +80,12 @@ def english() -> list[tuple[str, float]]:
     words = sorted(frequencies, key=lambda word: (-frequencies[word], word))[:_ENGLISH_WORDS]
     roots = [frequencies[word] ** 0.5 for word in words]
     total = sum(roots)
-    return [(word, root / total + 1 / len(words)) for word, root in zip(words, roots, strict=True)]
+    # Words on signs are shorter than words in print, by one to two letters on average.
+    street = [_LONGER ** max(len(word) - 4, 0) for word in words]
+    return [
+        (word, (root / total + 1 / len(words)) * factor)
+        for word, root, factor in zip(words, roots, street, strict=True)
+    ]
 
 
 class WordSource:
