@@ -68,7 +68,7 @@ def read_words(path: str | os.PathLike[str]) -> list[tuple[str, float]]:
 
 
 def english() -> list[tuple[str, float]]:
-    """Frequent English words with weights: half by the root of their frequency, half all alike, long ones less."""
+    """Frequent English words with weights: half by the root of frequency, half all alike, long ones less."""
     from wordfreq import get_frequency_dict
 
     # Single letters are mostly noise of the counting: "a" and "i" alone are words.
