@@ -5,15 +5,25 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from . import operations as ops
 from .errors import InputError
 from .stride_path import STAGE_LAYERS, StridePath
 
-if TYPE_CHECKING:
-    from .space import SearchSpace
+
+class Space(Protocol):
+    """What an architecture needs to know of its `SearchSpace`, which itself is built on architectures."""
+
+    @property
+    def layers(self) -> int: ...
+
+    @property
+    def stage_layers(self) -> tuple[int, ...]: ...
+
+    def check(self, architecture: Architecture) -> None: ...
+
+    def describe(self) -> dict[str, Any]: ...
 
 
 def operation_key(layer: int) -> str:
@@ -63,7 +73,7 @@ class Architecture:
         return parameters
 
     @classmethod
-    def from_parameters(cls, parameters: Mapping[str, Any], space: SearchSpace) -> Architecture:
+    def from_parameters(cls, parameters: Mapping[str, Any], space: Space) -> Architecture:
         """Read the parameters of a trial; keys other than `stride_path` and `op_…` are left alone.
 
         Raises:
@@ -80,43 +90,19 @@ class Architecture:
         return _checked(path, [parameters[key] for key in wanted[1:]], space)
 
     @classmethod
-    def parse(cls, text: str, space: SearchSpace) -> Architecture:
-        """Read `ABABB:k5e6,…`, the name of a known architecture, or the name of a JSON file.
+    def parse(cls, text: str, space: Space) -> Architecture:
+        """Read `ABABB:k5e6,…`; `parse_architecture` also knows names and files.
 
         Raises:
-            InputError: it is none of these, or not of the space.
+            InputError: it is no such text, or not of the space.
         """
-        from . import named  # it builds architectures itself
-
-        text = text.strip()
-        if text in named.NAMED:
-            architecture, stage_layers = named.lookup(text)
-            if stage_layers != space.stage_layers:
-                raise InputError(
-                    f"architecture {text} needs model.stage_layers {list(stage_layers)}, "
-                    f"but the space has {list(space.stage_layers)}"
-                )
-            space.check(architecture)
-            return architecture
-        if text.endswith(".json") or (":" not in text and Path(text).is_file()):
-            try:
-                content = Path(text).read_text(encoding="utf-8")
-            except (OSError, UnicodeDecodeError) as error:
-                raise InputError(f"architecture file {text} cannot be read: {error}") from None
-            try:
-                return cls.from_json(content, space)
-            except InputError as error:
-                raise InputError(f"architecture file {text}: {error}") from None
         path_text, colon, operations = text.partition(":")
         if not colon:
-            raise InputError(
-                f"architecture {text!r} is neither PATH:OPERATION,OPERATION,… nor a JSON file "
-                f"nor one of {', '.join(named.NAMED)}"
-            )
+            raise InputError(f"architecture {text!r} is not PATH:OPERATION,OPERATION,…")
         names = [name.strip() for name in operations.split(",")]
         return _checked(StridePath.parse(path_text.strip(), space.stage_layers), names, space)
 
-    def to_json(self, space: SearchSpace) -> str:
+    def to_json(self, space: Space) -> str:
         """Write the architecture with the description of its space, as indented JSON."""
         space.check(self)
         content = {
@@ -127,7 +113,7 @@ class Architecture:
         return json.dumps(content, indent=2)
 
     @classmethod
-    def from_json(cls, text: str, space: SearchSpace) -> Architecture:
+    def from_json(cls, text: str, space: Space) -> Architecture:
         """Read what `to_json` wrote.
 
         Raises:
@@ -153,7 +139,7 @@ class Architecture:
         return _checked(path, content["operations"], space)
 
 
-def _checked(path: StridePath, names: list[str], space: SearchSpace) -> Architecture:
+def _checked(path: StridePath, names: list[str], space: Space) -> Architecture:
     architecture = Architecture(path, tuple(names), space.stage_layers)
     space.check(architecture)
     return architecture

@@ -9,15 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
+from .architecture import Architecture
 from .operations import parse
 from .path_set import State
+from .space import SearchSpace
 from .stride_path import KEEP, Stride, StridePath
-
-if TYPE_CHECKING:
-    from .architecture import Architecture
-    from .space import SearchSpace
 
 Shape = tuple[int, int, int]  # channels, height, width
 

@@ -9,16 +9,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from . import counting
 from . import operations as ops
 from .architecture import Architecture
 from .errors import InputError
 from .operations import DEFAULT_OPERATION, OPERATIONS
 from .path_set import PathSet, State
 from .stride_path import KEEP, STAGE_LAYERS, Stride, StridePath
-
-# Draws under a budget of MACs before giving up.
-_DRAWS = 100_000
 
 
 @dataclass(frozen=True)
@@ -171,36 +167,11 @@ class SearchSpace:
                 index -= len(candidates) * ways
         return Architecture(StridePath(tuple(strides)), tuple(names), self.stage_layers)
 
-    def sample(
-        self,
-        rng: random.Random,
-        max_macs: int | None = None,
-        paths: Sequence[StridePath] | None = None,
-    ) -> Architecture:
-        """Draw an architecture, each with the same chance.
+    def sample(self, rng: random.Random, paths: Sequence[StridePath] | None = None) -> Architecture:
+        """Draw an architecture, each with the same chance; with ``paths``, among those on these.
 
-        Args:
-            rng: source of randomness.
-            max_macs: draw among those whose backbone has at most so many MACs.
-            paths: draw among those with these stride paths.
-
-        Raises:
-            InputError: no architecture keeps to the budget, or none was met in 100 000 draws.
+        `drawing.sample_within` draws under a budget of MACs.
         """
-        if max_macs is None:
-            return self._draw(rng, paths)
-        smallest = counting.smallest_macs(self)
-        if smallest <= max_macs:
-            for _ in range(_DRAWS):
-                architecture = self._draw(rng, paths)
-                if counting.total(counting.backbone_costs(architecture, self)).macs <= max_macs:
-                    return architecture
-        raise InputError(
-            f"a budget of {max_macs / 1e6:g} M MACs is too small to draw under: "
-            f"the smallest architecture of the space has {smallest / 1e6:g} M"
-        )
-
-    def _draw(self, rng: random.Random, paths: Sequence[StridePath] | None) -> Architecture:
         if paths is None:
             return self.at(rng.randrange(self.size()))
         weights = [0]

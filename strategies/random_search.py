@@ -6,6 +6,7 @@ import random
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from autostr_nni.search_spaces.drawing import sample_within
 from autostr_nni.search_spaces.errors import InputError
 from autostr_nni.search_spaces.space import SearchSpace
 from autostr_nni.search_spaces.stride_path import StridePath
@@ -48,7 +49,10 @@ class RandomSearch(Book):
         drawn: dict[str, dict[str, str]] = {}
         repeats = 0
         while len(drawn) < count:
-            architecture = space.sample(rng, max_macs=max_macs, paths=paths)
+            if max_macs is None:
+                architecture = space.sample(rng, paths)
+            else:
+                architecture = sample_within(space, rng, max_macs, paths)
             repeats = repeats + 1 if architecture.text in drawn else 0
             drawn[architecture.text] = architecture.to_parameters()
             if repeats == _REPEATS:

@@ -47,15 +47,15 @@ def resolve(text: str, recipe: str | None = None) -> tuple[Architecture, SearchS
     else the paper's. Raises InputError where the text is none, or not of the space.
     """
     from autostr_nni.search_spaces import named
-    from autostr_nni.search_spaces.architecture import Architecture
     from autostr_nni.search_spaces.errors import InputError
     from autostr_nni.search_spaces.space import SearchSpace
+    from autostr_nni.search_spaces.written import parse_architecture
 
     if recipe is not None:
         from autostr_nni.recipe import load_recipe
 
         space = load_recipe(recipe).space()
-        return Architecture.parse(text, space), space
+        return parse_architecture(text, space), space
     space = SearchSpace()
     if text in named.NAMED:
         space = replace(space, stage_layers=named.lookup(text)[1])
@@ -66,7 +66,7 @@ def resolve(text: str, recipe: str | None = None) -> tuple[Architecture, SearchS
         except (OSError, ValueError, KeyError, TypeError) as error:
             reason = error.strerror if isinstance(error, OSError) else f"it has no usable space ({error})"
             raise InputError(f"architecture file {text} cannot be read: {reason}") from None
-    return Architecture.parse(text, space), space
+    return parse_architecture(text, space), space
 
 
 def describe(architecture: Architecture, space: SearchSpace) -> dict[str, Any]:

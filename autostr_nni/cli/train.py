@@ -85,7 +85,7 @@ def architecture_of(text: str, recipe: Recipe, source: str) -> tuple[Any, Any]:
     from dataclasses import replace
 
     from autostr_nni.search_spaces import named
-    from autostr_nni.search_spaces.architecture import Architecture
+    from autostr_nni.search_spaces.written import parse_architecture
 
     space = recipe.space()
     if text in named.NAMED:
@@ -100,4 +100,4 @@ def architecture_of(text: str, recipe: Recipe, source: str) -> tuple[Any, Any]:
                 f"{text}: was trained in another space than that of {source}; use its own recipe"
             )
         return trained.architecture, space
-    return Architecture.parse(text, space), space
+    return parse_architecture(text, space), space

@@ -14,6 +14,7 @@ from autostr_nni.search_spaces.named import NAMED, lookup
 from autostr_nni.search_spaces.operations import OPERATIONS, OperationSpec, parse
 from autostr_nni.search_spaces.space import SearchSpace
 from autostr_nni.search_spaces.stride_path import StridePath
+from autostr_nni.search_spaces.written import parse_architecture
 
 SPACE = SearchSpace()
 # Stages that could be mistaken for the paper's: five of them, fifteen layers.
@@ -26,12 +27,12 @@ def test_every_form_reads_back(space, tmp_path):
     paths = [*space.typical_paths(), *(space.paths.sample(rng) for _ in range(5))]
     drawn = [space.sample(rng, paths=[path]) for path in paths]
     for architecture in [*drawn, space.default_architecture(paths[0])]:
-        assert Architecture.parse(architecture.text, space) == architecture
+        assert parse_architecture(architecture.text, space) == architecture
         assert Architecture.from_parameters(architecture.to_parameters(), space) == architecture
         assert Architecture.from_json(architecture.to_json(space), space) == architecture
         file = tmp_path / "found.json"
         file.write_text(architecture.to_json(space), encoding="utf-8")
-        assert Architecture.parse(str(file), space) == architecture
+        assert parse_architecture(str(file), space) == architecture
 
 
 def test_forms():
@@ -44,7 +45,7 @@ def test_forms():
     # A trial carries more than the architecture.
     assert Architecture.from_parameters({"step": "train", **parameters}, SPACE) == architecture
     assert (
-        Architecture.parse(text.replace("ABABB", "A..B..A..B..B..").replace(",", ", "), SPACE) == architecture
+        parse_architecture(text.replace("ABABB", "A..B..A..B..B..").replace(",", ", "), SPACE) == architecture
     )
 
 
@@ -53,13 +54,13 @@ def test_named():
     for name in NAMED:
         architecture, stage_layers = lookup(name)
         space = dataclasses.replace(SPACE, stage_layers=stage_layers)
-        assert Architecture.parse(name, space) == architecture
-        assert Architecture.parse(architecture.text, space) == architecture
+        assert parse_architecture(name, space) == architecture
+        assert parse_architecture(architecture.text, space) == architecture
     aster, stage_layers = lookup("aster")
     assert stage_layers == (3, 4, 6, 6, 3) and aster.operations == ("res3",) * 22
     assert aster.path.text(stage_layers) == "AABBB"
     with pytest.raises(InputError, match=r"aster needs model.stage_layers \[3, 4, 6, 6, 3\]"):
-        Architecture.parse("aster", SPACE)
+        parse_architecture("aster", SPACE)
     with pytest.raises(InputError, match="did you mean aster"):
         lookup("astr")
 
@@ -106,19 +107,19 @@ def test_bad_json_is_explained(change, tmp_path):
     file = tmp_path / "bad.json"
     file.write_text(json.dumps(change(content)), encoding="utf-8")
     with pytest.raises(InputError, match="bad.json"):
-        Architecture.parse(str(file), SPACE)
+        parse_architecture(str(file), SPACE)
 
 
 def test_what_cannot_be_read_is_explained(tmp_path):
     with pytest.raises(InputError, match="neither PATH:OPERATION"):
-        Architecture.parse("autostr-iit5k", SPACE)
+        parse_architecture("autostr-iit5k", SPACE)
     with pytest.raises(InputError, match=r"missing\.json cannot be read"):
-        Architecture.parse(str(tmp_path / "missing.json"), SPACE)
+        parse_architecture(str(tmp_path / "missing.json"), SPACE)
     (tmp_path / "broken.json").write_text("{", encoding="utf-8")
     with pytest.raises(InputError, match="broken.json.*not JSON"):
-        Architecture.parse(str(tmp_path / "broken.json"), SPACE)
+        parse_architecture(str(tmp_path / "broken.json"), SPACE)
     with pytest.raises(InputError, match="15 layers, and 2 operations"):
-        Architecture.parse("ABABB:k3e1,k3e1", SPACE)
+        parse_architecture("ABABB:k3e1,k3e1", SPACE)
     with pytest.raises(InputError, match="unknown operation ''"):
         Architecture(StridePath.parse("AABBB"), ("",) * 15)
 

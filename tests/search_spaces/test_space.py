@@ -13,6 +13,7 @@ from scipy.stats import chisquare
 
 from autostr_nni.search_spaces import counting
 from autostr_nni.search_spaces.architecture import Architecture
+from autostr_nni.search_spaces.drawing import sample_within
 from autostr_nni.search_spaces.errors import InputError
 from autostr_nni.search_spaces.space import SearchSpace
 from autostr_nni.search_spaces.stride_path import StridePath
@@ -82,14 +83,14 @@ def test_draws_are_uniform_over_architectures():
 def test_draws_keep_to_a_budget_and_to_paths():
     rng = random.Random(0)
     for _ in range(20):
-        architecture = PAPER.sample(rng, max_macs=300_000_000)
+        architecture = sample_within(PAPER, rng, 300_000_000)
         assert counting.total(counting.backbone_costs(architecture, PAPER)).macs <= 300_000_000
     typical = PAPER.typical_paths()
     drawn = {PAPER.sample(rng, paths=typical).path for _ in range(300)}
     assert drawn == set(typical)
     assert PAPER.sample(random.Random(7)) == PAPER.sample(random.Random(7))
     with pytest.raises(InputError, match=r"1 M MACs is too small .* has 8\.7264 M"):
-        PAPER.sample(rng, max_macs=1_000_000)
+        sample_within(PAPER, rng, 1_000_000)
 
 
 def test_check_names_what_is_wrong():
