@@ -1,0 +1,94 @@
+"""A search small enough to be run for real: rendered numbers of one or two digits and nets of 8 channels."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+RECIPE: dict[str, Any] = {
+    "seed": 5,
+    "data": {"charset": "digits", "max_length": 2, "workers": 0},
+    "model": {
+        "image": [32, 32],
+        "stem_width": 8,
+        "stage_widths": [8, 8, 8, 8, 8],
+        "stage_layers": [2, 1, 1, 1, 1],  # layer 2 keeps its shape, so that skip can be chosen
+        "rectifier": {"enabled": False},
+        "translator": {"encoder_layers": 1, "hidden": 8, "decoder": 16, "attention": 16, "embedding": 8},
+    },
+    "training": {"batch_size": 8, "epochs": 2, "epoch_images": 48, "threads": 1, "device": "cpu"},
+    "search": {
+        "path": {"epochs": 3, "epoch_images": 48, "paths": ["AABBB", "ABABB"], "default_operation": "k3e1"},
+        "operators": {
+            "warmup_epochs": 1,
+            "epochs": 2,
+            "epoch_images": 48,
+            "arch_every": 2,
+            "arch_optimizer": {"lr": 0.1},
+            "operations": ["k3e1", "k5e3", "skip"],
+        },
+    },
+}
+EXPERIMENT: dict[str, Any] = {
+    "experimentName": "tiny",
+    "trialCommand": "python -m autostr_nni.trial --recipe recipe.yml",
+    "trialConcurrency": 1,
+    "tuner": {"className": "autostr_nni.nni.tuner.TwoStepTuner", "classArgs": {"recipe": "recipe.yml"}},
+    "trainingService": {"platform": "local"},
+}
+
+
+@pytest.fixture(scope="session")
+def tiny_words(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of the sets train (64 words), validation (24) and test (24)."""
+    from autostr_nni.data.synth.glyphs import matplotlib_fonts
+    from autostr_nni.data.synth.produce import synthesize
+
+    folder = tmp_path_factory.mktemp("tiny_words")
+    fonts = folder / "fonts"
+    fonts.mkdir()
+    shutil.copy(matplotlib_fonts() / "DejaVuSans.ttf", fonts)
+    look = {"source": "digits:1-2", "style": "mild", "fonts": (str(fonts),), "system_fonts": False}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
+        for name, count in (("train", 64), ("validation", 24), ("test", 24)):
+            synthesize(folder / name, count, processes=1, split=name, charset="digits", **look)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_search(tiny_words: Path) -> Callable[..., Path]:
+    """Writes the tiny recipe and an experiment file over it into a folder, and returns the latter's path.
+
+    Keywords are sections of the recipe, laid over its own: ``tiny_search(folder, training={"epochs": 1})``.
+    """
+
+    def write(folder: Path, **changes: Mapping[str, Any]) -> Path:
+        folder.mkdir(parents=True, exist_ok=True)
+        sets = {"train": [tiny_words / "train"], "validation": [tiny_words / "validation"]}
+        data = {key: [str(path) for path in paths] for key, paths in sets.items()}
+        content = _over(RECIPE, {"data": {**data, "test": {"numbers": str(tiny_words / "test")}}})
+        (folder / "recipe.yml").write_text(yaml.safe_dump(_over(content, changes)))
+        (folder / "experiment.yml").write_text(yaml.safe_dump(EXPERIMENT))
+        return folder / "experiment.yml"
+
+    return write
+
+
+def _over(base: Any, changes: Any) -> Any:
+    """`base` with the values of `changes`, mapping by mapping."""
+    if not isinstance(base, Mapping) or not isinstance(changes, Mapping):
+        return changes
+    return {**base, **{key: _over(base.get(key), value) for key, value in changes.items()}}
+
+
+@pytest.fixture(scope="session")
+def quiet_environment() -> dict[str, str]:
+    """For processes of the tests: one thread, and no colour or width of the terminal around."""
+    return {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUTF8": "1"}
