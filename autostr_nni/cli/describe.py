@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +30,11 @@ def add_parser(subparsers: Any) -> None:
         help="a name (autostr-iiit5k, mbconv-k5e6, aster), a text such as ABABB:k5e6,k3e1,…, or a JSON file",
     )
     parser.add_argument("--recipe", metavar="FILE", help="the recipe whose space it belongs to")
+    parser.add_argument(
+        "--recognizer",
+        action="store_true",
+        help="also the cost of rectifier, encoder and decoder around it (of the recipe, else the paper's)",
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=run)
 
@@ -38,6 +43,8 @@ def run(args: argparse.Namespace) -> int:
     """Print the description."""
     architecture, space = resolve(args.architecture, args.recipe)
     facts = describe(architecture, space)
+    if args.recognizer:
+        facts["recognizer"] = describe_recognizer(architecture, space, args.recipe)
     print(json.dumps(facts, indent=2) if args.json else as_text(facts))
     return 0
 
@@ -100,6 +107,22 @@ def describe(architecture: Architecture, space: SearchSpace) -> dict[str, Any]:
     }
 
 
+def describe_recognizer(
+    architecture: Architecture, space: SearchSpace, recipe: str | None = None
+) -> list[dict[str, Any]]:
+    """MACs and parameters by part of the recognizer, for a word of eight characters."""
+    from autostr_nni.data.charset import Charset
+    from autostr_nni.models.cost import recognizer_costs
+    from autostr_nni.models.recognizer import build_recognizer
+    from autostr_nni.recipe import ModelSection, load_recipe
+
+    loaded = None if recipe is None else load_recipe(recipe)
+    model = ModelSection() if loaded is None else loaded.model
+    charset = Charset.named("printable" if loaded is None else loaded.data.charset)
+    recognizer = build_recognizer(architecture, space, model, charset.classes)
+    return [asdict(cost) for cost in recognizer_costs(recognizer, model)]
+
+
 def as_text(facts: dict[str, Any]) -> str:
     """The description for people."""
     path = facts["path"] if facts["path"] == facts["full_path"] else f"{facts['path']} = {facts['full_path']}"
@@ -127,7 +150,18 @@ def as_text(facts: dict[str, Any]) -> str:
                 "#" * -(-_BAR * block["macs"] // most),
             )
         )
-    return f"{table(head, '<<')}\n\n{table(rows, '<<>>>>><')}"
+    text = f"{table(head, '<<')}\n\n{table(rows, '<<>>>>><')}"
+    return text + (f"\n\n{_parts(facts['recognizer'])}" if "recognizer" in facts else "")
+
+
+def _parts(parts: list[dict[str, Any]]) -> str:
+    """The recognizer's parts and their sum."""
+    whole = {"name": "recognizer", **{key: sum(part[key] for part in parts) for key in ("macs", "params")}}
+    rows = [("part", "MACs (M)", "parameters")]
+    rows += [
+        (part["name"], f"{part['macs'] / 1e6:.3f}", thousands(part["params"])) for part in [*parts, whole]
+    ]
+    return table(rows, "<>>")
 
 
 def _shape(sizes: list[int]) -> str:
