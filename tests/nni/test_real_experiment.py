@@ -1,0 +1,120 @@
+"""A whole search that trains, as an NNI experiment: what the page shows, and what is left at the end."""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import requests
+
+from autostr_nni.nni.rest import Manager
+from autostr_nni.nni.search import final_metrics, parameters_of
+
+REPORTED = ("default", "loss", "flops_m", "params_m", "images_seen", "seconds")
+
+
+class Watch(threading.Thread):
+    """Keeps NNI's last list of trials and the first reports of each, as the page asks for them."""
+
+    def __init__(self, address: str) -> None:
+        super().__init__(daemon=True)
+        self.manager = Manager(address)
+        self.rows: list[dict[str, Any]] = []
+        self.reports: dict[str, list[dict[str, Any]]] = {}
+
+    def run(self) -> None:
+        while True:
+            try:
+                self.rows = self.manager.get("trial-jobs") or self.rows
+                for report in self.manager.get("metric-data") or []:
+                    self.reports.setdefault(report["trialJobId"], []).append(report)
+            except requests.RequestException:
+                if self.rows:
+                    return
+            time.sleep(0.1)
+
+
+def test_a_real_search(project: Any, tiny_search: Callable[..., Path]) -> None:
+    written = tiny_search(project.folder)
+    assert written == project.config
+    started = project.autostr("--json", "--out", str(project.experiments))
+    assert started.stderr is not None
+    told = []
+    for line in started.stderr:  # until the page's address is there
+        told.append(line)
+        if page := re.match(r"page: (http://127\.0\.0\.1:(\d+))/ ", line):
+            break
+    else:
+        pytest.fail("".join(told))
+    watch = Watch(page[1])
+    watch.start()
+    output, errors = started.communicate(timeout=240)
+    watch.join(timeout=10)
+    assert started.returncode == 0, errors
+
+    result = json.loads(output)
+    assert result["status"] == "DONE" and result["failure"] is None and result["failed"] == []
+    assert {row["stride_path"] for row in result["paths"]} == {"AABBB", "ABABB"}
+    best = result["best"]
+    assert best["architecture"] == result["found"]
+    assert best["flops_m"] > 0 and best["params_m"] > 0
+    assert best["test"]["numbers"]["words"] == 24 and 0 <= best["test"]["numbers"]["word_accuracy"] <= 1
+    check_rows(watch.rows, result)
+    for reports in watch.reports.values():  # the page takes its columns from the first report
+        columns = [unpacked(report["data"]).keys() for report in reports]
+        assert all(column >= columns[0] and set(REPORTED) <= column for column in columns)
+    check_folders(Path(result["folder"]), result)
+
+    assert project.processes() == []
+    with socket.socket() as probe:
+        assert probe.connect_ex(("127.0.0.1", int(page[2]))) != 0
+    assert not [c for c in psutil.net_connections("tcp") if c.laddr.port == int(page[2]) and c.pid]
+
+
+def check_rows(rows: list[dict[str, Any]], result: dict[str, Any]) -> None:
+    """Every row of the page has its own readable parameters and an accuracy."""
+    assert len(rows) == result["trials"] == 4
+    for row in rows:
+        parameters = parameters_of(row)
+        assert row["status"] in ("SUCCEEDED", "RUNNING")  # the last may end with the experiment
+        assert all(isinstance(value, str) for value in parameters.values())
+        metrics = final_metrics({**row, "status": "SUCCEEDED"})
+        assert metrics is not None and 0 <= metrics["default"] <= 1
+        assert set(REPORTED) <= metrics.keys()
+        assert all(isinstance(value, int | float | str) for value in metrics.values())
+    assert [parameters_of(row)["step"] for row in sorted(rows, key=lambda row: row["sequenceId"])] == [
+        "path",
+        "path",
+        "operators",
+        "train",
+    ]
+    assert {"op_01", "op_06"} <= parameters_of(max(rows, key=lambda row: row["sequenceId"])).keys()
+
+
+def check_folders(folder: Path, result: dict[str, Any]) -> None:
+    """What each trial leaves is there, and is what the summary tells."""
+    trials = list(folder.glob("environments/*/trials/*"))
+    assert len(trials) == 4
+    for trial in trials:
+        assert {"metrics.jsonl", "architecture.json", "last.ckpt", "result.json"} <= {
+            path.name for path in trial.iterdir()
+        }
+        lines = [json.loads(line) for line in (trial / "metrics.jsonl").read_text().splitlines()]
+        assert [line["epoch"] for line in lines] == list(range(len(lines)))
+    stored = json.loads((Path(result["best"]["folder"]) / "result.json").read_text())
+    assert stored["test"] == result["best"]["test"]
+    assert stored["metrics"]["default"] == result["best"]["word_accuracy"]
+
+
+def unpacked(data: Any) -> dict[str, Any]:
+    while isinstance(data, str):
+        data = json.loads(data)
+    return dict(data)
