@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import warnings
 from collections.abc import Callable
@@ -13,7 +14,8 @@ import pytorch_lightning as pl
 import torch
 
 from autostr_nni.recipe.training import TrainingSection
-from autostr_nni.training.records import append_metrics, read_metrics, truncate_metrics
+from autostr_nni.search_spaces.errors import InputError
+from autostr_nni.training.records import append_metrics, write_metrics
 from autostr_nni.training.tasks import ReadingTask
 
 LAST = "last.ckpt"
@@ -25,7 +27,8 @@ Report = Callable[[dict[str, Any], bool], None]
 class EpochEnd(pl.Callback):
     """After every epoch: keep the best, save where to continue, then record and report the metrics.
 
-    Saving comes before reporting, so a report always has its checkpoint.
+    Saving comes before reporting, so a report always has its checkpoint. The metrics of all epochs are in the
+    checkpoint too: a trial that was killed between saving and recording loses no line of its metrics.
     """
 
     def __init__(
@@ -38,19 +41,37 @@ class EpochEnd(pl.Callback):
     ) -> None:
         self.folder, self.fixed, self.report = folder, fixed, report
         self.save_best, self.patience = save_best, patience
+        self.lines: list[dict[str, Any]] = []
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"lines": self.lines}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.lines = list(state_dict["lines"])
+
+    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        write_metrics(self.folder, self.lines)
+        trainer.should_stop = self.out_of_patience()
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         assert isinstance(pl_module, ReadingTask)
         metrics = self.metrics(pl_module)
-        before = best_epoch(read_metrics(self.folder))
+        before = best_epoch(self.lines)
         if self.save_best and (before is None or rank(metrics) > rank(before)):
             self.save_best(metrics)
+        self.lines.append(metrics)
         save_trainer(trainer, self.folder / LAST)
         append_metrics(self.folder, metrics)
         self.report(metrics, False)
-        best = best_epoch(read_metrics(self.folder))
-        if self.patience is not None and best is not None:
-            trainer.should_stop = metrics["epoch"] - best["epoch"] >= self.patience
+        trainer.should_stop = self.out_of_patience()
+
+    def out_of_patience(self) -> bool:
+        """Whether the best epoch lies so far back that training ends."""
+        best = best_epoch(self.lines)
+        if self.patience is None or best is None:
+            return False
+        waited: int = self.lines[-1]["epoch"] - best["epoch"]
+        return waited >= self.patience
 
     def metrics(self, task: ReadingTask) -> dict[str, Any]:
         """The figures of the epoch that just ended; the same keys every time."""
@@ -129,14 +150,26 @@ def fit(
     )
     last = folder / LAST
     if last.exists():
-        epoch = torch.load(last, map_location="cpu", weights_only=True)["epoch"]
-        truncate_metrics(folder, epoch)
-        trainer.fit(task, ckpt_path=str(last), weights_only=True)
-    else:
-        truncate_metrics(folder, -1)
-        trainer.fit(task)
-    if trainer.interrupted:
-        raise KeyboardInterrupt
+        check_readable(last)
+    interrupt = signal.getsignal(signal.SIGINT)
+    try:
+        trainer.fit(task, ckpt_path=str(last) if last.exists() else None, weights_only=True)
+    except SystemExit as end:
+        # Lightning turns Ctrl-C into an exit, and leaves the process deaf to the next one.
+        if not isinstance(end.__context__, KeyboardInterrupt):
+            raise
+        signal.signal(signal.SIGINT, interrupt)
+        raise KeyboardInterrupt from None
+
+
+def check_readable(last: Path) -> None:
+    """Raise InputError if the checkpoint to continue from is damaged."""
+    try:
+        torch.load(last, map_location="cpu", weights_only=True, mmap=True)
+    except Exception as error:  # torch raises many kinds for a damaged file
+        raise InputError(
+            f"{last}: not a readable checkpoint ({type(error).__name__}); delete the folder to start it again"
+        ) from None
 
 
 def quiet_lightning() -> None:

@@ -77,7 +77,7 @@ class OperatorSearchTask(ReadingTask):
 
     def train_dataloader(self) -> DataLoader[Batch]:
         sampler = EpochSampler(
-            len(self.training_set), self.options.epoch_images, self.recipe.seed, self.current_epoch
+            len(self.training_set), self.options.epoch_images, self.recipe.seed, self.next_epoch
         )
         return make_loader(self.training_set, self.batch_size, self.recipe.data.workers, sampler)
 

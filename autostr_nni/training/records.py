@@ -44,10 +44,9 @@ def read_metrics(folder: Path) -> list[dict[str, Any]]:
     return lines
 
 
-def truncate_metrics(folder: Path, epoch: int) -> None:
-    """Drop the lines of epochs after ``epoch``: a trial that continues from there writes them again."""
-    kept = [line for line in read_metrics(folder) if line["epoch"] <= epoch]
-    write_atomic(folder / METRICS, "".join(json.dumps(line) + "\n" for line in kept))
+def write_metrics(folder: Path, lines: list[dict[str, Any]]) -> None:
+    """Replace the trial's metrics: a trial that continues starts from the lines of its checkpoint."""
+    write_atomic(folder / METRICS, "".join(json.dumps(line) + "\n" for line in lines))
 
 
 def read_result(folder: Path) -> dict[str, Any] | None:

@@ -57,6 +57,13 @@ class ReadingTask(pl.LightningModule):
         """Whether epochs draw from different sets, so that loaders must be made anew."""
         return False
 
+    @property
+    def next_epoch(self) -> int:
+        """The epoch that loaders are made for. ``current_epoch`` lags behind it when a run continues, and
+        loader processes draw the first words before Lightning moves the sampler on."""
+        progress: Any = self.trainer.fit_loop.epoch_progress.current
+        return int(progress.processed)
+
     def extra_metrics(self) -> dict[str, float]:
         """Figures that only some trainings have."""
         return {}
@@ -144,7 +151,7 @@ class RecognitionTask(ReadingTask):
         return build_optimizer(self.recognizer.parameters(), self.recipe.training.optimizer)
 
     def train_dataloader(self) -> DataLoader[Batch]:
-        words, epoch = self.training_set, self.current_epoch
+        words, epoch = self.training_set, self.next_epoch
         length = self.epoch_images or len(words)
         kind = EpochSampler
         if self.short_set is not None:

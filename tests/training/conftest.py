@@ -1,0 +1,129 @@
+"""Tiny words of bars, and a recipe small enough to train in a second."""
+
+from __future__ import annotations
+
+import io
+import json
+import random
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from PIL import Image, ImageDraw
+
+from autostr_nni.data.lmdb_io import write_lmdb
+from autostr_nni.recipe import Recipe, recipe_from
+
+PATH = {"step": "path", "stride_path": "AABBB"}
+OPERATORS = {"step": "operators", "stride_path": "ABABB"}
+TRAIN = {
+    "step": "train",
+    "stride_path": "ABABB",
+    **{f"op_{layer:02d}": op for layer, op in enumerate(("k3e1", "skip", "k5e3", "k3e1", "k3e3", "k5e1"), 1)},
+}
+
+
+@pytest.fixture(scope="session", params=[PATH, OPERATORS, TRAIN], ids=lambda parameters: parameters["step"])
+def proposal(request) -> dict[str, str]:
+    """One proposal of each step."""
+    return dict(request.param)
+
+
+@pytest.fixture
+def steps() -> dict[str, dict[str, str]]:
+    """The proposals by step."""
+    return {parameters["step"]: dict(parameters) for parameters in (PATH, OPERATORS, TRAIN)}
+
+
+def word_image(text: str, rng: random.Random) -> bytes:
+    """A PNG of the word: every character is a bar, whose height is its value."""
+    image = Image.new("RGB", (10 * len(text) + 4, 16), (rng.randrange(200, 256),) * 3)
+    draw = ImageDraw.Draw(image)
+    for place, character in enumerate(text):
+        left = 4 + 10 * place
+        draw.rectangle([left, 12 - 3 * int(character), left + 5, 14], fill=(rng.randrange(60),) * 3)
+    file = io.BytesIO()
+    image.save(file, "PNG")
+    return file.getvalue()
+
+
+def words(count: int, seed: int) -> list[tuple[bytes, str]]:
+    """Encoded images and texts of one to three characters out of 0123."""
+    rng = random.Random(seed)
+    texts = ["".join(rng.choices("0123", k=rng.randint(1, 3))) for _ in range(count)]
+    return [(word_image(text, rng), text) for text in texts]
+
+
+@pytest.fixture
+def make_words() -> Callable[[int, int], list[tuple[bytes, str]]]:
+    """`words(count, seed)`."""
+    return words
+
+
+@pytest.fixture(scope="session")
+def sets(tmp_path_factory) -> Path:
+    """A folder with the sets train, validation and test."""
+    folder = tmp_path_factory.mktemp("sets")
+    for seed, (name, count) in enumerate({"train": 20, "validation": 10, "test": 6}.items()):
+        write_lmdb(folder / name, words(count, seed))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def make_recipe(sets) -> Callable[..., Recipe]:
+    """`make_recipe({"training.epochs": 2})`: the tiny recipe with changes by dotted key."""
+
+    def make(changes: dict[str, Any] | None = None) -> Recipe:
+        content = json.loads(json.dumps(RECIPE))
+        for key, value in (changes or {}).items():
+            *sections, last = key.split(".")
+            section = content
+            for name in sections:
+                section = section.setdefault(name, {})
+            section[last] = value
+        return recipe_from(content, sets)
+
+    return make
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+RECIPE: dict[str, Any] = {
+    "seed": 1,
+    "data": {
+        "train": ["train"],
+        "validation": ["validation"],
+        "test": {"plain": "test"},
+        "charset": "0123",
+        "max_length": 4,
+        "workers": 0,
+    },
+    "model": {
+        "image": [32, 16],
+        "stem_width": 4,
+        "stage_widths": [4, 4, 6, 6, 6],
+        "stage_layers": [2, 1, 1, 1, 1],
+        "rectifier": {
+            "image": [32, 24],
+            "localization": [8, 16],
+            "points": 6,
+            "channels": [3, 4],
+            "features": 5,
+        },
+        "translator": {"encoder_layers": 1, "hidden": 6, "decoder": 8, "attention": 6, "embedding": 4},
+    },
+    "training": {"batch_size": 8, "epochs": 3, "milestones": [2], "device": "cpu", "threads": 1},
+    "search": {
+        "path": {"epochs": 3},
+        "operators": {"warmup_epochs": 1, "epochs": 2, "arch_every": 2, "arch_optimizer": {"lr": 0.05}},
+    },
+    "evaluation": {"batch_size": 4},
+}

@@ -1,0 +1,238 @@
+"""A trial that is stopped anywhere and started again ends exactly like one that never was."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from autostr_nni.search_spaces.errors import InputError
+from autostr_nni.training import loop, tasks, trial
+from autostr_nni.training.loop import BEST, LAST
+from autostr_nni.training.records import read_metrics, read_result
+from autostr_nni.training.trial import run_proposal
+
+
+class Killed(BaseException):
+    """Stands for the end of the process."""
+
+
+class Log:
+    """Keeps reports; stops the trial at a chosen one, counted from 1."""
+
+    def __init__(self, stop_at: int = 0) -> None:
+        self.reports: list[tuple[dict[str, Any], bool]] = []
+        self.stop_at = stop_at
+
+    def __call__(self, metrics: dict[str, Any], final: bool) -> None:
+        self.reports.append((dict(metrics), final))
+        if len(self.reports) == self.stop_at:
+            raise Killed
+
+
+def timeless(content: Any) -> Any:
+    """The same content without seconds."""
+    if isinstance(content, dict):
+        return {key: timeless(value) for key, value in content.items() if key != "seconds"}
+    return [timeless(item) for item in content] if isinstance(content, list) else content
+
+
+def same(a: Any, b: Any) -> bool:
+    """Equality in depth, of tensors bit for bit."""
+    if isinstance(a, torch.Tensor):
+        return isinstance(b, torch.Tensor) and torch.equal(a, b)
+    if isinstance(a, dict):
+        return a.keys() == b.keys() and all(same(a[key], b[key]) for key in a)
+    if isinstance(a, list | tuple):
+        return len(a) == len(b) and all(same(x, y) for x, y in zip(a, b, strict=True))
+    return bool(a == b)
+
+
+def checkpoint(folder: Path) -> dict[str, Any]:
+    content = torch.load(folder / LAST, weights_only=True)
+    return {
+        key: timeless(content[key])
+        for key in ("epoch", "global_step", "state_dict", "optimizer_states", "autostr")
+    }
+
+
+def assert_same_end(folder: Path, expected: Path) -> None:
+    assert timeless(read_metrics(folder)) == timeless(read_metrics(expected))
+    assert timeless(read_result(folder)) == timeless(read_result(expected))
+    assert same(checkpoint(folder), checkpoint(expected))
+    assert (folder / BEST).exists() == (expected / BEST).exists()
+    if (expected / BEST).exists():
+        a, b = (torch.load(place / BEST, weights_only=True) for place in (folder, expected))
+        assert same(a["weights"], b["weights"])
+        assert timeless(json.loads(a["metrics"])) == timeless(json.loads(b["metrics"]))
+    assert (folder / "architecture.json").read_text() == (expected / "architecture.json").read_text()
+    assert not [path.name for path in folder.iterdir() if path.name.startswith(".")]
+
+
+@pytest.fixture(scope="session")
+def whole(tmp_path_factory, make_recipe, proposal) -> Path:
+    """A trial that ran through."""
+    folder = tmp_path_factory.mktemp("whole")
+    log = Log()
+    run_proposal(proposal, make_recipe(), folder, log)
+    assert [metrics["epoch"] for metrics, final in log.reports if not final] == [0, 1, 2]
+    assert [final for _, final in log.reports] == [False, False, False, True]
+    return folder
+
+
+def killer(monkeypatch, module: Any, name: str, when: Callable[..., bool]) -> None:
+    """Make a function end the process once, before its work, where ``when`` says so."""
+    original = getattr(module, name)
+    alive = [True]
+
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        if alive[0] and when(*args, **kwargs):
+            alive[0] = False
+            raise Killed
+        return original(*args, **kwargs)
+
+    monkeypatch.setattr(module, name, wrapped)
+
+
+def test_stopped_after_every_epoch(tmp_path, make_recipe, proposal, whole):
+    reports = []
+    for _ in range(3):
+        log = Log(stop_at=1)
+        with pytest.raises(Killed):
+            run_proposal(proposal, make_recipe(), tmp_path / "stopped", log)
+        reports += log.reports
+    log = Log()
+    run_proposal(proposal, make_recipe(), tmp_path / "stopped", log)
+    assert [(metrics["epoch"], final) for metrics, final in reports] == [(0, False), (1, False), (2, False)]
+    assert [final for _, final in log.reports] == [True]
+    assert_same_end(tmp_path / "stopped", whole)
+
+
+MOMENTS = {
+    "in the middle of an epoch": lambda mp: killer(
+        mp,
+        tasks.ReadingTask,
+        "loss_of",
+        lambda task, batch: task.current_epoch == 1 and task._loss_count == 1,
+    ),
+    "before the checkpoint": lambda mp: killer(
+        mp, loop, "save_trainer", lambda trainer, path: trainer.current_epoch == 1
+    ),
+    "between checkpoint and metrics": lambda mp: killer(
+        mp, loop, "append_metrics", lambda folder, metrics: metrics["epoch"] == 1
+    ),
+    "before the result": lambda mp: killer(
+        mp, trial, "write_atomic", lambda path, text: path.name == "result.json"
+    ),
+}
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_killed(tmp_path, monkeypatch, make_recipe, proposal, whole, moment):
+    folder = tmp_path / "killed"
+    MOMENTS[moment](monkeypatch)
+    with pytest.raises(Killed):
+        run_proposal(proposal, make_recipe(), folder, Log())
+    assert read_result(folder) is None
+    run_proposal(proposal, make_recipe(), folder, Log())
+    assert_same_end(folder, whole)
+
+
+def test_a_torn_line_of_metrics_is_written_again(tmp_path, make_recipe, steps):
+    with pytest.raises(Killed):
+        run_proposal(steps["path"], make_recipe(), tmp_path, Log(stop_at=2))
+    metrics = tmp_path / "metrics.jsonl"
+    text = metrics.read_text()
+    metrics.write_text(text[:-30])
+    run_proposal(steps["path"], make_recipe(), tmp_path, Log())
+    assert metrics.read_text().startswith(text)
+    assert [line["epoch"] for line in read_metrics(tmp_path)] == [0, 1, 2]
+
+
+def test_metrics_without_a_checkpoint_are_dropped(tmp_path, make_recipe, steps):
+    folder = tmp_path / "trial"
+    folder.mkdir()
+    (folder / "metrics.jsonl").write_text('{"epoch": 0, "default": 1.0}\n')
+    run_proposal(steps["path"], make_recipe(), folder, Log())
+    assert [line["epoch"] for line in read_metrics(folder)] == [0, 1, 2]
+
+
+def test_seconds_and_images_go_on_counting(tmp_path, make_recipe, steps):
+    with pytest.raises(Killed):
+        run_proposal(steps["path"], make_recipe(), tmp_path, Log(stop_at=2))
+    before = read_metrics(tmp_path)[-1]
+    final = run_proposal(steps["path"], make_recipe(), tmp_path, Log())
+    assert (before["images_seen"], final["images_seen"]) == (40, 60)
+    assert final["seconds"] >= before["seconds"]
+
+
+def test_short_words_go_on_where_they_were(tmp_path, make_recipe, steps):
+    recipe = make_recipe(
+        {"training.short_words": {"max_length": 2, "epochs": 2}, "training.epoch_images": 12}
+    )
+    run_proposal(steps["train"], recipe, tmp_path / "whole", Log())
+    for _ in range(2):
+        with pytest.raises(Killed):
+            run_proposal(steps["train"], recipe, tmp_path / "stopped", Log(stop_at=1))
+    run_proposal(steps["train"], recipe, tmp_path / "stopped", Log())
+    assert_same_end(tmp_path / "stopped", tmp_path / "whole")
+
+
+def test_patience_that_has_run_out_stays_so(tmp_path, monkeypatch, make_recipe, steps):
+    # The rate is next to nothing: no epoch is better than the first.
+    recipe = make_recipe(
+        {"training.epochs": 6, "training.patience": 2, "training.optimizer": {"name": "adam", "lr": 1e-12}}
+    )
+    MOMENTS["before the result"](monkeypatch)
+    with pytest.raises(Killed):
+        run_proposal(steps["train"], recipe, tmp_path, Log())
+    count = len(read_metrics(tmp_path))
+    assert 2 < count < 6
+    log = Log()
+    run_proposal(steps["train"], recipe, tmp_path, log)
+    assert [final for _, final in log.reports] == [True]
+    assert len(read_metrics(tmp_path)) == count
+
+
+@pytest.mark.parametrize("step", ["operators", "train"])
+def test_workers_change_nothing(tmp_path, make_recipe, steps, step):
+    changes = {
+        "training.epochs": 2,
+        "search.operators.warmup_epochs": 0,
+        "search.operators.optimizer": {"name": "adam"},
+    }
+    run_proposal(steps[step], make_recipe(changes), tmp_path / "none", Log())
+    one = make_recipe({**changes, "data.workers": 1})
+    with pytest.raises(Killed):
+        run_proposal(steps[step], one, tmp_path / "one", Log(stop_at=1))
+    run_proposal(steps[step], one, tmp_path / "one", Log())
+    assert_same_end(tmp_path / "one", tmp_path / "none")
+
+
+def test_a_damaged_checkpoint_is_an_error_in_words(tmp_path, make_recipe, steps):
+    with pytest.raises(Killed):
+        run_proposal(steps["path"], make_recipe(), tmp_path, Log(stop_at=1))
+    content = (tmp_path / LAST).read_bytes()
+    for size in (0, 100, len(content) // 2):
+        (tmp_path / LAST).write_bytes(content[:size])
+        with pytest.raises(InputError, match=r"last\.ckpt: not a readable checkpoint"):
+            run_proposal(steps["path"], make_recipe(), tmp_path, Log())
+
+
+def test_ctrl_c_comes_through(tmp_path, make_recipe, steps):
+    before = signal.getsignal(signal.SIGINT)
+
+    def report(metrics: dict[str, Any], final: bool) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_proposal(steps["path"], make_recipe(), tmp_path, report)
+    assert signal.getsignal(signal.SIGINT) is before
+    log = Log()
+    run_proposal(steps["path"], make_recipe(), tmp_path, log)
+    assert [metrics["epoch"] for metrics, _ in log.reports] == [1, 2, 2]
