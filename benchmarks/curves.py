@@ -40,7 +40,8 @@ def row(title: str, path: Path) -> list[str]:
     last = lines[-1]
     result: Mapping[str, Any] = read_trial(path).result
     test = ", ".join(
-        f"{name} {100 * scores['word_accuracy']:.2f} % of {scores['words']}, 1-NED {scores['one_minus_ned']:.4f}"
+        f"{name} {100 * scores['word_accuracy']:.2f} % of {scores['words']}, "
+        f"1-NED {scores['one_minus_ned']:.4f}"
         for name, scores in (result.get("test") or {}).items()
     )
     metrics = result.get("metrics", last)
