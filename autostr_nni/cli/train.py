@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -58,7 +60,12 @@ def run(args: argparse.Namespace) -> int:
             say(epoch_line(metrics))
 
     folder = Path(args.out)
-    result = train_architecture(architecture, space, recipe, folder, report, init=args.init)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"--out {folder}: cannot be used as a folder: {error.strerror}") from None
+    with redirect_stdout(sys.stderr if args.json else sys.stdout):  # training prints of its own
+        result = train_architecture(architecture, space, recipe, folder, report, init=args.init)
     if args.json:
         print(json.dumps({**result, "folder": str(folder)}, indent=2))
         return 0

@@ -56,9 +56,7 @@ class WordDataset(Dataset["Sample | None"]):
         self._set, self._sample = self._scan()
         if limit is not None and limit < len(self):
             if limit < 1:
-                raise InputError(
-                    f"a limit of {limit} words leaves nothing of {self._named()}: give 1 or more"
-                )
+                raise InputError(f"a limit of {limit} words leaves nothing of {self.named()}: give 1 or more")
             kept = np.sort(np.random.default_rng([seed, 1]).permutation(len(self))[:limit])
             self._set, self._sample = self._set[kept], self._sample[kept]
 
@@ -81,13 +79,14 @@ class WordDataset(Dataset["Sample | None"]):
 
     def report(self) -> str:
         """One line: how many words are used and what was left out, by cause."""
-        parts = [f"{len(self)} of {self.total} words of {self._named()}"]
+        parts = [f"{len(self)} of {self.total} words of {self.named()}"]
         parts += [f"{count} {cause}" for cause, count in self.skipped.most_common()]
         if self.trimmed:
             parts.append(f"{self.trimmed} trimmed to the charset")
         return "; ".join(parts)
 
-    def _named(self) -> str:
+    def named(self) -> str:
+        """The folders of the sets, the first three by name."""
         names = [str(folder) for folder in self.folders]
         return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
@@ -108,7 +107,7 @@ class WordDataset(Dataset["Sample | None"]):
         self.skipped = +self.skipped
         if not any(map(len, samples)):
             causes = ", ".join(f"{count} {cause}" for cause, count in self.skipped.most_common())
-            raise InputError(f"no usable word in {self._named()}: {causes}; check charset and max_length")
+            raise InputError(f"no usable word in {self.named()}: {causes}; check charset and max_length")
         return np.concatenate(sets), np.concatenate(samples)
 
     def _usable(self, raw: bytes) -> bool:

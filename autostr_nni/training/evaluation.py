@@ -13,7 +13,10 @@ from autostr_nni.data.charset import Charset
 from autostr_nni.data.dataset import Batch, WordDataset, make_loader
 from autostr_nni.models.recognizer import Recognizer, input_size, recognition_loss
 from autostr_nni.recipe import Recipe
+from autostr_nni.search_spaces.errors import InputError
 from autostr_nni.training.metrics import Scores, score
+
+UNDECODABLE = "undecodable"
 
 
 @dataclass(frozen=True)
@@ -23,6 +26,11 @@ class Evaluation:
     scores: Scores
     loss: float
     skipped: Mapping[str, int]
+
+    @property
+    def read(self) -> int:
+        """Words that were read, those without alphanumeric characters included."""
+        return self.scores.words + self.scores.empty
 
     def to_dict(self) -> dict[str, Any]:
         """All figures by name, flat but for ``skipped``."""
@@ -66,7 +74,7 @@ class Reader:
 
     def result(self, skipped: Mapping[str, int]) -> Evaluation:
         """The evaluation of all that was read."""
-        counts = {**skipped, **({"undecodable": self.undecodable} if self.undecodable else {})}
+        counts = {**skipped, **({UNDECODABLE: self.undecodable} if self.undecodable else {})}
         return Evaluation(score(self.pairs), self.loss_sum / max(1, len(self.pairs)), counts)
 
 
@@ -83,6 +91,14 @@ def open_set(
     return WordDataset(list(folders), charset, longest, size, limit=limit, seed=recipe.seed)
 
 
+def check_any_decoded(dataset: WordDataset, decoded: int) -> None:
+    """Raise InputError where ``decoded``, the words of a set that could be used, is 0."""
+    if not decoded:
+        raise InputError(
+            f"none of the images of {dataset.named()} can be decoded: look at it with `autostr data check`"
+        )
+
+
 def evaluate(recognizer: Recognizer, recipe: Recipe, dataset: WordDataset) -> tuple[Evaluation, Reader]:
     """Read a whole set in evaluation mode; the reader holds every (prediction, truth) and confidence."""
     beam = recipe.evaluation.beam if recipe.evaluation.decoding == "beam" else 1
@@ -92,6 +108,7 @@ def evaluate(recognizer: Recognizer, recipe: Recipe, dataset: WordDataset) -> tu
     for batch in make_loader(dataset, recipe.evaluation.batch_size, recipe.data.workers):
         reader.add(batch)
     recognizer.train(training)
+    check_any_decoded(dataset, len(reader.pairs))
     return reader.result(dataset.skipped), reader
 
 

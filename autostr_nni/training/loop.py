@@ -17,6 +17,7 @@ from autostr_nni.recipe.training import TrainingSection
 from autostr_nni.search_spaces.errors import InputError
 from autostr_nni.training.records import append_metrics, write_metrics
 from autostr_nni.training.tasks import ReadingTask
+from autostr_nni.training.undecodable import TellUndecodable
 
 LAST = "last.ckpt"
 BEST = "best.ckpt"
@@ -146,7 +147,7 @@ def fit(
         num_sanity_val_steps=0,
         reload_dataloaders_every_n_epochs=1 if task.changing_words else 0,
         default_root_dir=folder,
-        callbacks=[callback],
+        callbacks=[TellUndecodable(), callback],
     )
     last = folder / LAST
     if last.exists():

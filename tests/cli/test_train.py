@@ -1,0 +1,140 @@
+"""`autostr train`: from a text to a trained net, further, again, and from another's weights."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from autostr_nni.cli.main import main
+
+ARCHITECTURE = "ABABB:k3e1,skip,k3e1,k3e1,k3e1,k3e1"
+OTHER = "ABABB:k3e1,k5e3,k3e1,k3e1,k3e1,k3e1"
+
+
+def lines_of(folder: Path) -> list[dict[str, Any]]:
+    """The epochs of a training, without their times."""
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    return [{key: value for key, value in line.items() if key != "seconds"} for line in lines]
+
+
+def refused(capsys: pytest.CaptureFixture[str], *argv: str) -> str:
+    """The one sentence in which the command refuses."""
+    capsys.readouterr()
+    assert main(argv) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("autostr: error: ") and error.count("\n") == 1
+    return error
+
+
+def test_a_net_is_trained_and_scored(trained: Path) -> None:
+    result = json.loads((trained / "result.json").read_text())
+    assert result["architecture"] == ARCHITECTURE
+    assert result["metrics"]["default"] > 0.8  # dark from bright
+    assert result["test"]["shades"]["words"] == 30 and result["test"]["shades"]["word_accuracy"] > 0.8
+    assert [line["epoch"] for line in lines_of(trained)] == [0, 1, 2]
+    assert [line["images_seen"] for line in lines_of(trained)] == [96, 192, 288]
+
+
+def test_run_again_it_goes_on(
+    trained: Path, shade_recipe: Callable[..., str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe = shade_recipe(tmp_path)
+    command = ["train", ARCHITECTURE, "--recipe", recipe, "--out", str(tmp_path / "net")]
+    assert main([*command, "--epochs", "1"]) == 0
+    assert lines_of(tmp_path / "net") == lines_of(trained)[:1]
+    assert "epoch   1 " in capsys.readouterr().out
+    assert main(command) == 0
+    shown = capsys.readouterr().out
+    assert "epoch   1 " not in shown and "epoch   2 " in shown and "epoch   3 " in shown
+    assert "best epoch" in shown and "shades" in shown and f"checkpoint: {tmp_path / 'net'}" in shown
+    assert lines_of(tmp_path / "net") == lines_of(trained)
+    mine, straight = (json.loads((f / "result.json").read_text()) for f in (tmp_path / "net", trained))
+    assert mine["test"] == straight["test"]
+    # Once more there is nothing to do, and the same is told.
+    assert main([*command, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["test"] == straight["test"] and told["folder"] == str(tmp_path / "net")
+    assert lines_of(tmp_path / "net") == lines_of(trained)
+
+
+def test_a_folder_of_another_architecture_is_refused(
+    trained: Path, shade_recipe: Callable[..., str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = lines_of(trained)
+    command = ["train", OTHER, "--recipe", shade_recipe(tmp_path), "--out", str(trained)]
+    assert "another architecture; give another folder" in refused(capsys, *command)
+    assert lines_of(trained) == before
+
+
+def test_weights_to_start_from(
+    trained: Path, shade_recipe: Callable[..., str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe = shade_recipe(tmp_path)
+    out = ["--recipe", recipe, "--out", str(tmp_path / "net")]
+    best = str(trained / "best.ckpt")
+    # A checkpoint names its own architecture, as a trial's architecture.json does.
+    assert main(["train", best, *out, "--init", best, "--epochs", "1", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["architecture"] == ARCHITECTURE
+    assert lines_of(tmp_path / "net")[0]["training_loss"] < lines_of(trained)[0]["training_loss"] / 2
+
+    again = ["--recipe", recipe, "--out", str(tmp_path / "again")]
+    wrong = refused(capsys, "train", OTHER, *again, "--init", best)
+    assert f"{best}: its weights are of another architecture" in wrong
+    missing = refused(
+        capsys, "train", str(trained / "architecture.json"), *again, "--init", "/none/best.ckpt"
+    )
+    assert "/none/best.ckpt: no such checkpoint" in missing
+
+
+def test_what_was_left_out_is_told(
+    shade_recipe: Callable[..., str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe = shade_recipe(tmp_path, train="mixed")
+    out = str(tmp_path / "net")
+    assert main(["train", ARCHITECTURE, "--recipe", recipe, "--out", out, "--epochs", "1"]) == 0
+    told = "".join(capsys.readouterr())
+    assert "4 of 7 words" in told
+    for cause in ("1 empty label", "1 no known character", "1 too long", "undecodable"):
+        assert cause in told
+
+
+@pytest.mark.parametrize(
+    ("change", "part"),
+    [
+        (["--epochs", "0"], "--epochs: 0 is too few"),
+        (["--recipe", "none.yml"], "none.yml"),
+        (["--out", "file/net"], "file/net"),
+    ],
+)
+def test_wrong_options(
+    shade_recipe: Callable[..., str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    change: list[str],
+    part: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").write_text("")
+    command = ["train", ARCHITECTURE, "--recipe", shade_recipe(tmp_path), "--out", "net"]
+    assert part in refused(capsys, *command, *change)
+    assert not (tmp_path / "net").exists()
+
+
+def test_another_search_space_is_refused(
+    trained: Path, shade_recipe: Callable[..., str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe = Path(shade_recipe(tmp_path))
+    recipe.write_text(recipe.read_text().replace("stem_width: 8", "stem_width: 16"))
+    out = ["--recipe", str(recipe), "--out", str(tmp_path / "net")]
+    assert "another space" in refused(capsys, "train", str(trained / "best.ckpt"), *out)
+    told = refused(capsys, "train", str(trained / "architecture.json"), *out)
+    assert "another space" in told and "stem_width" in told
+    shutil.copy(trained / "metrics.jsonl", tmp_path / "fake.ckpt")
+    assert "not a readable checkpoint" in refused(capsys, "train", str(tmp_path / "fake.ckpt"), *out)
