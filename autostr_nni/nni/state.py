@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 STATE_FILE = "autostr_state.json"
+RECIPE_FILE = "recipe.json"  # the recipe as it was understood
 
 
 def experiment_folder() -> Path | None:
@@ -16,9 +17,9 @@ def experiment_folder() -> Path | None:
     return Path(log).parent if log and os.environ.get("SDK_PROCESS") == "dispatcher" else None
 
 
-def write_state(folder: Path, state: dict[str, Any]) -> None:
-    """Replace the state in one step: a reader, or a restart after a crash, never sees half of it."""
-    target = folder / STATE_FILE
+def write_state(folder: Path, state: dict[str, Any], name: str = STATE_FILE) -> None:
+    """Replace the state, or the file `name`, in one step: no reader, and no restart, ever sees half of it."""
+    target = folder / name
     draft = target.with_suffix(f".{os.getpid()}.tmp")
     with draft.open("w", encoding="utf-8") as stream:
         json.dump(state, stream, indent=1)

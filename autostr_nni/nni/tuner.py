@@ -25,7 +25,7 @@ from nni.tuner import Tuner
 
 from autostr_nni.nni import manager_side
 from autostr_nni.nni.choices import Choices
-from autostr_nni.nni.state import experiment_folder, read_state, write_state
+from autostr_nni.nni.state import RECIPE_FILE, experiment_folder, read_state, write_state
 from autostr_nni.strategies.core import Proposal, Strategy
 
 logger = logging.getLogger("autostr_nni.tuner")
@@ -273,7 +273,10 @@ class RecipeTuner(StrategyTuner):
         from autostr_nni.recipe import load_recipe
         from autostr_nni.strategies import build
 
-        super().__init__(build(self.strategy_name, load_recipe(manager_side.find_recipe(recipe))))
+        loaded = load_recipe(manager_side.find_recipe(recipe))
+        super().__init__(build(self.strategy_name, loaded))
+        if self._folder is not None:  # reports compare what searches were told, whatever becomes of the file
+            write_state(self._folder, loaded.model_dump(mode="json"), RECIPE_FILE)
 
 
 class TwoStepTuner(RecipeTuner):

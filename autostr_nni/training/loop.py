@@ -84,6 +84,7 @@ class EpochEnd(pl.Callback):
             "training_loss": task.mean_training_loss(),
             "case_sensitive": scores.case_sensitive_accuracy,
             "one_minus_ned": scores.one_minus_ned,
+            "words": scores.words,
             **self.fixed,
             **task.extra_metrics(),
             "epoch": task.current_epoch,

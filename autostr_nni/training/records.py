@@ -10,6 +10,8 @@ from typing import Any
 METRICS = "metrics.jsonl"
 RESULT = "result.json"
 ARCHITECTURE = "architecture.json"
+RECIPE = "recipe.json"  # the recipe as it was understood
+PROBABILITIES = "probabilities.jsonl"  # of the operator search: one line per epoch
 
 
 def write_atomic(path: Path, text: str) -> None:
@@ -32,7 +34,11 @@ def append_metrics(folder: Path, metrics: dict[str, Any]) -> None:
 
 def read_metrics(folder: Path) -> list[dict[str, Any]]:
     """All complete lines of the trial's metrics; a torn last line is left out."""
-    path = folder / METRICS
+    return read_lines(folder / METRICS)
+
+
+def read_lines(path: Path) -> list[dict[str, Any]]:
+    """All complete JSON lines of a file; none where it is absent."""
     if not path.exists():
         return []
     lines = []
@@ -46,7 +52,12 @@ def read_metrics(folder: Path) -> list[dict[str, Any]]:
 
 def write_metrics(folder: Path, lines: list[dict[str, Any]]) -> None:
     """Replace the trial's metrics: a trial that continues starts from the lines of its checkpoint."""
-    write_atomic(folder / METRICS, "".join(json.dumps(line) + "\n" for line in lines))
+    write_lines(folder / METRICS, lines)
+
+
+def write_lines(path: Path, lines: list[dict[str, Any]]) -> None:
+    """Replace a file of JSON lines."""
+    write_atomic(path, "".join(json.dumps(line) + "\n" for line in lines))
 
 
 def read_result(folder: Path) -> dict[str, Any] | None:

@@ -21,7 +21,16 @@ from autostr_nni.training.checkpoint import Trained, load_trained, load_weights,
 from autostr_nni.training.evaluation import evaluate_sets, open_set
 from autostr_nni.training.loop import BEST, EpochEnd, Report, best_epoch, fit
 from autostr_nni.training.operators import MILLION, OperatorSearchTask, build_supernet_recognizer
-from autostr_nni.training.records import ARCHITECTURE, RESULT, read_metrics, read_result, write_atomic
+from autostr_nni.training.records import (
+    ARCHITECTURE,
+    PROBABILITIES,
+    RECIPE,
+    RESULT,
+    read_metrics,
+    read_result,
+    write_atomic,
+    write_lines,
+)
 from autostr_nni.training.tasks import RecognitionTask
 
 STEPS = ("path", "operators", "train")
@@ -177,6 +186,7 @@ def train_architecture(
         raise InputError(f"{folder}: holds the training of another architecture; give another folder")
     prepare_torch(recipe)
     folder.mkdir(parents=True, exist_ok=True)
+    write_atomic(folder / RECIPE, json.dumps(recipe.model_dump(mode="json"), indent=1))
     result = train_fully(architecture, space, recipe, folder, report, init)
     write_atomic(folder / RESULT, json.dumps(result, indent=1))
     return result
@@ -206,7 +216,18 @@ def search_operators(
 
 
 class SearchEpochEnd(EpochEnd):
-    """Reports the cost of the architecture that is the most probable now."""
+    """Reports the cost of the architecture that is the most probable now, and records all probabilities."""
+
+    def __init__(self, folder: Path, fixed: dict[str, float], report: Report) -> None:
+        super().__init__(folder, fixed, report)
+        self.probabilities: list[dict[str, Any]] = []
+
+    def state_dict(self) -> dict[str, Any]:
+        return {**super().state_dict(), "probabilities": self.probabilities}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        super().load_state_dict(state_dict)
+        self.probabilities = list(state_dict.get("probabilities", []))
 
     def metrics(self, task: Any) -> dict[str, Any]:
         names = [
@@ -216,4 +237,6 @@ class SearchEpochEnd(EpochEnd):
         self.fixed = fixed_metrics(
             Architecture(task.supernet.path, tuple(names), task.space.stage_layers), task.space
         )
+        self.probabilities.append({"epoch": task.current_epoch, "layers": task.probabilities()})
+        write_lines(self.folder / PROBABILITIES, self.probabilities)
         return super().metrics(task)
