@@ -1,0 +1,183 @@
+"""The READMEs: cheap commands run, the others are parsed, and the recipe reference is complete."""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import re
+import shlex
+import textwrap
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from PIL import Image
+
+from autostr_nni.cli.main import COMMANDS, build_parser, main
+from autostr_nni.nni.experiment_file import load_experiment
+from autostr_nni.recipe import DataSection, Recipe, SynthSet, load_recipe, recipe_from
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+GUIDES = [ROOT / "README.md", *sorted((ROOT / "examples").glob("*/README.md"))]
+
+# Not run: too long, or in need of what a test has not. Those of autostr are parsed all the same.
+LONG = ("search", "train", "evaluate", "read")
+OTHER_PROGRAMS = ("make", "nnictl", "apt-get", "export", "mkdir", "cd")
+
+FENCE = re.compile(
+    r"(?:^ *<!-- (?P<mark>[^\n]*) -->\n+)?^(?P<pad> *)```(?P<kind>\w*)\n(?P<body>.*?)^ *```$", re.M | re.S
+)
+
+
+def blocks(text: str, kind: str, mark: str | None = None) -> list[str]:
+    """Code blocks of a kind; only those below the comment `<!-- mark -->` if one is given."""
+    found = [match for match in FENCE.finditer(text) if match["kind"] == kind]
+    return [textwrap.dedent(match["body"]) for match in found if mark is None or match["mark"] == mark]
+
+
+def block(kind: str, mark: str) -> str:
+    """The one code block below `<!-- mark -->` of the README."""
+    (only,) = blocks(README, kind, mark)
+    return only
+
+
+def command_lines(guide: Path) -> list[list[str]]:
+    """Every command of a guide's shell blocks, without comments."""
+    lines = [line for body in blocks(guide.read_text(encoding="utf-8"), "sh") for line in body.splitlines()]
+    return [words for line in lines if (words := shlex.split(line, comments=True))]
+
+
+def commands_of(guide: Path) -> list[list[str]]:
+    """Arguments of each `autostr` command of a guide."""
+    return [words[1:] for words in command_lines(guide) if words[0] == "autostr"]
+
+
+def name(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("guide", GUIDES, ids=name)
+def test_shell_blocks_hold_known_commands(guide: Path) -> None:
+    for words in command_lines(guide):
+        assert words[0] in ("autostr", *OTHER_PROGRAMS), words
+        if words[0] == "make":
+            assert re.search(rf"^{words[1]}:", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M), words
+    for arguments in commands_of(guide):
+        assert callable(build_parser().parse_args(arguments).run)
+        for file in [part for part in arguments if part.endswith(".yml") and not part.startswith("mine/")]:
+            assert (ROOT / file).is_file() or (guide.parent / file).is_file(), arguments
+
+
+def test_cheap_commands_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
+    (tmp_path / "mine").mkdir()
+    for part in ("train", "validation"):
+        Image.new("RGB", (80, 32), (200, 180, 40)).save(tmp_path / "mine" / f"{part} 1.png")
+        (tmp_path / "mine" / f"{part}.tsv").write_text(f"{part} 1.png\tOpen\n", encoding="utf-8")
+    cheap = [arguments for arguments in commands_of(ROOT / "README.md") if arguments[0] not in LONG]
+    assert {"space", "describe", "data"} == {arguments[0] for arguments in cheap}
+    for arguments in cheap:
+        assert main(arguments) == 0, (arguments, capsys.readouterr().err)
+        assert capsys.readouterr().out
+
+
+def test_shown_output_is_what_the_command_prints(capsys: pytest.CaptureFixture[str]) -> None:
+    marks = [
+        match["mark"] for match in FENCE.finditer(README) if (match["mark"] or "").startswith("output of")
+    ]
+    assert marks
+    for mark in marks:
+        assert main(shlex.split(mark.removeprefix("output of: autostr "))) == 0
+        assert capsys.readouterr().out == block("text", mark)
+
+
+def test_every_command_has_help_and_stands_in_the_table(capsys: pytest.CaptureFixture[str]) -> None:
+    parser = build_parser()
+    (subparsers,) = [a for a in parser._actions if isinstance(a, argparse._SubParsersAction)]
+    assert len(subparsers.choices) == len(COMMANDS)
+    table = set(re.findall(r"^\| `autostr (\w+)", README, re.M))
+    assert table == set(subparsers.choices)
+    for command in sorted(table):
+        with pytest.raises(SystemExit) as end:
+            parser.parse_args([command, "--help"])
+        assert end.value.code == 0
+        assert f"autostr {command}" in capsys.readouterr().out
+
+
+def test_recipe_reference_has_every_key_at_its_default() -> None:
+    content = yaml.safe_load(block("yaml", "recipe"))
+    required = {"train": content["data"]["train"], "validation": content["data"]["validation"]}
+    defaults = Recipe(data=DataSection(**required)).model_dump(mode="json")
+    (spec,) = content["data"]["synth"].values()
+    assert _keys(spec) == set(SynthSet.model_fields)
+    rendered = SynthSet(count=spec["count"]).model_dump(mode="json")
+    shown = recipe_from(content, Path("/folder")).model_dump(mode="json")
+    (given,) = shown["data"].pop("synth").values()
+    assert given == rendered
+    for part in ("train", "validation"):
+        shown["data"].pop(part)
+        defaults["data"].pop(part)
+    defaults["data"].pop("synth")
+    assert shown == defaults
+    content["data"] = {key: content["data"][key] for key in shown["data"]}
+    missing = _keys(defaults) - _keys(content)
+    # An option of the other optimizers alone.
+    assert missing == {"training.optimizer.betas", "search.operators.optimizer.betas"}
+
+
+def _keys(content: Any, prefix: str = "") -> set[str]:
+    """Dotted keys of nested mappings."""
+    found: set[str] = set()
+    for key, value in content.items() if isinstance(content, dict) else ():
+        found |= {prefix + key} | _keys(value, f"{prefix}{key}.")
+    return found
+
+
+def test_own_search_is_complete(tmp_path: Path) -> None:
+    (tmp_path / "recipe.yml").write_text(block("yaml", "own recipe"), encoding="utf-8")
+    (tmp_path / "search.yml").write_text(block("yaml", "own search"), encoding="utf-8")
+    experiment = load_experiment(tmp_path / "search.yml")
+    strategy = experiment.strategy()
+    assert strategy is not None and strategy.planned == 12
+    (tmp_path / "recipe.yml").write_text(
+        block("yaml", "own recipe").replace("lowercase", "lowrcase"), encoding="utf-8"
+    )
+    with pytest.raises(Exception, match=r"recipe\.yml:4: data\.charset must be printable.*'lowercase'"):
+        load_recipe(tmp_path / "recipe.yml")
+
+
+def test_python_blocks_run(capsys: pytest.CaptureFixture[str]) -> None:
+    long = blocks(README, "python", "only imported")
+    assert len(long) == 1
+    for code in long:
+        tree = ast.parse(code)
+        tree.body = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
+        exec(compile(tree, "README.md", "exec"), {})
+    for code in blocks(README, "python"):
+        if code not in long:
+            exec(compile(code, "README.md", "exec"), {})
+    assert re.search(r"^[AB.]+:\w+(,\w+){14} -\d+", capsys.readouterr().out, re.M)
+
+
+@pytest.mark.parametrize("guide", GUIDES, ids=name)
+def test_links_lead_somewhere(guide: Path) -> None:
+    text = guide.read_text(encoding="utf-8")
+    for link in re.findall(r"\]\(([^)\s]+)\)", text):
+        if link.startswith("#"):
+            titles = {re.sub(r"[^\w -]", "", t).strip().lower().replace(" ", "-") for t in _titles(text)}
+            assert link[1:] in titles, link
+        elif not link.startswith("http"):
+            assert (guide.parent / link).exists(), link
+
+
+def _titles(text: str) -> list[str]:
+    return re.findall(r"^#+ (.*)$", text, re.M)
+
+
+def test_the_quickstart_output_can_be_replaced() -> None:
+    assert re.search(r"<!-- quickstart output -->\n```text\n.*?```\n<!-- end -->", README, re.S)
