@@ -73,17 +73,20 @@ def load_trained(path: Path | str, device: str = "cpu") -> Trained:
         ) from None
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise InputError(f"{path}: holds no recognizer of autostr; give the best.ckpt of a trained net")
-    recipe = recipe_from(json.loads(content["recipe"]), path.parent, str(path))
-    space = replace(recipe.space(), stage_layers=tuple(content["stage_layers"]))
-    architecture = Architecture.from_json(content["architecture"], space)
-    classes = Charset.named(recipe.data.charset).classes
-    recognizer = build_recognizer(architecture, space, recipe.model, classes)
     try:
+        recipe = recipe_from(json.loads(content["recipe"]), path.parent, str(path))
+        space = replace(recipe.space(), stage_layers=tuple(content["stage_layers"]))
+        architecture = Architecture.from_json(content["architecture"], space)
+        classes = Charset.named(recipe.data.charset).classes
+        recognizer = build_recognizer(architecture, space, recipe.model, classes)
         recognizer.load_state_dict(content["weights"])
+        metrics = json.loads(content["metrics"])
+    except (KeyError, TypeError, ValueError):
+        raise InputError(f"{path}: lacks a part of a recognizer's checkpoint; the file is damaged") from None
     except RuntimeError:
         raise InputError(f"{path}: its weights do not fit its own recipe; the file is damaged") from None
     recognizer.to(device).eval()
-    return Trained(recognizer, recipe, architecture, space, json.loads(content["metrics"]))
+    return Trained(recognizer, recipe, architecture, space, metrics)
 
 
 def load_weights(recognizer: Recognizer, path: Path) -> None:

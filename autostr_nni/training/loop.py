@@ -114,12 +114,14 @@ def save_trainer(trainer: pl.Trainer, path: Path) -> None:
 
 
 def device_of(training: TrainingSection) -> tuple[str, list[int] | int | str]:
-    """Lightning's accelerator and devices for the recipe's device."""
+    """Lightning's accelerator and devices for the recipe's device. Raises InputError for a missing one."""
     if training.device == "auto":
         return ("gpu", 1) if torch.cuda.is_available() else ("cpu", 1)
     if training.device == "cpu":
         return "cpu", 1
     number = int(training.device.partition(":")[2] or 0)
+    if number >= torch.cuda.device_count():
+        raise InputError(f"training.device: this machine has no {training.device}; write auto or cpu")
     return "gpu", [number]
 
 

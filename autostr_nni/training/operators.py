@@ -20,7 +20,7 @@ from autostr_nni.strategies.architecture_step import architecture_step
 from autostr_nni.strategies.derivation import SampledUnderBudget, derive
 from autostr_nni.strategies.supernet import Supernet
 from autostr_nni.training.optimizers import build_optimizer
-from autostr_nni.training.tasks import ReadingTask, endless
+from autostr_nni.training.tasks import ADVICE, LossNotFinite, ReadingTask, endless
 
 MILLION = 1e6
 
@@ -124,7 +124,7 @@ class OperatorSearchTask(ReadingTask):
         optimizer = self.optimizers()[1]  # type: ignore[index]
         self.draw()
         optimizer.zero_grad(set_to_none=True)
-        architecture_step(
+        loss = architecture_step(
             self.recognizer,
             self.supernet,
             self.arch,
@@ -133,6 +133,10 @@ class OperatorSearchTask(ReadingTask):
             beta=self.options.beta,
             backward=self.manual_backward,
         )
+        if not bool(loss.isfinite()):  # before it makes the probabilities useless
+            raise LossNotFinite(
+                f"the validation loss is {float(loss)} in epoch {self.current_epoch}: {ADVICE}"
+            )
         self.images_seen += len(batch.images)
         optimizer.step()
 

@@ -18,6 +18,8 @@ from autostr_nni.recipe import Recipe
 from autostr_nni.training.evaluation import Evaluation, Reader
 from autostr_nni.training.optimizers import build_optimizer, learning_rate, set_rate
 
+ADVICE = "lower the learning rate or the gradient clip of the recipe"
+
 
 class LossNotFinite(RuntimeError):
     """The training loss became NaN or infinite: the trial has failed."""
@@ -79,10 +81,7 @@ class ReadingTask(pl.LightningModule):
         """
         mean = float(self._loss_sum) / max(1, self._loss_count)
         if not math.isfinite(mean):
-            raise LossNotFinite(
-                f"the training loss is {mean} in epoch {self.current_epoch}: lower the learning rate "
-                "or the gradient clip of the recipe"
-            )
+            raise LossNotFinite(f"the training loss is {mean} in epoch {self.current_epoch}: {ADVICE}")
         return mean
 
     def on_validation_epoch_start(self) -> None:

@@ -17,7 +17,7 @@ from autostr_nni.search_spaces.counting import backbone_costs, total
 from autostr_nni.search_spaces.errors import InputError
 from autostr_nni.search_spaces.space import SearchSpace
 from autostr_nni.search_spaces.stride_path import StridePath
-from autostr_nni.training.checkpoint import Trained, load_trained, load_weights, save_trained
+from autostr_nni.training.checkpoint import Trained, load_trained, load_weights, pick_device, save_trained
 from autostr_nni.training.evaluation import evaluate_sets, open_set
 from autostr_nni.training.loop import BEST, EpochEnd, Report, best_epoch, fit
 from autostr_nni.training.operators import MILLION, OperatorSearchTask, build_supernet_recognizer
@@ -161,7 +161,8 @@ def train_fully(
     assert final is not None
     result: dict[str, Any] = {"metrics": final, "architecture": architecture.text}
     if recipe.data.test:
-        best = load_trained(folder / BEST)
+        device = None if options.device == "auto" else options.device
+        best = load_trained(folder / BEST, pick_device(device))
         result["test"] = evaluate_sets(best.recognizer, recipe, recipe.data.test)
     return result
 

@@ -15,6 +15,7 @@ from PIL import Image, ImageDraw
 
 from autostr_nni.data.lmdb_io import write_lmdb
 from autostr_nni.recipe import Recipe, recipe_from
+from autostr_nni.training.trial import run_proposal
 
 PATH = {"step": "path", "stride_path": "AABBB"}
 OPERATORS = {"step": "operators", "stride_path": "ABABB"}
@@ -31,7 +32,7 @@ def proposal(request) -> dict[str, str]:
     return dict(request.param)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def steps() -> dict[str, dict[str, str]]:
     """The proposals by step."""
     return {parameters["step"]: dict(parameters) for parameters in (PATH, OPERATORS, TRAIN)}
@@ -86,6 +87,22 @@ def make_recipe(sets) -> Callable[..., Recipe]:
         return recipe_from(content, sets)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory, make_recipe) -> Callable[[dict[str, str]], tuple[Path, list[Any]]]:
+    """`finished(proposal)`: the folder and the (metrics, final) reports of a trial that ran through."""
+    done: dict[str, tuple[Path, list[Any]]] = {}
+
+    def get(proposal: dict[str, str]) -> tuple[Path, list[Any]]:
+        step = proposal["step"]
+        if step not in done:
+            folder, reports = tmp_path_factory.mktemp(step), []
+            run_proposal(proposal, make_recipe(), folder, lambda *report: reports.append(report))
+            done[step] = folder, reports
+        return done[step]
+
+    return get
 
 
 @pytest.fixture(autouse=True)

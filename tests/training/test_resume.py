@@ -74,14 +74,12 @@ def assert_same_end(folder: Path, expected: Path) -> None:
     assert not [path.name for path in folder.iterdir() if path.name.startswith(".")]
 
 
-@pytest.fixture(scope="session")
-def whole(tmp_path_factory, make_recipe, proposal) -> Path:
+@pytest.fixture
+def whole(finished, proposal) -> Path:
     """A trial that ran through."""
-    folder = tmp_path_factory.mktemp("whole")
-    log = Log()
-    run_proposal(proposal, make_recipe(), folder, log)
-    assert [metrics["epoch"] for metrics, final in log.reports if not final] == [0, 1, 2]
-    assert [final for _, final in log.reports] == [False, False, False, True]
+    folder, reports = finished(proposal)
+    assert [metrics["epoch"] for metrics, final in reports if not final] == [0, 1, 2]
+    assert [final for _, final in reports] == [False, False, False, True]
     return folder
 
 

@@ -1,0 +1,165 @@
+"""The operator search as it runs: what is never drawn is never touched."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+import torch
+
+from autostr_nni.search_spaces.architecture import Architecture
+from autostr_nni.search_spaces.counting import backbone_costs, total
+from autostr_nni.search_spaces.errors import InputError
+from autostr_nni.training import operators, trial
+from autostr_nni.training.loop import LAST
+from autostr_nni.training.operators import OperatorSearchTask
+from autostr_nni.training.records import read_metrics, read_result
+from autostr_nni.training.trial import run_proposal
+
+
+class Watch:
+    """Records draws, steps, runs of candidates and what the network and parameters were at the start."""
+
+    def __init__(self, monkeypatch) -> None:
+        self.draws: list[tuple[str, list[int]]] = []
+        self.runs: list[set[tuple[int, int]]] = []
+        self.alphas: list[torch.Tensor] = []
+        self.kind = ""
+        build, weight, arch = (
+            trial.build_supernet_recognizer,
+            OperatorSearchTask.weight_step,
+            OperatorSearchTask.arch_step,
+        )
+        draw = OperatorSearchTask.draw
+
+        def watched_build(*args: Any) -> Any:
+            recognizer, supernet = build(*args)
+            self.start = copy.deepcopy(recognizer.state_dict())
+            for layer, block in enumerate(supernet.choice_blocks):
+                for j, operation in enumerate(block.operations):
+                    operation.register_forward_hook(lambda m, a, o, key=(layer, j): self.ran(key))
+            return recognizer, supernet
+
+        def watched_weight(task: OperatorSearchTask, batch: Any) -> None:
+            self.kind = "weights"
+            self.runs.append(set())
+            before = [alpha.detach().clone() for alpha in task.arch.alphas]
+            weight(task, batch)
+            assert all(torch.equal(a, b) for a, b in zip(task.arch.alphas, before, strict=True))
+            self.check_gradients(task)
+            self.kind = ""
+
+        def watched_arch(task: OperatorSearchTask, batch: Any) -> None:
+            self.kind = "architecture"
+            task.optimizers()[0].zero_grad(set_to_none=True)
+            before = copy.deepcopy(task.recognizer.state_dict())
+            arch(task, batch)
+            after = task.recognizer.state_dict()
+            assert all(torch.equal(after[key], before[key]) for key in before)
+            assert all(p.grad is None for p in task.recognizer.parameters())
+            self.alphas.append(torch.cat([alpha.detach() for alpha in task.arch.alphas]))
+            self.kind = ""
+
+        def watched_draw(task: OperatorSearchTask) -> None:
+            draw(task)
+            self.draws.append((self.kind, [block.active for block in task.supernet.choice_blocks]))
+
+        monkeypatch.setattr(trial, "build_supernet_recognizer", watched_build)
+        monkeypatch.setattr(OperatorSearchTask, "weight_step", watched_weight)
+        monkeypatch.setattr(OperatorSearchTask, "arch_step", watched_arch)
+        monkeypatch.setattr(OperatorSearchTask, "draw", watched_draw)
+
+    def ran(self, key: tuple[int, int]) -> None:
+        if self.kind == "weights":
+            self.runs[-1].add(key)
+
+    def check_gradients(self, task: OperatorSearchTask) -> None:
+        kind, drawn = self.draws[-1]
+        assert kind == "weights" and self.runs[-1] == set(enumerate(drawn))
+        for layer, block in enumerate(task.supernet.choice_blocks):
+            for j, operation in enumerate(block.operations):
+                assert all((p.grad is not None) == (j == drawn[layer]) for p in operation.parameters())
+
+
+def silent(metrics: dict[str, Any], final: bool) -> None:
+    pass
+
+
+def test_what_was_never_drawn_is_bitwise_untouched(tmp_path, monkeypatch, make_recipe, steps):
+    watch = Watch(monkeypatch)
+    run_proposal(steps["operators"], make_recipe(), tmp_path, silent)
+    end = torch.load(tmp_path / LAST, weights_only=True)["state_dict"]
+    drawn = {key for kind, draw in watch.draws if kind == "weights" for key in enumerate(draw)}
+    untouched = touched = 0
+    for key, value in watch.start.items():
+        if not key.startswith("backbone.blocks."):
+            continue
+        layer, j = int(key.split(".")[2]), int(key.split(".")[4])
+        equal = torch.equal(end[f"recognizer.{key}"], value)
+        if (layer, j) in drawn:
+            touched += not equal
+        else:
+            assert equal, key
+            untouched += key.endswith(("running_mean", "running_var", "num_batches_tracked"))
+    assert untouched > 10 and touched > 10, "this test needs some of each"
+    # 3 epochs of 3 batches; after every second one of the last two epochs an architecture step.
+    assert [kind for kind, _ in watch.draws] == ["weights"] * 3 + [
+        "weights",
+        "weights",
+        "architecture",
+        "weights",
+    ] * 2
+    assert len(watch.alphas) == 2 and not torch.equal(*watch.alphas)
+
+
+def test_warming_up_leaves_the_parameters_alone(tmp_path, monkeypatch, make_recipe, steps):
+    watch = Watch(monkeypatch)
+    recipe = make_recipe({"search.operators.warmup_epochs": 2, "search.operators.epochs": 1})
+    run_proposal(steps["operators"], recipe, tmp_path, silent)
+    lines = read_metrics(tmp_path)
+    assert lines[0]["entropy"] == lines[1]["entropy"] != lines[2]["entropy"]
+    assert lines[0]["expected_flops_m"] == lines[1]["expected_flops_m"]
+    assert [kind for kind, _ in watch.draws].count("architecture") == 1
+
+
+def test_the_result_is_an_architecture_of_the_space_with_its_costs(finished, make_recipe, steps):
+    folder, _ = finished(steps["operators"])
+    space = make_recipe().space()
+    result = read_result(folder)
+    architecture = Architecture.parse(result["metrics"]["architecture"], space)
+    assert architecture.path.text(space.stage_layers) == "ABABB"
+    assert result["metrics"]["architecture"].startswith("ABABB:")
+    assert architecture == Architecture.from_json((folder / "architecture.json").read_text(), space)
+    cost = total(backbone_costs(architecture, space))
+    assert result["metrics"]["flops_m"] == cost.macs / 1e6
+    assert result["metrics"]["params_m"] == cost.params / 1e6
+    for layer, row in enumerate(result["probabilities"], 1):
+        assert tuple(row) == space.candidates(architecture.path, layer)
+        assert sum(row.values()) == pytest.approx(1, abs=1e-5)
+        assert max(row, key=row.get) == architecture.operations[layer - 1]  # the budget is wide here
+
+
+def test_the_budget_is_kept(tmp_path, make_recipe, steps, finished):
+    wide = read_result(finished(steps["operators"])[0])["metrics"]["flops_m"]
+    recipe = make_recipe({"search.operators.budget_m": wide * 0.999})
+    final = run_proposal(steps["operators"], recipe, tmp_path, silent)
+    assert final["flops_m"] < wide * 0.999
+
+
+def test_a_budget_that_nothing_drawn_keeps_is_an_error_in_words(tmp_path, monkeypatch, make_recipe, steps):
+    monkeypatch.setattr(operators.SampledUnderBudget, "add", lambda *args: None)
+    monkeypatch.setattr(
+        operators.SampledUnderBudget,
+        "__init__",
+        lambda self, budget: vars(self).update(budget=1.0, seen=set()),
+    )
+    with pytest.raises(InputError, match=r"search\.operators\.budget_m"):
+        run_proposal(steps["operators"], make_recipe(), tmp_path, silent)
+    assert read_result(tmp_path) is None
+
+
+def test_the_supernet_may_do_without_bilstm(tmp_path, make_recipe, steps):
+    recipe = make_recipe({"search.operators.bilstm": False, "search.operators.epochs": 1})
+    run_proposal(steps["operators"], recipe, tmp_path, silent)
+    assert not [key for key in torch.load(tmp_path / LAST, weights_only=True)["state_dict"] if "lstm" in key]
