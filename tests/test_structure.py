@@ -1,0 +1,146 @@
+"""How the modules lean on each other: no circles, and only along the arrows of the design."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import cache
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+LONGEST = 400  # lines of a code file
+FOLDERS = {"autostr_nni": "autostr_nni", "autostr_nni.search_spaces": "search_spaces"}
+FOLDERS["autostr_nni.strategies"] = "strategies"
+
+# What the modules of a package may import of ours, besides their own package; light packages stand first.
+MAY_IMPORT = {
+    "search_spaces": set(),
+    "recipe": {"search_spaces"},
+    "strategies": {"search_spaces", "recipe", "models"},
+    "data": {"search_spaces", "recipe"},
+    "models": {"search_spaces", "recipe"},
+    "summary": set(),
+    "training": {"search_spaces", "recipe", "strategies", "data", "models"},
+    "inprocess": {"search_spaces", "recipe", "strategies", "training", "summary"},
+    "nni": {"search_spaces", "recipe", "strategies", "summary"},
+    "trial": {"search_spaces", "recipe", "data", "training", "nni", "summary"},
+}
+# Adapters to NNI's model spaces stand on the networks.
+EXCEPTIONS = {("autostr_nni.search_spaces.nni_space", "models")}
+
+
+@cache
+def modules() -> dict[str, Path]:
+    """Every module of the package by its name, `__init__` files by their package's."""
+    found = {}
+    for package, folder in FOLDERS.items():
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            parts = [package, *path.relative_to(ROOT / folder).with_suffix("").parts]
+            found[".".join(parts).removesuffix(".__init__")] = path
+    return found
+
+
+@cache
+def imports(name: str, at_import: bool) -> frozenset[str]:
+    """Our modules that a module imports; `at_import` leaves out what is imported later or for types only."""
+    path = modules()[name]
+    package = name if path.name == "__init__.py" else name.rpartition(".")[0]
+    found: set[str] = set()
+    for node in _nodes(ast.parse(path.read_text(encoding="utf-8")), at_import):
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
+            source = ".".join([*base, *([node.module] if node.module else [])])
+            members = {f"{source}.{alias.name}" for alias in node.names}
+            found |= members & modules().keys()
+            if not members <= modules().keys():
+                found.add(source)
+    return frozenset(found & modules().keys() - {name})
+
+
+def _nodes(tree: ast.AST, at_import: bool) -> Iterator[ast.AST]:
+    for child in ast.iter_child_nodes(tree):
+        later = isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+        types = isinstance(child, ast.If) and "TYPE_CHECKING" in ast.dump(child.test)
+        if not (at_import and (later or types)):
+            yield child
+            yield from _nodes(child, at_import)
+
+
+def part(name: str) -> str:
+    """The package below autostr_nni that a module is in; a module alone stands for itself."""
+    return name.split(".")[1] if "." in name else name
+
+
+def test_this_file_sees_the_imports() -> None:
+    assert len(modules()) > 80
+    assert "autostr_nni.search_spaces.errors" in imports("autostr_nni.strategies", True)
+    assert "autostr_nni.recipe" not in imports("autostr_nni.strategies", True)  # for types only
+    assert "autostr_nni.recipe" in imports("autostr_nni.strategies", False)
+    assert "autostr_nni.strategies.core" in imports("autostr_nni.strategies.two_step", True)  # relative
+    assert "autostr_nni.cli.train" in imports("autostr_nni.cli.main", True)
+
+
+def test_no_circle_of_imports() -> None:
+    try:
+        TopologicalSorter({name: imports(name, True) for name in modules()}).prepare()
+    except CycleError as error:
+        pytest.fail(" -> ".join(reversed(error.args[1])))
+
+
+def test_packages_lean_one_way() -> None:
+    """Over all imports, those within functions included: no circle of packages."""
+    leans: dict[str, set[str]] = {}
+    for name in modules():
+        others = {part(other) for other in imports(name, False)} - {part(name)}
+        others -= {to for source, to in EXCEPTIONS if source == name}
+        leans.setdefault(part(name), set()).update(others)
+    for name in ("autostr_nni", "cli"):  # the root has the version, and the command may use everything
+        leans.pop(name)
+    wrong = {name: others - MAY_IMPORT.get(name, set()) - {"autostr_nni"} for name, others in leans.items()}
+    assert {name: others for name, others in wrong.items() if others} == {}
+    try:
+        TopologicalSorter(leans).prepare()
+    except CycleError as error:
+        pytest.fail(" -> ".join(reversed(error.args[1])))
+
+
+@pytest.mark.parametrize("low", ["models", "data"])
+def test_networks_and_data_know_nothing_of_searches(low: str) -> None:
+    """Neither directly nor through anything that they import."""
+    start = [name for name in modules() if part(name) == low]
+    seen, waiting = set(start), list(start)
+    while waiting:
+        for other in imports(waiting.pop(), True) - seen:
+            seen.add(other)
+            waiting.append(other)
+    assert not {part(name) for name in seen} & {"strategies", "nni", "cli", "training", "inprocess", "trial"}
+
+
+def test_files_are_short() -> None:
+    files = [*modules().values(), *(ROOT / "tests").rglob("*.py"), *(ROOT / "benchmarks").rglob("*.py")]
+    lengths = {str(f.relative_to(ROOT)): len(f.read_text(encoding="utf-8").splitlines()) for f in files}
+    assert {name: length for name, length in lengths.items() if length > LONGEST} == {}
+
+
+def test_every_package_is_installed() -> None:
+    """`setup.cfg` lists the packages by name: none may be forgotten."""
+    listed = (ROOT / "setup.cfg").read_text(encoding="utf-8").split("package_dir")[0].split()
+    packages = {name for name, path in modules().items() if path.name == "__init__.py"}
+    assert packages <= set(listed)
+    folders = {path.parent for path in modules().values()}
+    assert folders == {modules()[name].parent for name in packages}
+
+
+@pytest.mark.parametrize("module", ["autostr_nni.nni.tuner", "autostr_nni.data.prepare"])
+def test_importing_leaves_torch_alone(module: str) -> None:
+    """The tuner has 10 s to answer NNI. (`autostr --help` and others are in tests/cli/test_cli_frame.py.)"""
+    code = f"import sys, {module}; print({{'torch', 'pytorch_lightning', 'torchvision'}} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
