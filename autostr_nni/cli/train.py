@@ -42,7 +42,6 @@ def run(args: argparse.Namespace) -> int:
     from autostr_nni.cli.progress import epoch_line
     from autostr_nni.data.prepare import prepare_data
     from autostr_nni.recipe import load_recipe
-    from autostr_nni.training.trial import train_architecture
 
     recipe = load_recipe(args.recipe)
     if args.epochs is not None:
@@ -54,6 +53,7 @@ def run(args: argparse.Namespace) -> int:
             print(text, flush=True)
 
     prepare_data(recipe, say)
+    from autostr_nni.training.trial import train_architecture  # slow: after what may be wrong with the input
 
     def report(metrics: dict[str, Any], final: bool) -> None:
         if not final:
