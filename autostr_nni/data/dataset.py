@@ -32,8 +32,8 @@ class WordDataset(Dataset["Sample | None"]):
     Labels are read once, on creation: those that cannot be used are left out and counted by cause in
     ``skipped`` ("missing", "label not UTF-8", "empty label", "no known character", "too long");
     ``trimmed`` counts the labels that lost characters outside the charset. ``limit`` keeps that many words,
-    drawn by ``seed``. An item is (uint8 image [3, height, width], class numbers with the end, text), or None
-    where the image cannot be decoded: no other sample ever takes its place.
+    drawn by ``seed``. An item is (uint8 image [3, height, width], class numbers with the end, label as it is
+    in the set), or None where the image cannot be decoded: no other sample ever takes its place.
     """
 
     def __init__(
@@ -64,18 +64,22 @@ class WordDataset(Dataset["Sample | None"]):
         return len(self._sample)
 
     def __getitem__(self, index: int) -> Sample | None:
-        text = self.text(index)
+        label = self.label(index)
+        text = self.charset.clean(label)[0]
         data = self.readers[self._set[index]].image(int(self._sample[index]))
         pixels = None if data is None else decode_image(data, self.image)
         if pixels is None or not text:
             return None
         image = torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))
-        return image, self.charset.encode(text), text
+        return image, self.charset.encode(text), label
+
+    def label(self, index: int) -> str:
+        """Label of a word as it is in the set."""
+        return self.readers[self._set[index]].label(int(self._sample[index])) or ""
 
     def text(self, index: int) -> str:
-        """Clean text of a word, without its image."""
-        label = self.readers[self._set[index]].label(int(self._sample[index]))
-        return self.charset.clean(label or "")[0]
+        """Clean text of a word: what the recognizer is taught to read."""
+        return self.charset.clean(self.label(index))[0]
 
     def report(self) -> str:
         """One line: how many words are used and what was left out, by cause."""
@@ -138,7 +142,7 @@ class Batch(NamedTuple):
     images: torch.Tensor  #: uint8 [B, 3, height, width], RGB
     targets: torch.Tensor  #: int64 [B, T], the end of the word included, then ``PADDING``
     lengths: torch.Tensor  #: int64 [B], characters and the end of the word
-    texts: list[str]
+    texts: list[str]  #: labels as they are in the set: what a reading is compared with
     dropped: int  #: samples that could not be decoded
 
 

@@ -78,6 +78,17 @@ class Reader:
         return Evaluation(score(self.pairs), self.loss_sum / max(1, len(self.pairs)), counts)
 
 
+#: Longest word read in an evaluation, whatever the recipe trained on, so that scores cover whole sets.
+EVALUATED_LENGTH = 25
+
+
+def open_test_set(recipe: Recipe, folder: Path) -> WordDataset:
+    """A set to be scored: words longer than the recipe's are read like any other, and count."""
+    charset = Charset.named(recipe.data.charset)
+    longest = max(recipe.data.max_length, EVALUATED_LENGTH)
+    return WordDataset([folder], charset, longest, input_size(recipe.model), seed=recipe.seed)
+
+
 def open_set(
     recipe: Recipe, folders: Iterable[Path], limit: int | None = None, max_length: int | None = None
 ) -> WordDataset:
@@ -102,7 +113,7 @@ def check_any_decoded(dataset: WordDataset, decoded: int) -> None:
 def evaluate(recognizer: Recognizer, recipe: Recipe, dataset: WordDataset) -> tuple[Evaluation, Reader]:
     """Read a whole set in evaluation mode; the reader holds every (prediction, truth) and confidence."""
     beam = recipe.evaluation.beam if recipe.evaluation.decoding == "beam" else 1
-    reader = Reader(recognizer, dataset.charset, recipe.data.max_length, beam)
+    reader = Reader(recognizer, dataset.charset, dataset.max_length, beam)
     training = recognizer.training
     recognizer.eval()
     for batch in make_loader(dataset, recipe.evaluation.batch_size, recipe.data.workers):
@@ -121,7 +132,7 @@ def evaluate_sets(
     losses = 0.0
     skipped: dict[str, int] = {}
     for name, folder in sets.items():
-        evaluation, reader = evaluate(recognizer, recipe, open_set(recipe, [folder]))
+        evaluation, reader = evaluate(recognizer, recipe, open_test_set(recipe, folder))
         rows[name] = evaluation.to_dict()
         pairs += reader.pairs
         losses += reader.loss_sum

@@ -19,11 +19,11 @@ def test_items(word_set) -> None:
     dataset = WordDataset([word_set(["Hello", "no. 9"])], PRINTABLE, 25, (16, 48))
     item = dataset[1]
     assert item is not None
-    image, ids, text = item
+    image, ids, label = item
     assert image.shape == (3, 16, 48)
     assert image.dtype == torch.uint8
-    assert text == "no.9"
-    assert PRINTABLE.decode(ids) == text and ids[-1] == PRINTABLE.eos
+    assert label == dataset.label(1) == "no. 9"
+    assert PRINTABLE.decode(ids) == dataset.text(1) == "no.9" and ids[-1] == PRINTABLE.eos
     assert dataset.trimmed == 1
 
 
