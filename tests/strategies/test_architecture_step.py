@@ -100,9 +100,9 @@ def enumerated(
                 rise += f[j] * slope
             # r = ratio ** beta, so dr = beta * ratio ** (beta - 1) * d(expected) / (expected * log G)
             dr = beta * ratio ** (beta - 1) * rise / (expected * math.log(G))
-            row.append(ratio**beta * eq5 + float(loss) * dr)
+            row.append(ratio**beta * eq5 + loss.item() * dr)
         gradients.append(torch.tensor(row, dtype=torch.float64))
-    return float(loss), gradients
+    return loss.item(), gradients
 
 
 def step(

@@ -70,8 +70,11 @@ def assert_same_end(folder: Path, expected: Path) -> None:
         a, b = (torch.load(place / BEST, weights_only=True) for place in (folder, expected))
         assert same(a["weights"], b["weights"])
         assert timeless(json.loads(a["metrics"])) == timeless(json.loads(b["metrics"]))
+    assert {path.name for path in folder.iterdir()} == {path.name for path in expected.iterdir()}
+    if (expected / "probabilities.jsonl").exists():
+        text = (folder / "probabilities.jsonl").read_text()
+        assert text == (expected / "probabilities.jsonl").read_text() and len(text.splitlines()) == 3
     assert (folder / "architecture.json").read_text() == (expected / "architecture.json").read_text()
-    assert not [path.name for path in folder.iterdir() if path.name.startswith(".")]
 
 
 @pytest.fixture
@@ -201,7 +204,6 @@ def test_patience_that_has_run_out_stays_so(tmp_path, monkeypatch, make_recipe, 
 def test_workers_change_nothing(tmp_path, make_recipe, steps, step):
     changes = {
         "training.epochs": 2,
-        "search.operators.warmup_epochs": 0,
         "search.operators.optimizer": {"name": "adam"},
     }
     run_proposal(steps[step], make_recipe(changes), tmp_path / "none", Log())

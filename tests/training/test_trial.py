@@ -231,8 +231,7 @@ def test_training_alone_continues_towards_more_epochs(tmp_path, make_recipe, ste
 
 
 def test_folders_hold_nothing_but_what_is_promised(finished, proposal):
-    names = {"metrics.jsonl", "architecture.json", LAST, "result.json"}
+    own = {"path": set(), "operators": {"probabilities.jsonl"}, "train": {BEST}}[proposal["step"]]
     folder: Path = finished(proposal)[0]
-    assert {path.name for path in folder.iterdir()} == names | (
-        {BEST} if proposal["step"] == "train" else set()
-    )
+    found = {path.name for path in folder.iterdir()}
+    assert found == {"metrics.jsonl", "architecture.json", LAST, "result.json"} | own
