@@ -1,0 +1,38 @@
+"""What an exported file tells of itself. Light: no torch."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from autostr_nni import __version__
+
+if TYPE_CHECKING:
+    from autostr_nni.training.checkpoint import Trained
+
+PARTS = ("recognizer", "encoder")
+#: Name of the file inside a .pt2 or .pt archive that holds the metadata as JSON; ONNX has its own place.
+EXTRA_FILE = "autostr.json"
+INPUT = "images"
+OUTPUTS = {"recognizer": ("ids", "confidence", "logits"), "encoder": ("features",)}
+
+
+def about(trained: Trained, part: str) -> dict[str, str]:
+    """Metadata, text by key: all that a program needs beside the file itself."""
+    from autostr_nni.data.charset import Charset
+    from autostr_nni.models.recognizer import input_size
+
+    charset = Charset.named(trained.recipe.data.charset)
+    height, width = input_size(trained.recipe.model)
+    return {
+        "producer": f"autostr_nni {__version__}",
+        "part": part,
+        "charset": charset.characters,
+        "fold_case": json.dumps(charset.fold_case),
+        "end": str(charset.eos),
+        "max_length": str(trained.recipe.data.max_length),
+        "image_height": str(height),
+        "image_width": str(width),
+        "pixels": "uint8 RGB, resized to image_height x image_width, 0 to 255",
+        "architecture": trained.architecture.text,
+    }
