@@ -25,7 +25,7 @@ from autostr_nni.search_spaces.stride_path import StridePath
 T = TypeVar("T")
 
 # What may change between two runs of one search: it moves speed or reports, never a choice.
-_WITHOUT_WEIGHT: dict[str, Any] = {
+WITHOUT_WEIGHT: dict[str, Any] = {
     "data": {"workers", "test"},
     "training": {"device", "threads"},
     "evaluation": {"batch_size"},
@@ -78,7 +78,7 @@ class Recipe(Section):
 
         Left out are loader processes, device, threads, the evaluation's batch size and the test sets.
         """
-        content = self.model_dump(mode="json", exclude=_WITHOUT_WEIGHT)
+        content = self.model_dump(mode="json", exclude=WITHOUT_WEIGHT)
         if self._source is not None:
             content["data"] = _relative(content["data"], str(self._source.parent) + "/")
         text = json.dumps(content, sort_keys=True, ensure_ascii=True)

@@ -1,0 +1,210 @@
+"""All figures of a report as plain data: what the page, the drawings, the CSV and the JSON are made from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from autostr_nni import __version__
+from autostr_nni.report.comparison import groups, settings
+from autostr_nni.report.costs import cost_so_far
+from autostr_nni.report.history import DONE, FAILED, RUNNING, SearchHistory
+from autostr_nni.report.nets import add_interval, epoch_data, net_data
+from autostr_nni.report.statistics import pareto_front
+from autostr_nni.search_spaces.architecture import Architecture
+from autostr_nni.search_spaces.errors import InputError
+from autostr_nni.search_spaces.space import SearchSpace
+from autostr_nni.summary import number
+
+COSTS = ("macs_m", "params_m")
+
+
+def analyse(histories: Sequence[SearchHistory], draws: int = 2000, seed: int = 0) -> dict[str, Any]:
+    """The whole report as JSON-able data.
+
+    Keys: ``searches`` (one each: state, figures, nets, paths, operators), ``spaces`` (searches that may be
+    compared, with their Pareto fronts and costs), ``settings`` (where their recipes differ), ``notes``.
+    """
+    searches = [search_data(history, f"s{place}") for place, history in enumerate(histories, 1)]
+    _distinguish(searches, histories)
+    together = groups(searches)
+    for group in together:
+        members = [search for search in searches if search["key"] in group["searches"]]
+        nets = [net for search in members for net in search["nets"] if net["accuracy"] is not None]
+        group["pareto"] = {cost: _front(nets, cost) for cost in COSTS}
+        group["cost"] = cost_so_far(members, draws, seed)
+    compared = settings(histories, [search["key"] for search in searches])
+    return {
+        "autostr": __version__,
+        "searches": searches,
+        "spaces": together,
+        "settings": compared,
+        "notes": notes(searches, together, compared),
+    }
+
+
+def search_data(history: SearchHistory, key: str) -> dict[str, Any]:
+    """One search: its state, what it cost, and what it found."""
+    trained = [trial for trial in history.trials if trial.step == "train"]
+    nets = [net_data(trial, history, place) for place, trial in enumerate(trained, 1)]
+    ends = [trial.end for trial in history.trials if trial.end is not None]
+    starts = [trial.start for trial in history.trials if trial.start is not None]
+    limit = (history.recipe or {}).get("data", {}).get("validation_limit")
+    for net in nets:
+        add_interval(net, limit)
+    ranked = sorted((net for net in nets if net["accuracy"] is not None), key=_rank)
+    return {
+        "key": key,
+        "name": history.name,
+        "id": history.id,
+        "kind": history.kind,
+        "strategy": history.strategy,
+        "folder": str(history.folder),
+        "state": history.state,
+        "sentence": history.sentence,
+        "plain_end": history.state == "finished" and not history.having(FAILED),
+        "planned": history.planned,
+        "done": len(history.having(DONE)),
+        "running": len(history.having(RUNNING)),
+        "failed": [
+            {"trial": t.id, "step": t.step, "path": t.parameters.get("stride_path"), "reason": t.reason}
+            for t in history.having(FAILED)
+        ],
+        "recipe_source": history.recipe_source,
+        "space": history.space,
+        "images": sum(trial.spent("images_seen") for trial in history.trials),
+        "seconds": sum(trial.spent("seconds") for trial in history.trials),
+        "wall_seconds": max(ends) - min(starts) if ends and starts else None,
+        "nets_trained": sum(trial.status == DONE for trial in trained),
+        "best": ranked[0] if ranked else None,
+        "nets": nets,
+        "paths": path_data(history),
+        "operators": operator_data(history),
+        "trials": [
+            {
+                "trial": trial.id,
+                "step": trial.step,
+                "status": trial.status,
+                "images": trial.spent("images_seen"),
+                "seconds": trial.spent("seconds"),
+            }
+            for trial in history.trials
+        ],
+    }
+
+
+def path_data(history: SearchHistory) -> list[dict[str, Any]]:
+    """Step 1: the stride paths by validation loss (Eq. 2), those without a result last."""
+    chosen = {trial.parameters.get("stride_path") for trial in history.trials if trial.step == "operators"}
+    rows = []
+    for trial in history.trials:
+        if trial.step != "path":
+            continue
+        best = trial.metrics or {}
+        path = trial.parameters.get("stride_path")
+        rows.append(
+            {
+                "path": path,
+                "trial": trial.id,
+                "status": trial.status,
+                "loss": number(best, "loss"),
+                "accuracy": number(best, "default"),
+                "macs_m": number(best, "flops_m"),
+                "images": trial.spent("images_seen"),
+                "seconds": trial.spent("seconds"),
+                "chosen": path in chosen and trial.status == DONE,
+                "epochs": [epoch_data(line) for line in trial.epochs],
+            }
+        )
+    rows.sort(key=lambda row: (row["loss"] is None, row["loss"] or 0.0))
+    return rows
+
+
+def operator_data(history: SearchHistory) -> list[dict[str, Any]]:
+    """Step 2: probabilities of every layer's operations, their entropy and the expected MACs over time."""
+    found = []
+    for trial in history.trials:
+        if trial.step != "operators" or not (trial.epochs or trial.probabilities):
+            continue
+        found.append(
+            {
+                "trial": trial.id,
+                "path": trial.parameters.get("stride_path"),
+                "status": trial.status,
+                "architecture": (trial.metrics or {}).get("architecture"),
+                "epochs": [
+                    {
+                        **epoch_data(line),
+                        "entropy": number(line, "entropy"),
+                        "expected_macs_m": number(line, "expected_flops_m"),
+                    }
+                    for line in trial.epochs
+                ],
+                "probabilities": trial.probabilities,
+            }
+        )
+    return found
+
+
+def architecture_of(
+    text: str | None, space: Mapping[str, Any] | None
+) -> tuple[Architecture, SearchSpace] | None:
+    """The architecture as an object with its space; None where either is unknown."""
+    if text is None or space is None:
+        return None
+    try:
+        known = SearchSpace(**space)
+        return Architecture.parse(text, known), known
+    except (InputError, TypeError, ValueError):
+        return None
+
+
+def notes(
+    searches: list[dict[str, Any]], together: list[dict[str, Any]], compared: dict[str, Any]
+) -> list[str]:
+    """What a reader must know before comparing, in sentences."""
+    said = []
+    if len(together) > 1:
+        parts = "; ".join(
+            f"{group['name']}: {', '.join(_labels(searches, group['searches']))}" for group in together
+        )
+        said.append(
+            f"These searches are not comparable: they are over different spaces ({parts}). "
+            "Each space has its own figures."
+        )
+    weighty = [row["key"] for row in compared["differences"] if row["weight"]]
+    if weighty:
+        shown = ", ".join(weighty[:6]) + (f" and {len(weighty) - 6} more" if len(weighty) > 6 else "")
+        said.append(f"The searches had different settings: {shown}. See the table of settings.")
+    if compared["missing"] and len(searches) > 1:
+        missing = ", ".join(_labels(searches, compared["missing"]))
+        said.append(f"The recipe of {missing} is not known, so its settings could not be compared.")
+    for search in searches:
+        if search["best"] is not None and search["best"]["status"] != DONE:
+            said.append(f"The best net of {search['label']} has not been trained to its end.")
+    return said
+
+
+def _labels(searches: list[dict[str, Any]], keys: Sequence[str]) -> list[str]:
+    return [search["label"] for search in searches if search["key"] in keys]
+
+
+def _distinguish(searches: list[dict[str, Any]], histories: Sequence[SearchHistory]) -> None:
+    """Give every search a label of its own: its name, with the id where names repeat."""
+    names = [history.name for history in histories]
+    for place, (search, history) in enumerate(zip(searches, histories, strict=True), 1):
+        label = history.name
+        if names.count(label) > 1:
+            label = f"{label} {history.id}" if history.id != label else f"{label} ({place})"
+        search["label"] = label
+
+
+def _rank(net: Mapping[str, Any]) -> tuple[bool, float, float]:
+    """Nets that ended before others, then the most accurate, then the lower loss."""
+    return net["status"] != DONE, -net["accuracy"], net["loss"] if net["loss"] is not None else float("inf")
+
+
+def _front(nets: list[dict[str, Any]], cost: str) -> list[str]:
+    """Trials on the Pareto front of validation accuracy over a cost, by rising cost."""
+    known = [net for net in nets if net[cost] is not None and net["status"] == DONE]
+    return [known[i]["trial"] for i in pareto_front([(net[cost], net["accuracy"]) for net in known])]

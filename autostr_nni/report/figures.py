@@ -1,0 +1,158 @@
+"""Drawings that compare searches: accuracy against size, and against cost so far."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from autostr_nni.report.style import FAINT, INK, MUTED, colour, marker, new_figure
+
+SIZES = {"macs_m": "MACs of the backbone's convolutions (million)", "params_m": "parameters of the backbone"}
+UNITS = {"images": "training images so far", "seconds": "seconds of training so far"}
+_STEPS = {"path": "paths", "operators": "operators", "train": "training"}
+
+
+def percent(value: float, _: Any = None) -> str:
+    """A tick of an accuracy axis."""
+    return f"{100 * value:g} %"
+
+
+def large(value: float, _: Any = None) -> str:
+    """A tick of a count: ``40k``, ``1.5M``."""
+    for size, unit in ((1e6, "M"), (1e3, "k")):
+        if abs(value) >= size:
+            return f"{value / size:g}{unit}"
+    return f"{value:g}"
+
+
+def accuracy_axis(axes: Axes, name: str = "validation word accuracy") -> None:
+    """Accuracy upwards, in per cent."""
+    axes.set_ylabel(name)
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: percent(round(value, 4))))
+    axes.yaxis.set_major_locator(MaxNLocator(6))
+
+
+def draw_size(
+    searches: Sequence[Mapping[str, Any]], places: Sequence[int], front: Sequence[str], cost: str
+) -> Figure:
+    """Accuracy of every trained net against MACs or parameters, with the Pareto front (paper's Figure 4)."""
+    figure = new_figure(3.5)
+    axes = figure.add_subplot()
+    scale = 1e6 if cost == "params_m" else 1.0
+    on_front = []
+    for search, place in zip(searches, places, strict=True):
+        nets = [net for net in search["nets"] if net["accuracy"] is not None and net[cost] is not None]
+        if not nets:
+            continue
+        xs, ys = [net[cost] * scale for net in nets], [net["accuracy"] for net in nets]
+        errors = [
+            [
+                max(0.0, y - (net["low"] if net["low"] is not None else y))
+                for net, y in zip(nets, ys, strict=True)
+            ],
+            [
+                max(0.0, (net["high"] if net["high"] is not None else y) - y)
+                for net, y in zip(nets, ys, strict=True)
+            ],
+        ]
+        axes.errorbar(
+            xs,
+            ys,
+            yerr=errors,
+            fmt=marker(place),
+            color=colour(place),
+            markersize=6.5,
+            markeredgecolor="white",
+            elinewidth=1.0,
+            label=search["label"],
+            zorder=3,
+        )
+        on_front += [(x, y, net) for x, y, net in zip(xs, ys, nets, strict=True) if net["trial"] in front]
+    on_front.sort(key=lambda point: point[0])
+    axes.plot(
+        [point[0] for point in on_front],
+        [point[1] for point in on_front],
+        drawstyle="steps-post",
+        color=INK,
+        linewidth=1.2,
+        linestyle=(0, (4, 2)),
+        label="Pareto front",
+        zorder=2,
+    )
+    for x, y, net in on_front:
+        axes.annotate(net["label"], (x, y), xytext=(6, 5), textcoords="offset points", fontsize=8, color=INK)
+    axes.set_xlabel(SIZES[cost])
+    axes.xaxis.set_major_formatter(FuncFormatter(large))
+    axes.xaxis.set_major_locator(MaxNLocator(6))
+    axes.margins(x=0.14, y=0.12)
+    accuracy_axis(axes)
+    figure.legend(loc="outside upper left", ncols=1)
+    return figure
+
+
+def _reach(net: Mapping[str, Any], end: str) -> float:
+    """Length of the error bar towards an end of the 95 % interval; 0 where it is not known."""
+    return 0.0 if net[end] is None else abs(float(net[end]) - float(net["accuracy"]))
+
+
+def draw_cost(
+    searches: Sequence[Mapping[str, Any]], places: Sequence[int], cost: Mapping[str, Any], unit: str
+) -> Figure:
+    """Best accuracy so far against what was spent, with the band of random search (paper's Figure 7)."""
+    figure = new_figure(3.7)
+    axes = figure.add_subplot()
+    shown = False
+    for search, place in zip(searches, places, strict=True):
+        key = search["key"]
+        seen, band = cost["observed"][key], cost["bands"].get(key)
+        if band:
+            axes.fill_between(
+                band["cost"], band["low"], band["high"], color=colour(place), alpha=0.18, linewidth=0
+            )
+            axes.plot(
+                band["cost"], band["median"], color=colour(place), label=f"{search['label']}: median, 95 %"
+            )
+            axes.step(
+                seen["cost"],
+                seen["accuracy"],
+                where="post",
+                color=colour(place),
+                linewidth=1.0,
+                linestyle=":",
+                label=f"{search['label']}: as it happened",
+            )
+            continue
+        axes.step(seen["cost"], seen["accuracy"], where="post", color=colour(place), label=search["label"])
+        if search["strategy"] == "two-step" and not shown:
+            shown = True
+            _steps(axes, seen["steps"])
+    axes.set_xlabel(UNITS[unit])
+    axes.xaxis.set_major_formatter(FuncFormatter(large))
+    axes.xaxis.set_major_locator(MaxNLocator(6))
+    axes.set_xlim(left=0)
+    axes.set_ylim(bottom=0)
+    accuracy_axis(axes, "best validation word accuracy")
+    figure.legend(loc="outside upper left", ncols=1)
+    return figure
+
+
+def _steps(axes: Axes, steps: Sequence[Mapping[str, Any]]) -> None:
+    """AutoSTR's steps along the bottom: where each of them ends."""
+    start = 0.0
+    for step in steps:
+        axes.axvline(step["end"], color=FAINT, linewidth=1.0, zorder=1)
+        if step["end"] - start > 0.09 * steps[-1]["end"]:
+            axes.annotate(
+                _STEPS.get(step["step"], step["step"]),
+                ((start + step["end"]) / 2, 0.985),
+                xycoords=("data", "axes fraction"),
+                ha="center",
+                va="top",
+                fontsize=7.5,
+                color=MUTED,
+            )
+        start = step["end"]

@@ -1,0 +1,244 @@
+"""What a search left on disk: running, stopped, half-failed or finished. Light: reads files only."""
+
+from __future__ import annotations
+
+import fcntl
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from autostr_nni.recipe import Recipe
+from autostr_nni.recipe.load import recipe_from
+from autostr_nni.search_spaces.errors import InputError
+from autostr_nni.summary import RESULT, number, read_json
+from autostr_nni.training.records import ARCHITECTURE, PROBABILITIES, RECIPE, read_lines, read_metrics
+
+DONE, FAILED, RUNNING, CUT_OFF = "done", "failed", "running", "cut off"
+
+
+@dataclass(frozen=True)
+class TrialHistory:
+    """One trial. ``metrics`` is its final report; ``epochs`` are those of every epoch, also where it failed.
+
+    ``status``: "done", "failed", "running", or "cut off" for one that was under way when its search stopped.
+    ``start`` and ``end`` are seconds since 1970, where they are known.
+    """
+
+    id: str
+    parameters: Mapping[str, Any]
+    status: str
+    metrics: Mapping[str, Any] | None = None
+    epochs: list[dict[str, Any]] = field(default_factory=list)
+    result: Mapping[str, Any] = field(default_factory=dict)
+    probabilities: list[dict[str, Any]] = field(default_factory=list)
+    folder: Path | None = None
+    reason: str | None = None
+    start: float | None = None
+    end: float | None = None
+
+    @property
+    def step(self) -> str:
+        return str(self.parameters.get("step", "train"))
+
+    def spent(self, key: str) -> float:
+        """``images_seen`` or ``seconds`` that the trial cost so far, also after its best epoch."""
+        values = [number(line, key) for line in (*self.epochs, self.metrics or {})]
+        return max((value for value in values if value is not None), default=0.0)
+
+
+@dataclass(frozen=True)
+class SearchHistory:
+    """One search: its trials in the order they started, and all that is known about it."""
+
+    id: str
+    name: str
+    kind: str  # "NNI experiment", "in-process search", "training"
+    strategy: str  # "two-step", "random", "single net" or "unknown"
+    folder: Path
+    state: str  # "running", "finished", "failed", "stopped" or "unfinished"
+    trials: list[TrialHistory]
+    planned: int | None = None
+    failure: str | None = None
+    recipe: Mapping[str, Any] | None = None
+    recipe_source: str | None = None
+    space: Mapping[str, Any] | None = None
+
+    def having(self, status: str) -> list[TrialHistory]:
+        """The trials of a status."""
+        return [trial for trial in self.trials if trial.status == status]
+
+    @property
+    def sentence(self) -> str:
+        """Which it is: finished, running, stopped or failed, in part or whole, with the counts."""
+        done, failed = len(self.having(DONE)), len(self.having(FAILED))
+        planned = max(self.planned or 0, done)
+        counts = f"{done} of {planned} trials done" if planned else "no trial done"
+        under_way = len(self.having(RUNNING)) + len(self.having(CUT_OFF))
+        if failed:
+            counts += f", {failed} failed"
+        part = ", in part failed" if failed else ""
+        if self.state == "finished":
+            return f"finished{part}: {counts}"
+        if self.state == "running":
+            return f"running{part}: {counts}, {under_way} under way; what follows is what there is so far"
+        if self.state == "failed":
+            reason = self.failure or "it gives no reason"
+            return f"failed: {reason}; {counts}"
+        if self.state == "unfinished":
+            return f"unfinished: {self.failure}"
+        return f"stopped before it was finished{part}: {counts}; what follows is what there is so far"
+
+
+def read_trial(
+    folder: Path | None,
+    id: str,
+    parameters: Mapping[str, Any],
+    status: str,
+    metrics: Mapping[str, Any] | None = None,
+    **more: Any,
+) -> TrialHistory:
+    """A trial with what lies in its folder; ``metrics`` are used where no result.json tells them."""
+    if folder is None or not folder.is_dir():
+        return TrialHistory(id, dict(parameters), status, metrics, **more)
+    result = read_json(folder / RESULT)
+    epochs = read_metrics(folder) or more.pop("epochs", [])
+    more.pop("epochs", None)
+    final = result.get("metrics") or metrics
+    probabilities = read_lines(folder / PROBABILITIES)
+    if not probabilities and result.get("probabilities"):
+        last = epochs[-1]["epoch"] if epochs and "epoch" in epochs[-1] else None
+        probabilities = [{"epoch": last, "layers": result["probabilities"]}]
+    if status == FAILED:
+        more["reason"] = last_words(folder) or more.get("reason")
+    kept = final if status == DONE else None
+    return TrialHistory(id, dict(parameters), status, kept, epochs, result, probabilities, folder, **more)
+
+
+def last_words(folder: Path) -> str | None:
+    """The last line that a failed trial wrote about its failure."""
+    for name in ("error.txt", "trial.stderr"):
+        try:
+            text = (folder / name).read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            continue
+        lines = [line.strip() for line in text.splitlines() if line.strip()]
+        if lines:
+            return lines[-1][:300]
+    return None
+
+
+def space_of(trials: list[TrialHistory], recipe: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """The description of the space that was searched: as a trial recorded it, else of the recipe."""
+    for trial in trials:
+        if trial.folder is not None:
+            space = read_json(trial.folder / ARCHITECTURE).get("space")
+            if isinstance(space, dict):
+                return space
+    loaded = checked_recipe(recipe)
+    return None if loaded is None else loaded.space().describe()
+
+
+def checked_recipe(recipe: Mapping[str, Any] | None) -> Recipe | None:
+    """The recipe as an object; None where there is none or this version cannot read it."""
+    try:
+        return None if recipe is None else recipe_from(dict(recipe), Path("/"))
+    except InputError:
+        return None
+
+
+def read_in_process(folder: Path) -> SearchHistory:
+    """A search of the in-process runner. Raises InputError where its state cannot be read."""
+    state = read_json(folder / "state.json").get("state")
+    if not isinstance(state, dict) or not isinstance(state.get("trials"), list):
+        raise InputError(f"{folder / 'state.json'}: cannot be read as a search's state")
+    recipe = read_json(folder / RECIPE) or None
+    summary = read_json(folder / "summary.json")
+    running = _held(folder / ".lock")
+    trials = []
+    for entry in state["trials"]:
+        place = folder / "trials" / entry["id"]
+        status = entry["status"]
+        if status not in (DONE, FAILED):
+            if not place.is_dir():
+                continue  # proposed, not begun
+            status = RUNNING if running else CUT_OFF
+        trials.append(
+            read_trial(
+                place, entry["id"], entry["parameters"], status, entry["metrics"], reason=entry.get("reason")
+            )
+        )
+    failure = summary.get("failure")
+    word = "running" if running else "stopped" if not summary else "failed" if failure else "finished"
+    strategy = str(state.get("strategy", "unknown"))
+    return SearchHistory(
+        id=folder.name,
+        name=folder.name,
+        kind="in-process search",
+        strategy=strategy,
+        folder=folder,
+        state=word,
+        trials=trials,
+        planned=planned_trials(strategy, recipe, len(state["trials"])),
+        failure=failure,
+        recipe=recipe,
+        recipe_source=str(folder / RECIPE) if recipe else None,
+        space=space_of(trials, recipe),
+    )
+
+
+def planned_trials(strategy: str, recipe: Mapping[str, Any] | None, known: int) -> int:
+    """How many trials the strategy has over the recipe; at least those that are known."""
+    from autostr_nni.strategies import NAMES, build
+
+    loaded = checked_recipe(recipe)
+    if loaded is None or strategy not in NAMES:
+        return known
+    return max(build(strategy, loaded).planned, 0)
+
+
+def read_training(folder: Path) -> SearchHistory:
+    """The folder of ``autostr train``, or of one trial, as a search of a single net."""
+    result = read_json(folder / RESULT)
+    parameters = result.get("parameters") or read_json(folder / "parameters.json").get("parameters") or {}
+    trial = read_trial(folder, folder.name, parameters, DONE if result else CUT_OFF)
+    recipe = read_json(folder / RECIPE) or None
+    failure = None
+    if not result:
+        last = max((path.stat().st_mtime for path in folder.glob("metrics.jsonl")), default=None)
+        ago = "no epoch is done" if last is None else f"its last epoch ended {_ago(time.time() - last)} ago"
+        failure = f"it is still running or was stopped; {ago}"
+    return SearchHistory(
+        id=folder.name,
+        name=folder.name,
+        kind="training",
+        strategy="single net",
+        folder=folder,
+        state="finished" if result else "unfinished",
+        trials=[trial],
+        planned=1,
+        failure=failure,
+        recipe=recipe,
+        recipe_source=str(folder / RECIPE) if recipe else None,
+        space=space_of([trial], recipe),
+    )
+
+
+def _ago(seconds: float) -> str:
+    for size, unit in ((86400, "days"), (3600, "hours"), (60, "minutes")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} seconds"
+
+
+def _held(lock: Path) -> bool:
+    """Whether another process holds the lock of an in-process search."""
+    try:
+        with lock.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False

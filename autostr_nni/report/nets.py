@@ -1,0 +1,89 @@
+"""The nets of a search: accuracy with its interval, test sets, size and learning curve."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from autostr_nni.report.history import FAILED, SearchHistory, TrialHistory
+from autostr_nni.report.statistics import wilson
+from autostr_nni.summary import architecture_text, number
+
+
+def net_data(trial: TrialHistory, history: SearchHistory, place: int) -> dict[str, Any]:
+    """A net that was trained from scratch: the figures of its best epoch, and its test sets."""
+    best = best_of(trial)
+    text = architecture_text(trial.parameters) or trial.result.get("architecture")
+    label = {"two-step": "AutoSTR", "random": f"random {place}"}.get(history.strategy, history.name)
+    net: dict[str, Any] = {
+        "trial": trial.id,
+        "label": label,
+        "architecture": text,
+        "status": trial.status,
+        "accuracy": number(best, "default"),
+        "words": number(best, "words"),
+        "one_minus_ned": number(best, "one_minus_ned"),
+        "loss": number(best, "loss"),
+        "macs_m": number(best, "flops_m"),
+        "params_m": number(best, "params_m"),
+        "images": trial.spent("images_seen"),
+        "seconds": trial.spent("seconds"),
+        "tests": {},
+        "epochs": [epoch_data(line) for line in trial.epochs],
+        "folder": str(trial.folder) if trial.folder else None,
+    }
+    tests = trial.result.get("test") or (trial.metrics or {}).get("test")
+    for name, values in tests.items() if isinstance(tests, Mapping) else ():
+        if isinstance(values, Mapping):
+            net["tests"][str(name)] = test_data(values)
+    return net
+
+
+def test_data(values: Mapping[str, Any]) -> dict[str, Any]:
+    """One test set as ``autostr evaluate`` scored it, with the interval."""
+    words, accuracy = number(values, "words"), number(values, "word_accuracy")
+    correct = number(values, "correct")
+    if correct is None and words is not None and accuracy is not None:
+        correct = round(accuracy * words)
+    low, high = wilson(int(correct), int(words)) if correct is not None and words else (None, None)
+    return {
+        "words": words,
+        "correct": correct,
+        "accuracy": accuracy,
+        "low": low,
+        "high": high,
+        "one_minus_ned": number(values, "one_minus_ned"),
+        "case_sensitive": number(values, "case_sensitive_accuracy"),
+    }
+
+
+def add_interval(net: dict[str, Any], limit: Any) -> None:
+    """The 95 % interval of the validation accuracy, where the number of words is known.
+
+    Trials of earlier versions did not record it; the recipe's ``validation_limit`` then stands for it.
+    """
+    if net["words"] is None and isinstance(limit, int):
+        net["words"] = float(limit)
+    net["low"] = net["high"] = None
+    if net["words"] and net["accuracy"] is not None:
+        net["low"], net["high"] = wilson(round(net["accuracy"] * net["words"]), int(net["words"]))
+
+
+def epoch_data(line: Mapping[str, Any]) -> dict[str, Any]:
+    """What learning curves are drawn from."""
+    return {
+        "images": number(line, "images_seen"),
+        "seconds": number(line, "seconds"),
+        "accuracy": number(line, "default"),
+        "loss": number(line, "loss"),
+    }
+
+
+def best_of(trial: TrialHistory) -> Mapping[str, Any]:
+    """The final report; for a trial without one, its best epoch so far."""
+    if trial.metrics is not None:
+        return trial.metrics
+    lines = [line for line in trial.epochs if number(line, "default") is not None]
+    if trial.status == FAILED or not lines:
+        return {}
+    return max(lines, key=lambda line: line["default"])

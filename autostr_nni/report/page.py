@@ -1,0 +1,104 @@
+"""The report as one HTML page that opens offline: everything is in it, and it runs no script."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import jinja2
+
+from autostr_nni.report.pictures import SECTIONS, Picture
+from autostr_nni.report.style import MARKERS, colour
+
+_SIGNS = dict(zip(MARKERS, "●■▲◆▼✚✖", strict=True))
+
+
+def render(report: Mapping[str, Any], pictures: Sequence[Picture]) -> str:
+    """The page's HTML."""
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("autostr_nni.report", "."),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(
+        percent=percent, interval=interval, figure=figure, count=count, duration=duration, value=value
+    )
+    sections: dict[str, list[Picture]] = {section: [] for section in SECTIONS}
+    for picture in pictures:
+        sections[picture.section].append(picture)
+    searches = report["searches"]
+    return environment.get_template("page.html").render(
+        report=report,
+        pictures=sections,
+        colours={s["key"]: colour(place) for place, s in enumerate(searches)},
+        signs={s["key"]: _SIGNS[MARKERS[place % len(MARKERS)]] for place, s in enumerate(searches)},
+        labels={s["key"]: s["label"] for s in searches},
+        test_sets=list(dict.fromkeys(name for s in searches for name in (s["best"] or {}).get("tests", {}))),
+        nets=ranked_nets(report),
+    )
+
+
+def ranked_nets(report: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """All nets of all searches, the most accurate first, with their search and whether on a front."""
+    fronts = {
+        cost: {trial for group in report["spaces"] for trial in group["pareto"][cost]}
+        for cost in ("macs_m", "params_m")
+    }
+    rows = [
+        {
+            **net,
+            "search": search["key"],
+            "front": [name for cost, name in _FRONTS if net["trial"] in fronts[cost]],
+        }
+        for search in report["searches"]
+        for net in search["nets"]
+    ]
+    return sorted(rows, key=lambda net: -1.0 if net["accuracy"] is None else net["accuracy"], reverse=True)
+
+
+_FRONTS = (("macs_m", "MACs"), ("params_m", "parameters"))
+
+
+def percent(number: float | None) -> str:
+    """``87.1 %``."""
+    return "–" if number is None else f"{100 * number:.1f} %"
+
+
+def interval(values: Mapping[str, Any]) -> str:
+    """``84.9 to 89.0``, the 95 % interval; empty where it is not known."""
+    if values.get("low") is None:
+        return ""
+    return f"{100 * values['low']:.1f} to {100 * values['high']:.1f}"
+
+
+def figure(number: float | None, digits: int = 4) -> str:
+    """A number with so many significant digits, and no exponent."""
+    if number is None:
+        return "–"
+    text = f"{number:.{digits}g}"
+    return f"{number:.0f}" if "e" in text else text
+
+
+def count(number: float | None) -> str:
+    """``98 984``, with narrow spaces that do not break."""
+    return "–" if number is None else f"{number:,.0f}".replace(",", "\u202f")
+
+
+def duration(seconds: float | None) -> str:
+    """``2 h 5 min``, ``4 min 10 s``, ``31 s``."""
+    if seconds is None:
+        return "–"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def value(content: Any) -> str:
+    """A recipe's value in a line."""
+    text = content if isinstance(content, str) else json.dumps(content, ensure_ascii=False)
+    return text if len(text) <= 160 else f"{text[:157]}…"

@@ -1,0 +1,217 @@
+"""Which drawings a report has, with their titles and captions: all is told by the report's data."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from autostr_nni.report.analysis import architecture_of
+from autostr_nni.report.architecture_figure import draw_architecture
+from autostr_nni.report.figures import draw_cost, draw_size
+from autostr_nni.report.search_figures import (
+    draw_entropy,
+    draw_path_curves,
+    draw_path_ranks,
+    draw_probabilities,
+    draw_probabilities_over_time,
+)
+from autostr_nni.report.style import rendered, styled
+
+SECTIONS = ("size", "cost", "architectures", "others", "paths", "operators")
+MOST_NETS = 20  # drawings of one search's nets; a report is to be looked at
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One drawing: ``name`` of its files, where it stands, what it says."""
+
+    name: str
+    section: str  # one of SECTIONS
+    title: str
+    caption: str
+    svg: bytes
+    png: bytes
+
+    @property
+    def uri(self) -> str:
+        """The SVG as a data URI: it stands in the page itself."""
+        return f"data:image/svg+xml;base64,{base64.b64encode(self.svg).decode()}"
+
+
+def draw_all(report: dict[str, Any]) -> list[Picture]:
+    """All drawings of a report, in the order of the page."""
+    pictures = []
+    with styled():
+        for name, section, title, caption, draw in (*_of_spaces(report), *_of_searches(report)):
+            figure = draw()
+            pictures.append(
+                Picture(name, section, title, caption, rendered(figure, "svg"), rendered(figure, "png"))
+            )
+    return pictures
+
+
+Plan = tuple[str, str, str, str, Callable[[], Figure]]
+
+
+def _of_spaces(report: dict[str, Any]) -> Iterator[Plan]:
+    """What compares the searches of a space."""
+    order = {search["key"]: place for place, search in enumerate(report["searches"])}
+    several = len(report["spaces"]) > 1
+    for number, group in enumerate(report["spaces"], 1):
+        members = [report["searches"][order[key]] for key in group["searches"]]
+        places = [order[key] for key in group["searches"]]
+        nets = [net for search in members for net in search["nets"] if net["accuracy"] is not None]
+        if not nets:
+            continue
+        tail, of = (f"-space{number}", f" · {group['name']}") if several else ("", "")
+        sizes = (("macs_m", "macs", "MACs"), ("params_m", "parameters", "parameters"))
+        for cost, file, words in sizes:
+            if all(net[cost] is None for net in nets):
+                continue
+            front = group["pareto"][cost]
+            caption = (
+                f"Validation word accuracy of {_nets(len(nets))} trained from scratch against {words}; "
+                f"bars are 95 % intervals where the number of words is known. {_front(len(front))}"
+            )
+            yield (
+                f"accuracy-{file}{tail}",
+                "size",
+                f"Accuracy against {words}{of}",
+                caption,
+                _later(draw_size, members, places, front, cost),
+            )
+        for unit in ("images", "seconds"):
+            yield (
+                f"accuracy-{unit}{tail}",
+                "cost",
+                f"Accuracy against {unit} so far{of}",
+                _cost_caption(group["cost"][unit], unit, members),
+                _later(draw_cost, members, places, group["cost"][unit], unit),
+            )
+
+
+def _of_searches(report: dict[str, Any]) -> Iterator[Plan]:
+    """What one search shows: paths, operations, architectures."""
+    for search in report["searches"]:
+        key, label = search["key"], search["label"]
+        if any(path["loss"] is not None for path in search["paths"]):
+            yield (
+                f"{key}-paths",
+                "paths",
+                f"Stride paths ranked · {label}",
+                "Step 1: each path with the same operation everywhere; the lowest validation loss is chosen.",
+                _later(draw_path_ranks, search["paths"]),
+            )
+        if any(path["epochs"] for path in search["paths"]):
+            yield (
+                f"{key}-path-curves",
+                "paths",
+                f"Learning curves of the paths · {label}",
+                "Validation loss after each epoch; the three best paths in colour.",
+                _later(draw_path_curves, search["paths"]),
+            )
+        for operators in search["operators"]:
+            yield from _of_operators(operators, search, f"{key}-{operators['trial']}")
+        yield from _of_architectures(search)
+
+
+def _of_operators(operators: dict[str, Any], search: dict[str, Any], name: str) -> Iterator[Plan]:
+    label, history = search["label"], operators["probabilities"]
+    if history:
+        found = architecture_of(operators["architecture"], search["space"])
+        layers = history[-1]["layers"]
+        stages = (search["space"] or {}).get("stage_layers") or [len(layers)]
+        likely = [max(layer, key=layer.__getitem__) for layer in layers]
+        names = list(found[0].operations) if found else likely
+        framed = "the architecture found" if found else "the most probable ones so far"
+        yield (
+            f"{name}-probabilities",
+            "operators",
+            f"Probabilities of operations · {label}",
+            f"Step 2 on the path {operators['path']}, in per cent after the last epoch; framed: {framed}.",
+            _later(draw_probabilities, layers, names, stages),
+        )
+    if len(history) > 1:
+        yield (
+            f"{name}-probabilities-over-time",
+            "operators",
+            f"Probabilities over time · {label}",
+            "Per layer: a row per operation, a column per epoch. Grey: not a candidate there.",
+            _later(draw_probabilities_over_time, history),
+        )
+    if any(epoch["entropy"] is not None for epoch in operators["epochs"]):
+        yield (
+            f"{name}-entropy",
+            "operators",
+            f"Entropy and expected cost · {label}",
+            "The entropy falls as the search decides; the dashed line is that of all operations alike.",
+            _later(draw_entropy, operators),
+        )
+
+
+def _of_architectures(search: dict[str, Any]) -> Iterator[Plan]:
+    """Each net, the best of the search first; the page folds the others away."""
+    best = search["best"]
+    nets = [best, *(net for net in search["nets"] if best is None or net["trial"] != best["trial"])]
+    wanted = [net for net in nets if net is not None][:MOST_NETS]
+    if best is None and not wanted:  # found, not trained yet
+        wanted = [
+            {"trial": item["trial"], "label": "found", "architecture": item["architecture"], "accuracy": None}
+            for item in search["operators"]
+            if item["architecture"]
+        ]
+    for place, net in enumerate(wanted):
+        known = architecture_of(net["architecture"], search["space"])
+        if known is None:
+            continue
+        accuracy = net["accuracy"]
+        reached = "not trained yet" if accuracy is None else f"{100 * accuracy:.1f} % on validation"
+        path = known[0].path.text(known[1].stage_layers)
+        rank = "best of " if place == 0 and best is not None and len(wanted) > 1 else ""
+        yield (
+            f"{search['key']}-{net['trial']}-architecture",
+            "architectures" if place == 0 else "others",
+            f"{net['label']} · {rank}{search['label']}"
+            if net["label"] != search["label"]
+            else search["label"],
+            f"Path {path}, {reached}.",
+            _later(draw_architecture, *known, f"path {path}"),
+        )
+
+
+def _later(draw: Callable[..., Figure], *arguments: Any) -> Callable[[], Figure]:
+    return lambda: draw(*arguments)
+
+
+def _nets(count: int) -> str:
+    return "1 net" if count == 1 else f"{count} nets"
+
+
+def _front(count: int) -> str:
+    if not count:
+        return "No net has been trained to its end yet, so there is no Pareto front."
+    verb = "is" if count == 1 else "are"
+    return f"{_nets(count).capitalize()} {verb} on the Pareto front: none is smaller and as accurate."
+
+
+def _cost_caption(cost: dict[str, Any], unit: str, members: list[dict[str, Any]]) -> str:
+    """How to read the curves, and who is ahead at equal cost."""
+    text = "Everything a search spent counts, AutoSTR's first two steps and failed trials included."
+    if cost["bands"]:
+        counts = " and ".join(str(band["nets"]) for band in cost["bands"].values())
+        text += (
+            f" Random search: median and middle 95 % over orders, drawn anew each time, of its {counts} nets."
+        )
+    labels = {search["key"]: search["label"] for search in members}
+    for row in cost["equal_cost"]:
+        text += (
+            f" At {row['at']:,.0f} {unit}, {labels[row['search']]} has {100 * row['accuracy']:.1f} %, "
+            f"{labels[row['random']]} {100 * row['random_median']:.1f} % "
+            f"({100 * row['random_low']:.1f} to {100 * row['random_high']:.1f}); "
+            f"AutoSTR is ahead in {100 * row['wins']:.0f} % of the orders."
+        )
+    return text

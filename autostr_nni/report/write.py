@@ -1,0 +1,71 @@
+"""A report's folder: report.html, report.json, figures and data. Written whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from autostr_nni.report.history import SearchHistory
+from autostr_nni.search_spaces.errors import InputError
+from autostr_nni.strategies.core import plain
+
+PARTS = ("report.html", "report.json", "figures", "data")
+
+
+def check_free(folder: Path, force: bool) -> None:
+    """Raise InputError where the folder exists, unless ``force``; a file is refused in any case."""
+    if folder.is_dir() and not force:
+        raise InputError(f"--out {folder}: exists; give another folder, or --force to write the report anew")
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"--out {folder}: is a file; give a folder")
+
+
+def write_report(histories: Sequence[SearchHistory], folder: Path, force: bool = False) -> dict[str, Any]:
+    """Make the report of searches in ``folder`` and return its data.
+
+    With ``force``, an earlier report there is replaced; other files of the folder stay.
+    """
+    from autostr_nni.report.analysis import analyse
+    from autostr_nni.report.page import render
+    from autostr_nni.report.pictures import draw_all
+    from autostr_nni.report.tables import csv_files
+
+    check_free(folder, force)
+    report = plain(analyse(histories))
+    pictures = draw_all(report)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        draft = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
+    except OSError as error:
+        raise InputError(f"--out {folder}: cannot be written: {error.strerror}") from None
+    try:
+        (draft / "report.html").write_text(render(report, pictures), encoding="utf-8")
+        text = json.dumps(report, indent=1, ensure_ascii=False)
+        (draft / "report.json").write_text(text + "\n", encoding="utf-8")
+        for part in ("figures", "data"):
+            (draft / part).mkdir()
+        for picture in pictures:
+            (draft / "figures" / f"{picture.name}.svg").write_bytes(picture.svg)
+            (draft / "figures" / f"{picture.name}.png").write_bytes(picture.png)
+        for name, content in csv_files(report).items():
+            (draft / "data" / name).write_text(content, encoding="utf-8")
+        _put(draft, folder)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    return dict(report)
+
+
+def _put(draft: Path, folder: Path) -> None:
+    """Move the parts into place, over those of an earlier report."""
+    folder.mkdir(exist_ok=True)
+    for part in PARTS:
+        old = folder / part
+        if old.is_dir() and not old.is_symlink():
+            shutil.rmtree(old)
+        else:
+            old.unlink(missing_ok=True)
+        (draft / part).rename(old)
