@@ -38,7 +38,7 @@ RECIPE: dict[str, Any] = {
 EXPERIMENT: dict[str, Any] = {
     "experimentName": "tiny",
     "trialCommand": "python -m autostr_nni.trial --recipe recipe.yml",
-    "trialConcurrency": 1,
+    "trialConcurrency": 2,
     "tuner": {"className": "autostr_nni.nni.tuner.TwoStepTuner", "classArgs": {"recipe": "recipe.yml"}},
     "trainingService": {"platform": "local"},
 }

@@ -56,7 +56,7 @@ def test_a_real_search(project: Any, tiny_search: Callable[..., Path]) -> None:
         pytest.fail("".join(told))
     watch = Watch(page[1])
     watch.start()
-    output, errors = started.communicate(timeout=240)
+    output, errors = started.communicate(timeout=600)
     watch.join(timeout=10)
     assert started.returncode == 0, errors
 
