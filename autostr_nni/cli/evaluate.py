@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from autostr_nni.search_spaces.errors import InputError
+
+if TYPE_CHECKING:
+    from autostr_nni.training.mistakes import Mistake
+
+_SHEET = 40  # words on a sheet of errors
+Row = Mapping[str, Any]
 
 
 def add_parser(subparsers: Any) -> None:
@@ -17,10 +23,14 @@ def add_parser(subparsers: Any) -> None:
         "evaluate",
         help="score a trained recognizer on word image sets",
         description="Read every word of the sets and compare: case-insensitive alphanumeric word accuracy, "
-        "exact (case-sensitive) accuracy, and 1-NED.",
+        "exact (case-sensitive) accuracy, and 1-NED. Intervals are Wilson's, of the case-insensitive accuracy.",
     )
     parser.add_argument("checkpoint", metavar="CKPT", help="best.ckpt of a trained net")
     parser.add_argument("sets", metavar="LMDB", nargs="+", help="folders of word image sets")
+    parser.add_argument("--by-length", action="store_true", help="also the scores by length of word")
+    parser.add_argument(
+        "--errors", metavar="FILE", help=f"draw the {_SHEET} wrong words it was surest of (.png, .jpg, .webp)"
+    )
     parser.add_argument("--beam", type=int, metavar="WIDTH", help="beam search instead of greedy decoding")
     parser.add_argument("--batch-size", type=int, default=256, metavar="N", help="images per batch (256)")
     parser.add_argument("--device", default=None, help="cpu or cuda; a GPU where there is one")
@@ -34,10 +44,17 @@ def run(args: argparse.Namespace) -> int:
         value = getattr(args, name)
         if value is not None and value < 1:
             raise InputError(f"--{name.replace('_', '-')}: {value} is too few, give at least 1")
+    from autostr_nni.pictures.canvas import check_picture
     from autostr_nni.training.checkpoint import load_trained, pick_device
-    from autostr_nni.training.evaluation import evaluate_sets
+    from autostr_nni.training.evaluation import Reader, WordDataset, evaluate_sets
+    from autostr_nni.training.mistakes import Mistake, by_length, worst
+    from autostr_nni.training.reading import use_threads
 
+    sheet = None if args.errors is None else Path(args.errors)
+    if sheet is not None:
+        check_picture(sheet)
     trained = load_trained(args.checkpoint, pick_device(args.device))
+    use_threads(trained.recipe)
     evaluation = trained.recipe.evaluation.model_copy(
         update={
             "batch_size": args.batch_size,
@@ -46,12 +63,81 @@ def run(args: argparse.Namespace) -> int:
         }
     )
     recipe = trained.recipe.model_copy(update={"evaluation": evaluation})
-    rows = evaluate_sets(trained.recognizer, recipe, named_sets(args.sets))
+    pairs: dict[str, list[tuple[str, str]]] = {}
+    mistakes: list[Mistake] = []
+
+    def look(name: str, dataset: WordDataset, reader: Reader) -> None:
+        pairs[name] = reader.pairs
+        if sheet is not None:
+            mistakes.extend(worst(name, dataset, reader, _SHEET))
+
+    rows = evaluate_sets(trained.recognizer, recipe, named_sets(args.sets), look)
+    if len(pairs) > 1:
+        pairs["all"] = [pair for found in pairs.values() for pair in found]
+    lengths: dict[str, dict[int, Row]] = {}
+    if args.by_length:
+        lengths = {name: {n: s.to_dict() for n, s in by_length(p).items()} for name, p in pairs.items()}
+    if sheet is not None:
+        draw_mistakes(mistakes, rows, args.checkpoint, sheet)
     if args.json:
-        print(json.dumps({"checkpoint": args.checkpoint, "sets": rows}, indent=2))
+        print(json.dumps(as_json(args.checkpoint, rows, lengths, sheet), indent=2))
     else:
         print(scores_table(rows))
+        if lengths:
+            print("\n" + lengths_table(list(lengths.items())[-1][1]))
+        if sheet is not None:
+            print(f"errors: {sheet}")
     return 0
+
+
+def interval(row: Row) -> tuple[float, float]:
+    """95 % interval of a row's word accuracy."""
+    from autostr_nni.report.statistics import wilson
+
+    return wilson(row["correct"], row["words"])
+
+
+def as_json(
+    checkpoint: str, rows: Mapping[str, Row], lengths: Mapping[str, Mapping[int, Row]], sheet: Path | None
+) -> dict[str, Any]:
+    """All that was found, with intervals [low, high] of word accuracy."""
+    found: dict[str, Any] = {
+        "checkpoint": checkpoint,
+        "sets": rows,
+        "intervals_95": {name: interval(row) for name, row in rows.items()},
+    }
+    if lengths:
+        found["by_length"] = {
+            name: {str(n): {**row, "interval_95": interval(row)} for n, row in part.items()}
+            for name, part in lengths.items()
+        }
+    if sheet is not None:
+        found["errors"] = str(sheet)
+    return found
+
+
+def draw_mistakes(
+    mistakes: Sequence[Mistake], rows: Mapping[str, Row], checkpoint: str, sheet: Path
+) -> None:
+    """The sheet of the most confident wrong words of all sets."""
+    from autostr_nni.data.images import open_image, to_rgb
+    from autostr_nni.pictures.canvas import save
+    from autostr_nni.pictures.contact_sheet import Entry, contact_sheet
+
+    entries = []
+    for mistake in sorted(mistakes, key=lambda m: -m.confidence)[:_SHEET]:
+        picture = open_image(mistake.image or b"")
+        if picture is not None:
+            where = f" · {mistake.set}" if len(rows) > 1 else ""
+            note = f"confidence {100 * mistake.confidence:.1f} %{where}"
+            entries.append(Entry(to_rgb(picture), mistake.truth, mistake.text, note))
+    row = list(rows.values())[-1]
+    wrong = row["words"] - row["correct"]
+    title = f"{wrong:,} of {row['words']:,} words read wrong" if wrong else "No word read wrong"
+    subtitle = f"{', '.join(name for name in rows if name != 'all')} · {checkpoint}"
+    if entries:
+        subtitle = f"the {len(entries)} it was surest of · {subtitle}"
+    save(contact_sheet(entries, title, subtitle), sheet)
 
 
 def named_sets(folders: list[str]) -> dict[str, Path]:
@@ -66,23 +152,14 @@ def named_sets(folders: list[str]) -> dict[str, Path]:
     }
 
 
-def scores_table(rows: Mapping[str, Mapping[str, Any]]) -> str:
+def scores_table(rows: Mapping[str, Row]) -> str:
     """Scores of sets as an aligned table; what was not used is listed below it, by cause."""
     from autostr_nni.cli.table import table
 
-    lines = [("set", "words", "word accuracy", "case-sensitive", "1-NED", "loss")]
+    lines = [("set", "words", "word accuracy", "95 % interval", "case-sensitive", "1-NED", "loss")]
     for name, row in rows.items():
-        lines.append(
-            (
-                name,
-                f"{row['words']:,}",
-                f"{100 * row['word_accuracy']:.2f} %",
-                f"{100 * row['case_sensitive_accuracy']:.2f} %",
-                f"{row['one_minus_ned']:.4f}",
-                f"{row['loss']:.3f}",
-            )
-        )
-    text = table(lines, "<>>>>>")
+        lines.append((name, *_scores(row), f"{row['loss']:.3f}"))
+    text = table(lines, "<>>>>>>")
     for name, row in rows.items():
         causes = {
             **row["skipped"],
@@ -91,3 +168,23 @@ def scores_table(rows: Mapping[str, Mapping[str, Any]]) -> str:
         if causes and name != "all":
             text += f"\n{name}: not counted: " + ", ".join(f"{n} {cause}" for cause, n in causes.items())
     return text
+
+
+def lengths_table(rows: Mapping[int, Row]) -> str:
+    """Scores of words by their length."""
+    from autostr_nni.cli.table import table
+
+    head = ("length", "words", "word accuracy", "95 % interval", "case-sensitive", "1-NED")
+    return table([head, *((str(length), *_scores(row)) for length, row in rows.items())], ">>>>>>")
+
+
+def _scores(row: Row) -> tuple[str, ...]:
+    """The columns that all tables share."""
+    low, high = interval(row)
+    return (
+        f"{row['words']:,}",
+        f"{100 * row['word_accuracy']:.2f} %",
+        f"{100 * low:.2f}-{100 * high:.2f} %",
+        f"{100 * row['case_sensitive_accuracy']:.2f} %",
+        f"{row['one_minus_ned']:.4f}",
+    )

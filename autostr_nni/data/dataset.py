@@ -77,6 +77,10 @@ class WordDataset(Dataset["Sample | None"]):
         """Label of a word as it is in the set."""
         return self.readers[self._set[index]].label(int(self._sample[index])) or ""
 
+    def encoded(self, index: int) -> bytes | None:
+        """The image file of a word, as the set holds it."""
+        return self.readers[self._set[index]].image(int(self._sample[index]))
+
     def text(self, index: int) -> str:
         """Clean text of a word: what the recognizer is taught to read."""
         return self.charset.clean(self.label(index))[0]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -49,6 +49,7 @@ class Reader:
         """Forget what was read."""
         self.pairs: list[tuple[str, str]] = []
         self.confidences: list[float] = []
+        self.batches: list[tuple[int, int]] = []  # words read and images dropped, by batch
         self.loss_sum = 0.0
         self.undecodable = 0
 
@@ -56,6 +57,7 @@ class Reader:
     def add(self, batch: Batch) -> None:
         """Read one batch, on the recognizer's device; the features serve loss and decoding alike."""
         self.undecodable += batch.dropped
+        self.batches.append((len(batch.images), batch.dropped))
         if not len(batch.images):
             return
         device = self.recognizer.decoder.score.weight.device
@@ -124,18 +126,27 @@ def evaluate(recognizer: Recognizer, recipe: Recipe, dataset: WordDataset) -> tu
 
 
 def evaluate_sets(
-    recognizer: Recognizer, recipe: Recipe, sets: Mapping[str, Path]
+    recognizer: Recognizer,
+    recipe: Recipe,
+    sets: Mapping[str, Path],
+    look: Callable[[str, WordDataset, Reader], None] | None = None,
 ) -> dict[str, dict[str, Any]]:
-    """Evaluate named sets; several get a row "all" besides, pooled over their words."""
+    """Evaluate named sets; several get a row "all" besides, pooled over their words.
+
+    ``look`` is called with each set and all that was read of it.
+    """
     rows: dict[str, dict[str, Any]] = {}
     pairs: list[tuple[str, str]] = []
     losses = 0.0
     skipped: dict[str, int] = {}
     for name, folder in sets.items():
-        evaluation, reader = evaluate(recognizer, recipe, open_test_set(recipe, folder))
+        dataset = open_test_set(recipe, folder)
+        evaluation, reader = evaluate(recognizer, recipe, dataset)
         rows[name] = evaluation.to_dict()
         pairs += reader.pairs
         losses += reader.loss_sum
+        if look is not None:
+            look(name, dataset, reader)
         for cause, count in evaluation.skipped.items():
             skipped[cause] = skipped.get(cause, 0) + count
     if len(rows) > 1:

@@ -11,6 +11,7 @@ import torch
 from autostr_nni.data.charset import Charset
 from autostr_nni.data.images import decode_image
 from autostr_nni.models.recognizer import input_size
+from autostr_nni.recipe import Recipe
 from autostr_nni.training.checkpoint import Trained
 
 TextAndConfidence = tuple[str, float]
@@ -35,6 +36,12 @@ def read_files(
             found = iter(list(zip(texts, reading.confidence.tolist(), strict=True)))
         for file, p in zip(part, pixels, strict=True):
             yield file, None if p is None else next(found)
+
+
+def use_threads(recipe: Recipe) -> None:
+    """Read on as many CPU threads as the recipe trained with, where it says."""
+    if recipe.training.threads is not None:
+        torch.set_num_threads(recipe.training.threads)
 
 
 def _load(file: Path, size: tuple[int, int]) -> np.ndarray | None:

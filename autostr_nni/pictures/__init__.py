@@ -1,0 +1,1 @@
+"""Pictures of what a recognizer read. Light: no torch."""
