@@ -17,8 +17,8 @@ LONGEST = 400  # lines of a code file
 FOLDERS = {"autostr_nni": "autostr_nni", "autostr_nni.search_spaces": "search_spaces"}
 FOLDERS["autostr_nni.strategies"] = "strategies"
 
-# What the modules of a package may import of ours, besides their own package. What stands at the top and is not
-# listed (report, pictures, …) may import all but the command, as long as nothing goes round.
+# What the modules of a package may import of ours, besides their own package. What stands at the top and
+# is not listed (report, pictures, …) may import all but the command, as long as nothing goes round.
 MAY_IMPORT = {
     "search_spaces": set(),
     "recipe": {"search_spaces"},
