@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import glob
 import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from autostr_nni.search_spaces.errors import InputError
+
+if TYPE_CHECKING:
+    from autostr_nni.training.checkpoint import Trained
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".gif"})
 
@@ -23,7 +27,10 @@ def add_parser(subparsers: Any) -> None:
         "cannot be opened gets a line on stderr, the rest are read, and the exit status is 1.",
     )
     parser.add_argument("checkpoint", metavar="CKPT", help="best.ckpt of a trained net")
-    parser.add_argument("images", metavar="IMAGE", nargs="+", help="image files, or folders of them")
+    parser.add_argument("images", metavar="IMAGE", nargs="+", help="image files, folders, or patterns such as 'crops/*.png'")
+    parser.add_argument(
+        "--show", metavar="DIR", help="draw each image there as PNG: rectified, and attention by character"
+    )
     parser.add_argument("--batch-size", type=int, default=64, metavar="N", help="images per batch (64)")
     parser.add_argument("--beam", type=int, default=1, metavar="WIDTH", help="beam search width (1: greedy)")
     parser.add_argument("--device", default="cpu", help="cpu (default) or cuda")
@@ -37,9 +44,13 @@ def run(args: argparse.Namespace) -> int:
         raise InputError("--batch-size and --beam must be at least 1")
     files = list(find_images(args.images))
     from autostr_nni.training.checkpoint import load_trained, pick_device
-    from autostr_nni.training.reading import read_files
+    from autostr_nni.training.reading import read_files, use_threads
 
+    if args.show is not None and args.beam > 1:
+        raise InputError("--show draws greedy reading: leave --beam out")
     trained = load_trained(args.checkpoint, pick_device(args.device))
+    use_threads(trained.recipe)
+    pictures = None if args.show is None else Pictures(trained, Path(args.show))
     unreadable = 0
     for file, reading in read_files(trained, files, args.batch_size, args.beam):
         if reading is None:
@@ -51,13 +62,53 @@ def run(args: argparse.Namespace) -> int:
             print(json.dumps(record, ensure_ascii=False))
         else:
             print(f"{file}\t{reading[0]}\t{reading[1]:.3f}")
+        if pictures is not None and reading is not None:
+            pictures.draw(file)
     return 1 if unreadable else 0
 
 
+class Pictures:
+    """Draws images into a folder as they are read, each under the name of its file."""
+
+    def __init__(self, trained: Trained, folder: Path) -> None:
+        self.trained, self.folder = trained, folder
+        self.taken: set[str] = set()
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(f"{folder} cannot be made: {error.strerror}; name another folder") from None
+
+    def draw(self, file: Path) -> None:
+        """Draw one image; files of the same name, from several folders, are numbered."""
+        from autostr_nni.pictures.attention import draw_sight
+        from autostr_nni.pictures.canvas import save
+        from autostr_nni.training.showing import look
+
+        sight = look(self.trained, file)
+        if sight is None:  # it has vanished meanwhile
+            return
+        name, number = file.stem, 1
+        while name in self.taken:
+            number += 1
+            name = f"{file.stem}-{number}"
+        self.taken.add(name)
+        save(draw_sight(sight, str(file)), self.folder / f"{name}.png")
+
+
 def find_images(names: list[str]) -> Iterator[Path]:
-    """The files named, and the images in the folders named, sorted. Raises InputError for what is missing."""
+    """The files named, and the images in the folders and of the patterns named, sorted.
+
+    Raises InputError for what is missing.
+    """
     for name in names:
         path = Path(name)
+        if not path.exists() and glob.has_magic(name):
+            matching = [Path(match) for match in sorted(glob.glob(name, recursive=True))]
+            found = [match for match in matching if match.is_file()]
+            if not found:
+                raise InputError(f"{name}: no file is of this pattern")
+            yield from found
+            continue
         if path.is_dir():
             found = sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES)
             if not found:

@@ -26,7 +26,7 @@ def read_files(
     device = trained.recognizer.decoder.score.weight.device
     for start in range(0, len(files), batch_size):
         part = files[start : start + batch_size]
-        pixels = [_load(file, size) for file in part]
+        pixels = [load_pixels(file, size) for file in part]
         good = [p for p in pixels if p is not None]
         found: Iterator[TextAndConfidence] = iter(())
         if good:
@@ -44,7 +44,8 @@ def use_threads(recipe: Recipe) -> None:
         torch.set_num_threads(recipe.training.threads)
 
 
-def _load(file: Path, size: tuple[int, int]) -> np.ndarray | None:
+def load_pixels(file: Path, size: tuple[int, int]) -> np.ndarray | None:
+    """A file's picture, uint8 ``[height, width, 3]`` of the size given; None if it is no readable image."""
     try:
         data = file.read_bytes()
     except OSError:
