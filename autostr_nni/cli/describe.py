@@ -35,6 +35,7 @@ def add_parser(subparsers: Any) -> None:
         action="store_true",
         help="also the cost of rectifier, encoder and decoder around it (of the recipe, else the paper's)",
     )
+    parser.add_argument("--out", type=Path, metavar="FILE", help="draw it too, as FILE.png or FILE.svg")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=run)
 
@@ -45,7 +46,11 @@ def run(args: argparse.Namespace) -> int:
     facts = describe(architecture, space)
     if args.recognizer:
         facts["recognizer"] = describe_recognizer(architecture, space, args.recipe)
+    if args.out is not None:
+        draw(architecture, space, args.architecture, args.out)
     print(json.dumps(facts, indent=2) if args.json else as_text(facts))
+    if args.out is not None and not args.json:
+        print(f"\n{args.out}")
     return 0
 
 
@@ -105,6 +110,26 @@ def describe(architecture: Architecture, space: SearchSpace) -> dict[str, Any]:
             for block, stride in zip(costs, strides, strict=True)
         ],
     }
+
+
+def draw(architecture: Architecture, space: SearchSpace, name: str, out: Path) -> None:
+    """Draw the architecture into a PNG or SVG. Raises InputError for another ending or a bad folder."""
+    from autostr_nni.search_spaces.errors import InputError
+
+    kinds = (".svg", ".png")
+    if out.suffix.lower() not in kinds:
+        raise InputError(f"--out {out}: must end in .png or .svg")
+    from autostr_nni.report.architecture_figure import draw_architecture
+    from autostr_nni.report.style import rendered, styled
+
+    path = architecture.path.text(space.stage_layers)
+    title = f"path {path}" if ":" in name or name.endswith(".json") else f"{name} · path {path}"
+    with styled():
+        pictures = rendered(draw_architecture(architecture, space, title))
+    try:
+        out.write_bytes(pictures[kinds.index(out.suffix.lower())])
+    except OSError as error:
+        raise InputError(f"--out {out}: cannot be written: {error.strerror}") from None
 
 
 def describe_recognizer(

@@ -6,10 +6,13 @@ import argparse
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from autostr_nni.cli.table import table
 from autostr_nni.search_spaces.errors import InputError
+
+if TYPE_CHECKING:
+    from autostr_nni.report.history import SearchHistory
 
 
 def add_parser(subparsers: Any) -> None:
@@ -42,7 +45,8 @@ def run(args: argparse.Namespace) -> int:
 
     folder = args.out.expanduser()
     check_free(folder, args.force)
-    histories, problems = [], []
+    histories: list[SearchHistory] = []
+    problems: list[str] = []
     for search in dict.fromkeys(args.searches):
         try:
             history = read(search)

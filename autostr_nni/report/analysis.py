@@ -47,8 +47,8 @@ def search_data(history: SearchHistory, key: str) -> dict[str, Any]:
     """One search: its state, what it cost, and what it found."""
     trained = [trial for trial in history.trials if trial.step == "train"]
     nets = [net_data(trial, history, place) for place, trial in enumerate(trained, 1)]
-    ends = [trial.end for trial in history.trials if trial.end is not None]
     starts = [trial.start for trial in history.trials if trial.start is not None]
+    ends = [trial.end or trial.start + trial.spent("seconds") for trial in history.trials if trial.start]
     limit = (history.recipe or {}).get("data", {}).get("validation_limit")
     for net in nets:
         add_interval(net, limit)

@@ -18,8 +18,8 @@ from autostr_nni.search_spaces.stride_path import KEEP, LETTER_OF, Stride
 ROW = 0.275  # inches
 # Fill by kernel and expansion, darker for larger; the name stands in every block besides.
 _FILLS = {3: ("#e3f1fa", "#b9dcf0", "#8cc5e6"), 5: ("#fdeed5", "#f9d69c", "#f2b95c")}
-_BLOCK = (1.75, 5.35)  # left and right side of a block; the figure is 10 wide
-_SIZE, _MACS = 7.75, 9.9
+_BLOCK = (1.6, 4.95)  # left and right side of a block; the figure is 10 wide
+_SIZE, _MACS = 8.2, 9.95
 
 
 def draw_architecture(architecture: Architecture, space: SearchSpace, title: str | None = None) -> Figure:
@@ -27,10 +27,12 @@ def draw_architecture(architecture: Architecture, space: SearchSpace, title: str
     costs = backbone_costs(architecture, space)
     cost = total(costs)
     rows = len(costs) + 2
-    figure = new_figure(ROW * (rows + 1.2) + 0.75)
-    axes = figure.add_subplot()
+    height = ROW * (rows + 0.75) + 0.65
+    figure = new_figure(height)
+    figure.set_layout_engine("none")  # every place is known
+    axes = figure.add_axes((0.015, 0.01, 0.97, 1 - 0.65 / height))
     axes.set_xlim(0, 10)
-    axes.set_ylim(rows + 0.15, -1.2)
+    axes.set_ylim(rows - 0.45, -1.2)
     axes.set_axis_off()
     path = architecture.path.text(space.stage_layers)
     parameters = f"{cost.params:,}".replace(",", " ")

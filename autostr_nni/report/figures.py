@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from autostr_nni.report.history import DONE
 from autostr_nni.report.style import FAINT, INK, MUTED, colour, marker, new_figure
 
 SIZES = {"macs_m": "MACs of the backbone's convolutions (million)", "params_m": "parameters of the backbone"}
@@ -46,6 +47,19 @@ def draw_size(
     on_front = []
     for search, place in zip(searches, places, strict=True):
         nets = [net for net in search["nets"] if net["accuracy"] is not None and net[cost] is not None]
+        if not nets:
+            continue
+        begun = [net for net in nets if net["status"] != DONE]
+        nets = [net for net in nets if net["status"] == DONE]
+        axes.plot(
+            [net[cost] * scale for net in begun],
+            [net["accuracy"] for net in begun],
+            marker(place),
+            color=colour(place),
+            markersize=6.5,
+            markerfacecolor="white",
+            label=None if nets else search["label"],
+        )
         if not nets:
             continue
         xs, ys = [net[cost] * scale for net in nets], [net["accuracy"] for net in nets]
@@ -90,7 +104,10 @@ def draw_size(
     axes.xaxis.set_major_locator(MaxNLocator(6))
     axes.margins(x=0.14, y=0.12)
     accuracy_axis(axes)
-    figure.legend(loc="outside upper left", ncols=1)
+    handles, labels = axes.get_legend_handles_labels()
+    order = sorted(range(len(labels)), key=lambda i: labels[i] == "Pareto front")
+    legend = [handles[i] for i in order], [labels[i] for i in order]
+    figure.legend(*legend, loc="outside upper left", ncols=1)
     return figure
 
 
@@ -110,11 +127,14 @@ def draw_cost(
         key = search["key"]
         seen, band = cost["observed"][key], cost["bands"].get(key)
         if band:
-            axes.fill_between(
-                band["cost"], band["low"], band["high"], color=colour(place), alpha=0.18, linewidth=0
-            )
-            axes.plot(
-                band["cost"], band["median"], color=colour(place), label=f"{search['label']}: median, 95 %"
+            tone: dict[str, Any] = {"color": colour(place), "alpha": 0.18, "linewidth": 0, "step": "post"}
+            axes.fill_between(band["cost"], band["low"], band["high"], **tone)
+            axes.step(
+                band["cost"],
+                band["median"],
+                where="post",
+                color=colour(place),
+                label=f"{search['label']}: median, 95 %",
             )
             axes.step(
                 seen["cost"],
@@ -134,7 +154,7 @@ def draw_cost(
     axes.xaxis.set_major_formatter(FuncFormatter(large))
     axes.xaxis.set_major_locator(MaxNLocator(6))
     axes.set_xlim(left=0)
-    axes.set_ylim(bottom=0)
+    axes.set_ylim(0, max(0.02, axes.get_ylim()[1]) * 1.07)  # room for the names of the steps
     accuracy_axis(axes, "best validation word accuracy")
     figure.legend(loc="outside upper left", ncols=1)
     return figure
@@ -145,7 +165,7 @@ def _steps(axes: Axes, steps: Sequence[Mapping[str, Any]]) -> None:
     start = 0.0
     for step in steps:
         axes.axvline(step["end"], color=FAINT, linewidth=1.0, zorder=1)
-        if step["end"] - start > 0.09 * steps[-1]["end"]:
+        if step["end"] - start > 0.16 * steps[-1]["end"]:
             axes.annotate(
                 _STEPS.get(step["step"], step["step"]),
                 ((start + step["end"]) / 2, 0.985),

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from autostr_nni.report.analysis import architecture_of
 from autostr_nni.report.architecture_figure import draw_architecture
 from autostr_nni.report.figures import draw_cost, draw_size
+from autostr_nni.report.history import DONE
 from autostr_nni.report.search_figures import (
     draw_entropy,
     draw_path_curves,
@@ -47,10 +48,7 @@ def draw_all(report: dict[str, Any]) -> list[Picture]:
     pictures = []
     with styled():
         for name, section, title, caption, draw in (*_of_spaces(report), *_of_searches(report)):
-            figure = draw()
-            pictures.append(
-                Picture(name, section, title, caption, rendered(figure, "svg"), rendered(figure, "png"))
-            )
+            pictures.append(Picture(name, section, title, caption, *rendered(draw())))
     return pictures
 
 
@@ -73,9 +71,11 @@ def _of_spaces(report: dict[str, Any]) -> Iterator[Plan]:
             if all(net[cost] is None for net in nets):
                 continue
             front = group["pareto"][cost]
+            unfinished = any(net["status"] != DONE for net in nets)
             caption = (
                 f"Validation word accuracy of {_nets(len(nets))} trained from scratch against {words}; "
                 f"bars are 95 % intervals where the number of words is known. {_front(len(front))}"
+                f"{' Hollow marks: not trained to the end.' if unfinished else ''}"
             )
             yield (
                 f"accuracy-{file}{tail}",
@@ -143,7 +143,7 @@ def _of_operators(operators: dict[str, Any], search: dict[str, Any], name: str) 
             "Per layer: a row per operation, a column per epoch. Grey: not a candidate there.",
             _later(draw_probabilities_over_time, history),
         )
-    if any(epoch["entropy"] is not None for epoch in operators["epochs"]):
+    if sum(epoch["entropy"] is not None for epoch in operators["epochs"]) > 1:
         yield (
             f"{name}-entropy",
             "operators",
@@ -203,9 +203,7 @@ def _cost_caption(cost: dict[str, Any], unit: str, members: list[dict[str, Any]]
     text = "Everything a search spent counts, AutoSTR's first two steps and failed trials included."
     if cost["bands"]:
         counts = " and ".join(str(band["nets"]) for band in cost["bands"].values())
-        text += (
-            f" Random search: median and middle 95 % over orders, drawn anew each time, of its {counts} nets."
-        )
+        text += f" Random search: median and middle 95 % over 2000 resampled orders of its {counts} nets."
     labels = {search["key"]: search["label"] for search in members}
     for row in cost["equal_cost"]:
         text += (

@@ -42,8 +42,8 @@ def draw_path_ranks(paths: Sequence[Mapping[str, Any]]) -> Figure:
     axes.set_yticks(range(len(ranked)), [_short(path["path"]) for path in ranked])
     axes.tick_params(axis="y", length=0)
     for tick, path in zip(axes.get_yticklabels(), ranked, strict=True):
-        tick.set_family("DejaVu Sans Mono")
-        tick.set_weight("bold" if path["chosen"] else "normal")
+        tick.set_fontfamily("DejaVu Sans Mono")
+        tick.set_fontweight("bold" if path["chosen"] else "normal")
     axes.set_ylim(len(ranked) - 0.4, -0.6)
     axes.set_xlim(0, max(path["loss"] for path in ranked) * 1.42)
     axes.grid(visible=False, axis="y")
@@ -138,7 +138,7 @@ def draw_probabilities_over_time(history: Sequence[Mapping[str, Any]]) -> Figure
         bar = figure.colorbar(image, ax=all_axes, location="top", shrink=0.7, aspect=35, pad=0.015)
         bar.ax.tick_params(labelsize=7.5, length=2)
         bar.ax.xaxis.set_major_formatter(FuncFormatter(percent))
-        bar.outline.set_visible(False)  # type: ignore[operator]
+        bar.outline.set_visible(False)
     return figure
 
 
@@ -157,16 +157,16 @@ def draw_entropy(search: Mapping[str, Any]) -> Figure:
             "undecided",
             (1, most),
             xycoords=("axes fraction", "data"),
-            xytext=(0, -3),
+            xytext=(0, 2),
             textcoords="offset points",
             ha="right",
-            va="top",
+            va="bottom",
             fontsize=8,
             color=MUTED,
         )
-        upper.set_ylim(0, most * 1.08)
+        upper.set_ylim(0, most * 1.25)
     expected = [e["expected_macs_m"] for e in epochs]
-    lower.plot(numbers, expected, color=VERMILION, marker="s", markersize=5)  # type: ignore[arg-type]
+    lower.plot(numbers, expected, color=VERMILION, marker="s", markersize=5)
     lower.set_ylabel("expected\nM MACs")
     lower.set_xlabel("epoch of the operator search")
     lower.xaxis.set_major_locator(MaxNLocator(8, integer=True))
@@ -177,7 +177,7 @@ def draw_entropy(search: Mapping[str, Any]) -> Figure:
 
 def operation_names(layers: Sequence[Mapping[str, float]]) -> list[str]:
     """All operations, in the space's order, which the layer with most candidates tells."""
-    names: list[str] = list(max(layers, key=len))
+    names: list[str] = list(max(layers, key=lambda layer: len(layer)))
     names += [name for layer in layers for name in layer if name not in names]
     return list(dict.fromkeys(names))
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import matplotlib
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 # Okabe and Ito's palette; each search also has a marker of its own.
@@ -55,17 +56,17 @@ def styled() -> Iterator[None]:
 
 def new_figure(height: float, width: float = WIDTH) -> Figure:
     """An empty figure, in inches, that belongs to no window and no global state."""
-    figure = Figure(figsize=(width, height), facecolor="white", layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure
+    return Figure(figsize=(width, height), facecolor="white", layout="constrained")
 
 
-def rendered(figure: Figure, kind: str) -> bytes:
-    """The figure as "png" or "svg", the same bytes for the same data."""
-    file = io.BytesIO()
-    metadata = {"Date": None, "Creator": "autostr"} if kind == "svg" else {"Software": "autostr"}
-    figure.savefig(file, format=kind, dpi=160, metadata=metadata)
-    return file.getvalue()
+def rendered(figure: Figure) -> tuple[bytes, bytes]:
+    """The figure as SVG and as PNG, the same bytes for the same data; laid out once, drawn once for each."""
+    png, svg = io.BytesIO(), io.BytesIO()
+    figure.set_dpi(160)
+    FigureCanvasAgg(figure).print_png(png, metadata={"Software": "autostr"})
+    figure.set_layout_engine("none")
+    FigureCanvasSVG(figure).print_svg(svg, metadata={"Date": None, "Creator": "autostr"})
+    return svg.getvalue(), png.getvalue()
 
 
 def colour(place: int) -> str:
