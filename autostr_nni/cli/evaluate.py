@@ -23,7 +23,8 @@ def add_parser(subparsers: Any) -> None:
         "evaluate",
         help="score a trained recognizer on word image sets",
         description="Read every word of the sets and compare: case-insensitive alphanumeric word accuracy, "
-        "exact (case-sensitive) accuracy, and 1-NED. Intervals are Wilson's, of the case-insensitive accuracy.",
+        "exact (case-sensitive) accuracy, and 1-NED. Intervals are Wilson's, of the case-insensitive "
+        "accuracy.",
     )
     parser.add_argument("checkpoint", metavar="CKPT", help="best.ckpt of a trained net")
     parser.add_argument("sets", metavar="LMDB", nargs="+", help="folders of word image sets")
@@ -44,10 +45,11 @@ def run(args: argparse.Namespace) -> int:
         value = getattr(args, name)
         if value is not None and value < 1:
             raise InputError(f"--{name.replace('_', '-')}: {value} is too few, give at least 1")
+    from autostr_nni.data.dataset import WordDataset
     from autostr_nni.pictures.canvas import check_picture
     from autostr_nni.training.checkpoint import load_trained, pick_device
-    from autostr_nni.training.evaluation import Reader, WordDataset, evaluate_sets
-    from autostr_nni.training.mistakes import Mistake, by_length, worst
+    from autostr_nni.training.evaluation import Reader, evaluate_sets
+    from autostr_nni.training.mistakes import by_length, worst
     from autostr_nni.training.reading import use_threads
 
     sheet = None if args.errors is None else Path(args.errors)
@@ -116,9 +118,7 @@ def as_json(
     return found
 
 
-def draw_mistakes(
-    mistakes: Sequence[Mistake], rows: Mapping[str, Row], checkpoint: str, sheet: Path
-) -> None:
+def draw_mistakes(mistakes: Sequence[Mistake], rows: Mapping[str, Row], checkpoint: str, sheet: Path) -> None:
     """The sheet of the most confident wrong words of all sets."""
     from autostr_nni.data.images import open_image, to_rgb
     from autostr_nni.pictures.canvas import save
@@ -156,7 +156,9 @@ def scores_table(rows: Mapping[str, Row]) -> str:
     """Scores of sets as an aligned table; what was not used is listed below it, by cause."""
     from autostr_nni.cli.table import table
 
-    lines = [("set", "words", "word accuracy", "95 % interval", "case-sensitive", "1-NED", "loss")]
+    lines: list[tuple[str, ...]] = [
+        ("set", "words", "word accuracy", "95 % interval", "case-sensitive", "1-NED", "loss")
+    ]
     for name, row in rows.items():
         lines.append((name, *_scores(row), f"{row['loss']:.3f}"))
     text = table(lines, "<>>>>>>")

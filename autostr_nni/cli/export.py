@@ -19,13 +19,15 @@ def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "export",
         help="write a trained recognizer as ONNX, torch.export or TorchScript",
-        description="Write a trained recognizer for other programs, and check it: the file is run on words at "
-        "batches of 1, 7 and 64 and must give PyTorch's text, and its logits within 1e-4, or it does not "
+        description="Write a trained recognizer for other programs, and check it: the file is run on words "
+        "at batches of 1, 7 and 64 and must give PyTorch's text, and its logits within 1e-4, or it does not "
         "appear. It takes uint8 RGB images of any batch; charset and image size are in its metadata.",
     )
     parser.add_argument("checkpoint", metavar="CKPT", help="best.ckpt of a trained net")
     parser.add_argument(
-        "file", metavar="FILE", help="the suffix tells the format: .onnx, .pt2 (torch.export), .pt (TorchScript)"
+        "file",
+        metavar="FILE",
+        help="the suffix tells the format: .onnx, .pt2 (torch.export), .pt (TorchScript)",
     )
     parser.add_argument(
         "--part",
@@ -33,7 +35,9 @@ def add_parser(subparsers: Any) -> None:
         default="recognizer",
         help="the whole, greedy decoding inside (default), or the encoder's features alone",
     )
-    parser.add_argument("--check", metavar="LMDB", help="check on the words of this set, not on rendered ones")
+    parser.add_argument(
+        "--check", metavar="LMDB", help="check on the words of this set, not on rendered ones"
+    )
     parser.add_argument("--words", type=int, default=128, metavar="N", help="words to check on (128)")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=run)
@@ -43,13 +47,15 @@ def run(args: argparse.Namespace) -> int:
     """Write, check, and print what was seen."""
     if args.words < 1:
         raise InputError(f"--words: {args.words} is too few, give at least 1")
-    from autostr_nni.export.write import NotEqual, check_place, export
     from autostr_nni.export.words import rendered_words, words_of_set
+    from autostr_nni.export.write import NotEqual, check_place, export
     from autostr_nni.training.checkpoint import load_trained
+    from autostr_nni.training.reading import use_threads
 
     file = Path(args.file)
     check_place(file)
     trained = load_trained(args.checkpoint)
+    use_threads(trained.recipe)
     if args.check is None:
         images = rendered_words(trained.recipe, args.words)
     else:
@@ -82,7 +88,7 @@ def as_text(exported: Exported) -> str:
         )
     what = "same text, logits" if exported.part == "recognizer" else "features"
     return (
-        f"{exported.file}: {exported.part} as {exported.format}, {exported.bytes / 1e6:.1f} MB, images {size}, "
-        f"{len(facts['charset'])} characters\nchecked against PyTorch ({what} within 1e-4):\n"
+        f"{exported.file}: {exported.part} as {exported.format}, {exported.bytes / 1e6:.1f} MB, "
+        f"images {size}, {len(facts['charset'])} characters\nchecked against PyTorch ({what} within 1e-4):\n"
         + table(lines, ">>>>>")
     )

@@ -27,7 +27,9 @@ def add_parser(subparsers: Any) -> None:
         "cannot be opened gets a line on stderr, the rest are read, and the exit status is 1.",
     )
     parser.add_argument("checkpoint", metavar="CKPT", help="best.ckpt of a trained net")
-    parser.add_argument("images", metavar="IMAGE", nargs="+", help="image files, folders, or patterns such as 'crops/*.png'")
+    parser.add_argument(
+        "images", metavar="IMAGE", nargs="+", help="image files, folders, or patterns such as 'crops/*.png'"
+    )
     parser.add_argument(
         "--show", metavar="DIR", help="draw each image there as PNG: rectified, and attention by character"
     )

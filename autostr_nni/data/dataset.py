@@ -79,7 +79,8 @@ class WordDataset(Dataset["Sample | None"]):
 
     def encoded(self, index: int) -> bytes | None:
         """The image file of a word, as the set holds it."""
-        return self.readers[self._set[index]].image(int(self._sample[index]))
+        data: bytes | None = self.readers[self._set[index]].image(int(self._sample[index]))
+        return data
 
     def text(self, index: int) -> str:
         """Clean text of a word: what the recognizer is taught to read."""

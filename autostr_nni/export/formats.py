@@ -116,14 +116,14 @@ def write_torchscript(
 ) -> None:
     """A traced TorchScript file."""
     with _quiet():
-        traced = torch.jit.trace(net, (images,), check_trace=False)
+        traced = torch.jit.trace(net, (images,), check_trace=False)  # type: ignore[no-untyped-call]
         torch.jit.save(traced, str(path), _extra_files={EXTRA_FILE: json.dumps(about)})
 
 
 def load_torchscript(path: Path) -> Run:
     """Run a TorchScript file."""
     with _quiet():
-        return _run_torch(torch.jit.load(str(path)))
+        return _run_torch(torch.jit.load(str(path)))  # type: ignore[no-untyped-call]
 
 
 def _run_torch(net: Callable[[Tensor], Any]) -> Run:

@@ -54,11 +54,13 @@ def _enlarge(pixels: np.ndarray) -> Picture:
 
 
 def _heated(picture: Picture, weights: np.ndarray) -> Picture:
-    """The picture in grey, coloured where attention lies: full at its largest weight."""
+    """The picture in grey, coloured where attention lies; faint where it lies everywhere."""
     profile = np.interp(
-        (np.arange(picture.width) + 0.5) / picture.width * len(weights) - 0.5, np.arange(len(weights)), weights
+        (np.arange(picture.width) + 0.5) / picture.width * len(weights) - 0.5,
+        np.arange(len(weights)),
+        weights,
     )
-    heat = (profile / max(float(weights.max()), 1e-9)).astype(np.float32)[None, :, None]
+    heat = (profile / max(float(weights.max()), 3 / len(weights))).astype(np.float32)[None, :, None]
     grey = np.asarray(picture.convert("L"), dtype=np.float32)[..., None] * 0.75 + 64
     hot = grey * 0.35 + np.array(_HOT, dtype=np.float32) * 0.65
     return Image.fromarray((grey * (1 - heat) + hot * heat).round().clip(0, 255).astype(np.uint8))

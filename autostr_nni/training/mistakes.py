@@ -23,7 +23,7 @@ class Mistake:
 
 
 def by_length(pairs: Iterable[tuple[str, str]]) -> dict[int, Scores]:
-    """Scores of (prediction, truth) pairs by the characters of the truth that are compared; shortest first."""
+    """Scores of (prediction, truth) pairs by how many characters of the truth are compared, from 1."""
     groups: dict[int, list[tuple[str, str]]] = {}
     for pair in pairs:
         groups.setdefault(len(comparable(pair[1])), []).append(pair)
