@@ -27,7 +27,7 @@ T = TypeVar("T")
 # What may change between two runs of one search: it moves speed or reports, never a choice.
 WITHOUT_WEIGHT: dict[str, Any] = {
     "data": {"workers", "test"},
-    "training": {"device", "threads"},
+    "training": {"device", "threads", "tensorboard"},
     "evaluation": {"batch_size"},
 }
 
@@ -76,7 +76,8 @@ class Recipe(Section):
     def digest(self) -> str:
         """Hash of everything that can change a search's outcome, the same wherever the recipe's folder lies.
 
-        Left out are loader processes, device, threads, the evaluation's batch size and the test sets.
+        Left out are loader processes, device, threads, TensorBoard, the evaluation's batch size and the
+        test sets.
         """
         content = self.model_dump(mode="json", exclude=WITHOUT_WEIGHT)
         if self._source is not None:

@@ -62,6 +62,7 @@ class TrainingSection(Section):
     precision: Literal["32", "bf16-mixed"] = "32"
     device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")] = "auto"
     threads: Count | None = None  # CPU threads of one trial; null: torch's choice
+    tensorboard: bool = False  # TensorBoard logs in each trial's folder; needs the extra `tensorboard`
 
     @model_validator(mode="after")
     def _check(self) -> TrainingSection:

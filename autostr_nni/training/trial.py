@@ -32,6 +32,7 @@ from autostr_nni.training.records import (
     write_lines,
 )
 from autostr_nni.training.tasks import RecognitionTask
+from autostr_nni.training.tensorboard import logged
 
 STEPS = ("path", "operators", "train")
 
@@ -59,6 +60,7 @@ def run_proposal(
         metrics: dict[str, Any] = done["metrics"]
         return metrics
     folder.mkdir(parents=True, exist_ok=True)
+    report = logged(report, recipe, folder)
     prepare_torch(recipe)
     space = recipe.space()
     step = parameters.get("step")
@@ -188,6 +190,7 @@ def train_architecture(
     prepare_torch(recipe)
     folder.mkdir(parents=True, exist_ok=True)
     write_atomic(folder / RECIPE, json.dumps(recipe.model_dump(mode="json"), indent=1))
+    report = logged(report, recipe, folder)
     result = train_fully(architecture, space, recipe, folder, report, init)
     write_atomic(folder / RESULT, json.dumps(result, indent=1))
     return result
