@@ -18,9 +18,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from autostr_nni.recipe import Recipe
+from autostr_nni.recipe import Recipe, recipe_from
 from autostr_nni.search_spaces.errors import InputError
-from autostr_nni.strategies.core import Metrics, Proposal, Strategy, plain
+from autostr_nni.strategies import build
+from autostr_nni.strategies.core import RETRY, Metrics, Proposal, Strategy, plain
 from autostr_nni.summary import RESULT, TrialRecord, read_json, summarize
 
 Report = Callable[[dict[str, Any], bool], None]
@@ -28,6 +29,7 @@ Run = Callable[[dict[str, Any], Recipe, Path, Report], Mapping[str, Any] | None]
 Log = Callable[[str], None]
 
 STATE = "state.json"
+RECIPE = "recipe.json"
 
 
 def run_search(
@@ -56,7 +58,7 @@ def run_search(
     folder = Path(folder).expanduser().resolve()
     with _locked(folder):
         _restore(strategy, recipe, folder, log)
-        write_json(folder / "recipe.json", recipe.model_dump(mode="json"))
+        write_json(folder / RECIPE, recipe.model_dump(mode="json"))
         while not strategy.finished:
             strategy.suggest()
             # One at a time, in the strategy's order; a retry comes right after what it repeats.
@@ -129,23 +131,18 @@ def _locked(folder: Path) -> Iterator[IO[str]]:
 
 def _restore(strategy: Strategy, recipe: Recipe, folder: Path, log: Log) -> None:
     """Load the folder's state where it has one; refuse another search's."""
-    path = folder / STATE
-    if not path.exists():
+    if not (folder / STATE).exists():
         _save(strategy, recipe, folder)
         return
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        digest, state = content["recipe"], dict(content["state"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(
-            f"{path}: cannot be read as a search's state ({error}); give another folder"
-        ) from None
+    content = read_state(folder)
+    digest, state = content["recipe"], content["state"]
     if state.get("strategy") != strategy.name:
         raise InputError(
             f"{folder}: holds a search by the strategy {state.get('strategy')!r}, not {strategy.name!r}; "
             "give another folder"
         )
-    if digest != recipe.digest():
+    drawn = sum(not trial["id"].endswith(RETRY) for trial in state["trials"])
+    if digest not in (recipe.digest(), recipe.with_count(drawn).digest()):  # a random search may have more
         raise InputError(
             f"{folder}: holds a search by another recipe (see recipe.json there); give another folder, or "
             "the recipe as it was"
@@ -155,8 +152,58 @@ def _restore(strategy: Strategy, recipe: Recipe, folder: Path, log: Log) -> None
     log(f"continuing in {folder}: {settled} trial{'s' if settled != 1 else ''} done")
 
 
+def read_state(folder: Path) -> dict[str, Any]:
+    """What a search keeps: the digest of its `recipe`, that file (`source`) and the strategy's `state`."""
+    path = folder / STATE
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if all("id" in trial for trial in content["state"]["trials"]):
+            return {"source": None, "recipe": content["recipe"], **content}
+        error: Exception | str = "a trial has no id"
+    except (OSError, ValueError, KeyError, TypeError) as caught:
+        error = caught
+    raise InputError(f"{path}: cannot be read as a search's state ({error}); give another folder")
+
+
+def resume_search(
+    folder: Path,
+    count: int | None = None,
+    run: Run | None = None,
+    log: Log = print,
+    prepare: Callable[[Recipe, Log], None] | None = None,
+) -> dict[str, Any]:
+    """Go on with the search in `folder`, by the recipe that it keeps; the outcome as of `run_search`.
+
+    `count`: architectures in all for a random search that is given more. `prepare` sees to the recipe's data.
+
+    Raises:
+        InputError: the folder holds no search that could go on, or the search cannot be given more.
+    """
+    content = read_state(folder)
+    name = content["state"].get("strategy")
+    try:
+        recorded = json.loads((folder / RECIPE).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{folder / RECIPE}: the recipe of the search cannot be read ({error})") from None
+    recipe = recipe_from(recorded, folder, str(folder / RECIPE), source=content["source"])
+    if count is not None:
+        had = len([trial for trial in content["state"]["trials"] if not trial["id"].endswith(RETRY)])
+        if name != "random":
+            raise InputError(
+                f"{folder}: a {name} search has a fixed number of trials; it cannot be given more"
+            )
+        if count <= had:
+            raise InputError(f"{folder}: the search has {had} architectures already; give it more than that")
+        recipe = recipe.with_count(count)
+    if prepare is not None:
+        prepare(recipe, log)
+    return run_search(build(name, recipe), recipe, folder, run, log)
+
+
 def _save(strategy: Strategy, recipe: Recipe, folder: Path) -> None:
-    write_json(folder / STATE, {"recipe": recipe.digest(), "state": strategy.state_dict()})
+    source = str(recipe.source) if recipe.source else None  # relative paths of the digest start there
+    content = {"recipe": recipe.digest(), "source": source, "state": strategy.state_dict()}
+    write_json(folder / STATE, content)
 
 
 def _run_one(proposal: Proposal, recipe: Recipe, folder: Path, run: Run, log: Log) -> Metrics | None:

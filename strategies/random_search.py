@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from autostr_nni.search_spaces.drawing import sample_within
@@ -11,7 +12,7 @@ from autostr_nni.search_spaces.errors import InputError
 from autostr_nni.search_spaces.space import SearchSpace
 from autostr_nni.search_spaces.stride_path import StridePath
 
-from .core import Book, Trial, reasons, succeeded
+from .core import RETRY, Book, Trial, reasons, succeeded
 
 # Draws in a row that only repeat what was drawn before the space is taken to be exhausted.
 _REPEATS = 1000
@@ -67,7 +68,7 @@ class RandomSearch(Book):
     @property
     def planned(self) -> int:
         """Trials of a search without failures."""
-        return sum(not trial.id.endswith("-retry") for trial in self.trials)
+        return sum(not trial.id.endswith(RETRY) for trial in self.trials)
 
     @property
     def best(self) -> dict[str, Any] | None:
@@ -95,3 +96,16 @@ class RandomSearch(Book):
             self._end(
                 None if done else f"none of the {self.planned} nets could be trained ({reasons(trials)})"
             )
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from a state, also from one of a smaller count: the same seed draws the same ones first."""
+        saved = state.get("trials")
+        items = saved if isinstance(saved, list) else []
+        names = [item["id"] for item in items if not item["id"].endswith(RETRY)]
+        fresh = [trial for trial in self._trials if not trial.id.endswith(RETRY)]
+        # A count of more digits makes longer names; those that were given stay.
+        self._trials = [replace(trial, id=id) for id, trial in zip(names, fresh, strict=False)]
+        super().load_state_dict(state)
+        if len(fresh) > len(names):
+            self._trials += fresh[len(names) :]
+            self._finished, self._failure = False, None

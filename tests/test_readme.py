@@ -23,7 +23,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 GUIDES = [ROOT / "README.md", *sorted((ROOT / "examples").glob("*/README.md"))]
 
 # Not run: too long, or in need of what a test has not. Those of autostr are parsed all the same.
-LONG = ("search", "train", "evaluate", "read")
+LONG = ("search", "resume", "train", "evaluate", "read")
 OTHER_PROGRAMS = ("make", "nnictl", "apt-get", "export", "mkdir", "cd")
 
 FENCE = re.compile(

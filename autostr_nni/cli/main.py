@@ -14,12 +14,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from autostr_nni import __version__
-from autostr_nni.cli import data, describe, evaluate, export, read, report, search, space, train
+from autostr_nni.cli import data, describe, evaluate, export, read, report, resume, search, space, train
 from autostr_nni.search_spaces.errors import InputError
 
 # In the order of `autostr --help`. Each has `add_parser(subparsers)`, which sets `run`, a function of the
 # parsed arguments that returns the exit status.
-COMMANDS: tuple[Any, ...] = (search, report, train, evaluate, read, export, space, describe, data)
+COMMANDS: tuple[Any, ...] = (search, resume, report, train, evaluate, read, export, space, describe, data)
 
 INTERRUPTED, BROKEN_PIPE = 130, 141
 

@@ -24,16 +24,8 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         "show progress, and end with a summary. Exit status 0 only if the search reached its result.",
     )
     parser.add_argument("config", type=Path, metavar="CONFIG", help="experiment file (YAML, nnictl's format)")
-    parser.add_argument("--port", type=int, help="port of NNI's page (default: a free one)")
-    parser.add_argument(
-        "--host",
-        default="127.0.0.1",
-        help="address that NNI's page listens on, 0.0.0.0 for all (default: 127.0.0.1, this machine only; "
-        "the page has no password)",
-    )
     parser.add_argument("--in-process", action="store_true", help="without NNI, one trial after another")
-    parser.add_argument("--detach", action="store_true", help="leave the experiment running and return")
-    parser.add_argument("--json", action="store_true", help="print the summary as JSON, progress on stderr")
+    add_page_options(parser)
     parser.add_argument(
         "--out",
         type=Path,
@@ -43,6 +35,19 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     )
     parser.set_defaults(run=run)
     return parser
+
+
+def add_page_options(parser: argparse.ArgumentParser) -> None:
+    """Options of all that runs an experiment."""
+    parser.add_argument("--port", type=int, help="port of NNI's page (default: a free one)")
+    parser.add_argument(
+        "--host",
+        default="127.0.0.1",
+        help="address that NNI's page listens on, 0.0.0.0 for all (default: 127.0.0.1, this machine only; "
+        "the page has no password)",
+    )
+    parser.add_argument("--detach", action="store_true", help="leave the experiment running and return")
+    parser.add_argument("--json", action="store_true", help="print the summary as JSON, progress on stderr")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -56,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
         raise InputError("--in-process has no page and cannot be detached: leave out --port and --detach")
     experiment = load_experiment(args.config)
     if experiment.recipe is not None:
-        _prepare_data(experiment.recipe, log)
+        prepare_data(experiment.recipe, log)
     try:
         result = (
             _in_process(experiment, args, log) if args.in_process else _through_nni(experiment, args, log)
@@ -64,10 +69,10 @@ def run(args: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         print("autostr: stopped; nothing is left running", file=sys.stderr)
         return 130
-    return _tell(result, args)
+    return tell(result, args)
 
 
-def _prepare_data(recipe: Any, log: Any) -> None:
+def prepare_data(recipe: Any, log: Any) -> None:
     """Render the word sets that the recipe asks for, before any trial needs them."""
     from autostr_nni.data.prepare import prepare_data
 
@@ -99,7 +104,8 @@ def _in_process(experiment: ExperimentFile, args: argparse.Namespace, log: Any) 
         return dict(run_search(strategy, experiment.recipe, folder, log=log))
 
 
-def _tell(result: dict[str, Any], args: argparse.Namespace) -> int:
+def tell(result: dict[str, Any], args: argparse.Namespace) -> int:
+    """Print what a search found; the exit status."""
     from autostr_nni.summary import summary_text
 
     failure = result.get("failure")

@@ -16,7 +16,9 @@ from typing import Any
 import psutil
 import requests
 
+from autostr_nni.nni import processes
 from autostr_nni.nni.experiment_file import ExperimentFile
+from autostr_nni.nni.patience import patient_start
 from autostr_nni.nni.rest import LOOPBACK, Manager, exempt_loopback
 from autostr_nni.search_spaces.errors import InputError
 
@@ -124,11 +126,8 @@ class RunningExperiment:
                 family |= self._family()
                 time.sleep(0.1)
         family |= self._family()
-        # NNI kills a trial's first process only, and a manager that hangs kills nothing.
-        for process in family:
-            with contextlib.suppress(psutil.Error):
-                process.kill()
-        psutil.wait_procs(list(family), timeout=5)
+        # NNI kills a trial's first process only, and a manager that hangs, or was killed, kills nothing.
+        processes.end(family | processes.members_of(self.folder))
 
     def _family(self) -> set[psutil.Process]:
         try:
@@ -137,8 +136,13 @@ class RunningExperiment:
             return set()
 
 
-def start_experiment(experiment: ExperimentFile, port: int, host: str, detach: bool) -> RunningExperiment:
-    """Start NNI's manager. Raises InputError if NNI refuses the file, SearchError if it does not start."""
+def start_experiment(
+    experiment: ExperimentFile, port: int, host: str, detach: bool, resumed: str | None = None
+) -> RunningExperiment:
+    """Start NNI's manager, for the experiment with the id ``resumed`` if that goes on.
+
+    Raises InputError if NNI refuses the file, SearchError if it does not start.
+    """
     with _as_environment(manager_environment(host, experiment.concurrency, owned=not detach)):
         from nni.experiment import Experiment, RunMode
         from nni.experiment.config import ExperimentConfig
@@ -152,11 +156,13 @@ def start_experiment(experiment: ExperimentFile, port: int, host: str, detach: b
             raise InputError(
                 f"{experiment.path}: {str(error) or 'NNI refuses this experiment file'}"
             ) from None
-        handle = Experiment(config)
+        handle = Experiment(config, id=resumed)
+        handle._action = "resume" if resumed else "create"
         log = experiment.directory / handle.id / "log"
         try:
             # RunMode.Detach: output goes to files, and stopping is ours: NNI would wait without a limit.
-            handle.start(port, run_mode=RunMode.Detach)
+            with patient_start():
+                handle.start(port, run_mode=RunMode.Detach)
         except (Exception, KeyboardInterrupt) as error:
             _kill(handle._proc)
             if isinstance(error, KeyboardInterrupt):

@@ -1,9 +1,13 @@
-// Loaded into the process of NNI's manager with NODE_OPTIONS="--require THIS". It mends two things of NNI 3.0:
+// Loaded into the process of NNI's manager with NODE_OPTIONS="--require THIS". It mends four things of NNI 3.0:
 //
 // 1. The manager hands parameters to trials in the order in which they ask (microsoft/nni issue 5726). Here a
 //    trial gets its name before it is started and its parameter is kept under that name.
 // 2. The manager listens on every interface and asks for no password. Here it listens on loopback only, unless
 //    AUTOSTR_HOST names another address.
+//
+// 3. When an experiment is resumed, trials get numbers that others have, and a trial that is cut short a second
+//    time before it has started again is forgotten.
+// 4. The tuner has ten seconds to connect, which a busy machine does not keep. Here it has longer, while it lives.
 //
 // It also ends the manager when the process that started it (AUTOSTR_OWNER) is gone.
 'use strict';
@@ -103,8 +107,56 @@ Module._load = function (request, parent, isMain) {
     service.prototype.__autostrParent = parent;
     service.prototype.submitTrialJob = submitTrialJob;
   }
+  const manager = loaded && loaded.NNIManager;
+  if (manager && !manager.prototype.__autostr) mendManager(manager.prototype);
+  const store = loaded && loaded.NNIDataStore;
+  if (store && !store.prototype.__autostr) mendStatus(store.prototype);
   return loaded;
 };
+
+// --- resumed experiments, and busy machines ----------------------------------------------------------------------
+
+function mendManager(manager) {
+  manager.__autostr = true;
+  const run = manager.run;
+  manager.run = function () {
+    this.dispatcher.init = () => connected(this.dispatcher.connect, this.dispatcherPid);
+    return run.call(this);
+  };
+  const recover = manager.addRecoveredTrialJob;
+  manager.addRecoveredTrialJob = function (jobs) {
+    const recovered = recover.call(this, jobs);
+    const numbers = jobs.map((job) => job.sequenceId).filter((number) => number !== undefined);
+    this.experimentProfile.nextSequenceId = Math.max(-1, ...numbers) + 1;
+    return recovered;
+  };
+}
+
+const TUNER_PATIENCE = 90; // seconds
+
+async function connected(connection, pid) {
+  for (let waited = 0; !connection.settled; waited += 0.2) {
+    if (waited > TUNER_PATIENCE) throw new Error(`The tuner did not connect in ${TUNER_PATIENCE} seconds; see dispatcher.log.`);
+    if (pid > 0 && !alive(pid)) throw new Error('The tuner ended before it connected; see dispatcher.log.');
+    await pause(200);
+  }
+}
+
+function alive(pid) {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+}
+
+function mendStatus(store) {
+  store.__autostr = true;
+  const status = store.getJobStatusByLatestEvent;
+  store.getJobStatusByLatestEvent = function (before, event) {
+    return event === 'ADD_RESUMED' ? 'WAITING' : status.call(this, before, event);
+  };
+}
 
 // --- no manager without its owner ------------------------------------------------------------------------------
 

@@ -30,9 +30,21 @@ def search(experiment: ExperimentFile, port: int | None, host: str, detach: bool
     what `summary.summarize` gives. Whatever happens, nothing is left running, except with ``detach``.
     Raises InputError, SearchError, and KeyboardInterrupt on Ctrl-C and SIGTERM.
     """
+    return run(experiment, port, host, detach, log)
+
+
+def run(
+    experiment: ExperimentFile,
+    port: int | None,
+    host: str,
+    detach: bool,
+    log: Log,
+    resumed: str | None = None,
+) -> dict[str, Any]:
+    """The same; ``resumed`` is the id of an experiment that goes on where it was."""
     port = choose_port(port, host)
     with stoppable():
-        running = start_experiment(experiment, port, host, detach)
+        running = start_experiment(experiment, port, host, detach, resumed)
         about = {"experiment": running.id, "page": f"{running.address}/", "folder": str(running.folder)}
         try:
             log(f"page: {about['page']}  experiment: {running.id}")

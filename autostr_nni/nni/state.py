@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 from pathlib import Path
 from typing import Any
+
+logger = logging.getLogger("autostr_nni.tuner")
 
 STATE_FILE = "autostr_state.json"
 RECIPE_FILE = "recipe.json"  # the recipe as it was understood
@@ -29,9 +32,17 @@ def write_state(folder: Path, state: dict[str, Any], name: str = STATE_FILE) -> 
 
 
 def read_state(folder: Path) -> dict[str, Any]:
-    """The state that a tuner left in an experiment's folder; empty if it left none."""
+    """The state that a tuner left in an experiment's folder; empty if it left none, or a damaged one.
+
+    What is lost with it comes back from NNI's database: the results of trials are imported on resuming.
+    """
     try:
         content = json.loads((folder / STATE_FILE).read_text(encoding="utf-8"))
+        whole = isinstance(content, dict) and all("id" in trial for trial in content["state"]["trials"])
     except FileNotFoundError:
         return {}
-    return content if isinstance(content, dict) else {}
+    except (OSError, ValueError, KeyError, TypeError):
+        whole = False
+    if not whole:
+        logger.warning("The state file %s is damaged and is not used.", folder / STATE_FILE)
+    return content if whole else {}

@@ -265,15 +265,20 @@ def metrics_of(value: Any) -> dict[str, Any]:
 
 
 class RecipeTuner(StrategyTuner):
-    """A tuner made from a recipe; ``recipe`` is relative to the tuner's ``codeDirectory``."""
+    """A tuner made from a recipe; ``recipe`` is relative to the tuner's ``codeDirectory``.
+
+    ``count`` is what a resumed random search may draw in all, where that is more than the recipe's.
+    """
 
     strategy_name = ""
 
-    def __init__(self, recipe: str) -> None:
+    def __init__(self, recipe: str, count: int | None = None) -> None:
         from autostr_nni.recipe import load_recipe
         from autostr_nni.strategies import build
 
         loaded = load_recipe(manager_side.find_recipe(recipe))
+        if count is not None and count > loaded.search.random.count:
+            loaded = loaded.with_count(count)
         super().__init__(build(self.strategy_name, loaded))
         if self._folder is not None:  # reports compare what searches were told, whatever becomes of the file
             write_state(self._folder, loaded.model_dump(mode="json"), RECIPE_FILE)
@@ -283,6 +288,9 @@ class TwoStepTuner(RecipeTuner):
     """AutoSTR: stride paths, then the operator search on the best of them, then training of what it found."""
 
     strategy_name = "two-step"
+
+    def __init__(self, recipe: str) -> None:
+        super().__init__(recipe)
 
 
 class RandomTuner(RecipeTuner):

@@ -28,12 +28,21 @@ def load_recipe(path: str | Path) -> Recipe:
 
 
 def recipe_from(
-    content: Any, folder: Path, name: str = "recipe", lines: dict[Location, int] | None = None
+    content: Any,
+    folder: Path,
+    name: str = "recipe",
+    lines: dict[Location, int] | None = None,
+    source: str | None = None,
 ) -> Recipe:
-    """Check a plain mapping as a recipe whose relative paths start at `folder`; `name` stands in errors."""
+    """Check a plain mapping as a recipe whose relative paths start at `folder`; `name` stands in errors.
+
+    `source` is the file that it was read from once.
+    """
     if not isinstance(content, dict):
         raise InputError(f"{name}: must be a mapping of keys to values, not {type(content).__name__}")
     try:
-        return Recipe.model_validate(content, context={"folder": folder})
+        recipe = Recipe.model_validate(content, context={"folder": folder})
     except ValidationError as error:
         raise InputError(describe(error, content, Recipe, name, lines)) from None
+    recipe._source = Path(source) if source else None
+    return recipe

@@ -73,6 +73,11 @@ class Recipe(Section):
             return list(space.typical_paths())
         return [StridePath.parse(text, space.stage_layers) for text in paths]
 
+    def with_count(self, count: int) -> Recipe:
+        """The same recipe for a random search of `count` architectures."""
+        random = self.search.random.model_copy(update={"count": count})
+        return self.model_copy(update={"search": self.search.model_copy(update={"random": random})})
+
     def digest(self) -> str:
         """Hash of everything that can change a search's outcome, the same wherever the recipe's folder lies.
 

@@ -1,0 +1,104 @@
+"""``autostr resume``: go on with a search that was stopped, killed, or ended by its budget."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import difflib
+import sys
+from pathlib import Path
+from typing import Any
+
+from autostr_nni.cli.search import add_page_options, prepare_data, tell
+from autostr_nni.search_spaces.errors import InputError
+
+SHOWN = 8  # ids that an error lists
+
+
+def add_parser(subparsers: Any) -> argparse.ArgumentParser:
+    """Add the subcommand to the command's parser."""
+    parser: argparse.ArgumentParser = subparsers.add_parser(
+        "resume",
+        help="go on with a search",
+        description="Go on with a search from what is on disk: trials that have ended are kept, those that "
+        "were cut short continue. Output and exit status are those of autostr search.",
+    )
+    parser.add_argument("search", metavar="ID_OR_DIR", help="id of an NNI experiment, or a search's folder")
+    parser.add_argument(
+        "--max-trials",
+        type=int,
+        metavar="N",
+        help="more for a search that has used up its trials: N in all; of a random search, N architectures",
+    )
+    parser.add_argument(
+        "--max-duration", metavar="TIME", help="more for one that has used up its time: in all, such as 12h"
+    )
+    add_page_options(parser)
+    parser.set_defaults(run=run)
+    return parser
+
+
+def run(args: argparse.Namespace) -> int:
+    """Exit status 0 for a search that reached its result, 1 for one that did not, 130 after Ctrl-C."""
+
+    def log(line: str) -> None:
+        print(line, file=sys.stderr if args.json else sys.stdout, flush=True)
+
+    if args.max_trials is not None and args.max_trials < 1:
+        raise InputError(f"--max-trials must be at least 1, not {args.max_trials}")
+    folder = find(args.search)
+    try:
+        if (folder / "state.json").is_file():
+            return tell(_in_process(folder, args, log), args)
+        return tell(_through_nni(folder, args, log), args)
+    except KeyboardInterrupt:
+        print("autostr: stopped; nothing is left running", file=sys.stderr)
+        return 130
+
+
+def find(search: str) -> Path:
+    """The folder of a search: of an NNI experiment by its id, or as given. Raises InputError for none."""
+    from autostr_nni.nni.stored import DATABASE, registered
+
+    folder = Path(search).expanduser()
+    if folder.is_dir():
+        folder = folder.resolve()
+        if (folder / DATABASE).is_file() or (folder / "state.json").is_file():
+            return folder
+        inside = sorted({path.parents[1] for path in folder.glob(f"*/{DATABASE}")})
+        inside += sorted(path.parent for path in folder.glob("*/state.json"))
+        names = [path.name for path in inside if not path.is_symlink()]
+        raise InputError(f"{search}: is no search's folder; {_known(names, 'it holds', '')}")
+    known = registered()
+    if search in known:
+        return known[search].resolve()
+    near = difflib.get_close_matches(search, known, n=1)
+    hint = f"; did you mean {near[0]}?" if near else f"; {_known(list(known), 'known experiments:', '')}"
+    raise InputError(f"there is no experiment and no folder {search}{hint}")
+
+
+def _known(names: list[str], before: str, after: str) -> str:
+    if not names:
+        return "there are none on this machine" if before.startswith("known") else "it holds none either"
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return f"{before} {', '.join(names[-SHOWN:])}{more}{after}"
+
+
+def _through_nni(folder: Path, args: argparse.Namespace, log: Any) -> dict[str, Any]:
+    from autostr_nni.nni.resume import resume
+    from autostr_nni.nni.search import SearchError
+
+    try:
+        return resume(folder, args.port, args.host, args.detach, log, args.max_trials, args.max_duration)
+    except SearchError as error:
+        return {"failure": str(error)}
+
+
+def _in_process(folder: Path, args: argparse.Namespace, log: Any) -> dict[str, Any]:
+    from autostr_nni.inprocess import resume_search
+
+    if args.detach or args.port is not None or args.max_duration is not None:
+        raise InputError(f"{folder} is a search without NNI: leave out --port, --detach and --max-duration")
+    # Trials print to stdout, which is the summary's alone with --json.
+    with contextlib.redirect_stdout(sys.stderr if args.json else sys.stdout):
+        return dict(resume_search(folder, args.max_trials, log=log, prepare=prepare_data))

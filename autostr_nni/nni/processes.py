@@ -1,0 +1,60 @@
+"""The processes of an NNI experiment on this machine, also those that have lost their manager."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+import psutil
+
+
+def manager_of(folder: Path) -> psutil.Process | None:
+    """NNI's manager of the experiment in `folder`, if it is alive: it runs the search, or shows its page."""
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            words = process.cmdline()
+            if "--experiment-id" not in words[:-1] or "--experiments-directory" not in words[:-1]:
+                continue
+            id = words[words.index("--experiment-id") + 1]
+            place = Path(words[words.index("--experiments-directory") + 1])
+            if id == folder.name and (place / id).resolve() == folder.resolve():
+                return process
+    return None
+
+
+def port_of(manager: psutil.Process) -> str | None:
+    """The port of a manager's page."""
+    with contextlib.suppress(psutil.Error):
+        words = manager.cmdline()
+        if "--port" in words[:-1]:
+            return str(words[words.index("--port") + 1])
+    return None
+
+
+def members_of(folder: Path) -> set[psutil.Process]:
+    """Trials of the experiment in `folder`, their children and its tuner, told by their environment.
+
+    When a manager is killed outright they go on without it.
+    """
+    place = folder.resolve()
+    found = set()
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if process.pid == os.getpid() or process.status() == psutil.STATUS_ZOMBIE:
+                continue
+            environment = process.environ()
+            for key in ("NNI_OUTPUT_DIR", "NNI_LOG_DIRECTORY"):
+                if environment.get(key) and place in Path(environment[key]).resolve().parents:
+                    found.add(process)
+    return found
+
+
+def end(processes: Iterable[psutil.Process]) -> None:
+    """Kill processes and wait until they are gone."""
+    ended = list(processes)
+    for process in ended:
+        with contextlib.suppress(psutil.Error):
+            process.kill()
+    psutil.wait_procs(ended, timeout=5)

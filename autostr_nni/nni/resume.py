@@ -1,0 +1,190 @@
+"""Going on with an NNI experiment from its folder: what ``autostr resume`` does."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from autostr_nni.nni import processes
+from autostr_nni.nni.experiment_file import ExperimentFile
+from autostr_nni.nni.search import Log, run
+from autostr_nni.nni.state import RECIPE_FILE, read_state
+from autostr_nni.nni.stored import Stored, change, read_stored
+from autostr_nni.search_spaces.errors import InputError
+from autostr_nni.strategies.core import RETRY
+from autostr_nni.summary import read_json
+
+if TYPE_CHECKING:
+    from autostr_nni.recipe import Recipe
+
+
+def resume(
+    folder: Path,
+    port: int | None,
+    host: str,
+    detach: bool,
+    log: Log,
+    max_trials: int | None = None,
+    max_duration: str | None = None,
+) -> dict[str, Any]:
+    """Go on with the experiment in `folder`, to its end; the same as `search.search` otherwise.
+
+    Trials that have ended are kept. Those that were cut short run again under their names.
+
+    Args:
+        max_trials: the trials that the search may have in all; of a random search, the architectures.
+        max_duration: how long the experiment may run in all, as NNI writes it: `12h`.
+
+    Raises InputError where the experiment cannot go on, SearchError, and KeyboardInterrupt.
+    """
+    with _alone(folder):
+        stored = read_stored(folder)
+        if stored.params.get("experimentType", "hpo") != "hpo":
+            raise InputError(
+                f"experiment {folder.name} was run by NNI's NasExperiment, which NNI 3.0 cannot resume; "
+                "run it again, or search with autostr search"
+            )
+        recipe = _recipe(stored)
+        stored = with_budget(stored, recipe, read_state(folder), max_trials, max_duration)
+        left = processes.members_of(folder)
+        if left:  # of a manager that was killed: two processes must not be one trial
+            log(f"ending {len(left)} processes that the experiment has left running")
+            processes.end(left)
+        config = {**stored.params, "experimentWorkingDirectory": str(folder.parent)}
+        experiment = ExperimentFile(folder, config, recipe, stored.strategy_name)
+        done = len(stored.trials) - stored.in_flight
+        log(f"going on in {folder}: {done} trials have ended, {stored.in_flight} were cut short")
+        return run(experiment, port, host, detach, log, resumed=folder.name)
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Hold the experiment: nothing else runs it, shows it or goes on with it."""
+    try:
+        file = (folder / ".resume.lock").open("a", encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be written to ({error.strerror})") from None
+    with file:
+        manager = processes.manager_of(folder)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            locked = True
+        else:
+            locked = False
+        if locked or manager is not None:
+            port = processes.port_of(manager) if manager is not None else None
+            page = f" (page: http://127.0.0.1:{port}/)" if port else ""
+            raise InputError(
+                f"experiment {folder.name} is still running{page}; let it end, or stop it with: "
+                f"nnictl stop {folder.name}"
+            )
+        yield
+
+
+def _recipe(stored: Stored) -> Recipe | None:
+    """The experiment's recipe. Raises InputError if it is not what the trials so far were told."""
+    from autostr_nni.recipe import load_recipe
+    from autostr_nni.recipe.recipe import WITHOUT_WEIGHT
+
+    if stored.recipe_path is None:
+        return None
+    recipe = load_recipe(stored.recipe_path)
+    told = read_json(stored.folder / RECIPE_FILE)
+    now, then = _flat(recipe.model_dump(mode="json", exclude=WITHOUT_WEIGHT)), _flat(told)
+    free = {"search.random.count"}  # a random search may be given more
+    changed = sorted(key for key in now if key in then and now[key] != then[key] and key not in free)
+    if changed:
+        key = changed[0]
+        more = f" (and {len(changed) - 1} more)" if len(changed) > 1 else ""
+        raise InputError(
+            f"{stored.recipe_path}: {key} is {now[key]} and was {then[key]} when the experiment "
+            f"{stored.folder.name} began{more}; put it back, or start a new search"
+        )
+    return recipe
+
+
+def _flat(content: Any, prefix: str = "") -> dict[str, Any]:
+    """Dotted keys of nested mappings and their values."""
+    found: dict[str, Any] = {}
+    for key, value in content.items():
+        inner = _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {}
+        found.update(inner or {f"{prefix}{key}": value})
+    return found
+
+
+def with_budget(
+    stored: Stored,
+    recipe: Recipe | None,
+    state: dict[str, Any],
+    max_trials: int | None,
+    max_duration: str | None,
+) -> Stored:
+    """Give the experiment what was asked for. Raises InputError if it has nothing left to go on with."""
+    params = dict(stored.params)
+    had = len(stored.trials) - stored.in_flight
+    if stored.strategy_name == "random" and recipe is not None and state:
+        params, grown = _with_architectures(stored, params, recipe, state, max_trials)
+    else:
+        grown = max_trials is not None
+        if max_trials is not None:
+            if state.get("finished"):
+                raise InputError(
+                    f"experiment {stored.folder.name} is finished; it has no use for more trials"
+                )
+            if max_trials <= had:
+                raise InputError(
+                    f"--max-trials {max_trials}: experiment {stored.folder.name} has had {had} trials already"
+                )
+            params["maxTrialNumber"] = max_trials
+    if max_duration is not None:
+        params["maxExperimentDuration"] = max_duration
+    if not state.get("finished") or grown:
+        _check_left(stored, params, had)
+    return change(stored, params) if params != stored.params else stored
+
+
+def _with_architectures(
+    stored: Stored, params: dict[str, Any], recipe: Recipe, state: dict[str, Any], max_trials: int | None
+) -> tuple[dict[str, Any], bool]:
+    """Let a random search draw more; whether it does."""
+    trials = state["state"]["trials"]
+    drawn = sum(not trial["id"].endswith(RETRY) for trial in trials)
+    arguments = params["tuner"]["classArgs"]
+    if max_trials is not None and max_trials < drawn:
+        raise InputError(f"--max-trials {max_trials}: the search has {drawn} architectures already")
+    count = max(recipe.search.random.count, arguments.get("count") or 0, max_trials or 0)
+    if count == drawn and max_trials is None:
+        return params, False
+    tuner = {**params["tuner"], "classArgs": {**arguments, "count": count}}
+    # NNI's own limit counts repeated trials too; the tuner knows when the search has ended.
+    params = {key: value for key, value in params.items() if key != "maxTrialNumber"}
+    return {**params, "tuner": tuner}, True
+
+
+def _check_left(stored: Stored, params: dict[str, Any], had: int) -> None:
+    from nni.experiment.config.utils import parse_time
+
+    name, limit, duration = (
+        stored.folder.name,
+        params.get("maxTrialNumber"),
+        params.get("maxExperimentDuration"),
+    )
+    if limit is not None and had >= limit:
+        raise InputError(
+            f"experiment {name} has used up its maxTrialNumber of {limit}; give it more with --max-trials N"
+        )
+    if duration is None:
+        return
+    try:
+        seconds = parse_time(duration)
+    except Exception:  # NNI raises whatever int() and re do
+        raise InputError(f"--max-duration {duration}: write a number and s, m, h or d, such as 12h") from None
+    if stored.seconds >= seconds:
+        raise InputError(
+            f"experiment {name} has used up its maxExperimentDuration of {duration}; give it more with "
+            "--max-duration TIME"
+        )

@@ -1,0 +1,99 @@
+"""NNI experiments on disk: where they are, what they were told, and what their budget was."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from autostr_nni.nni.experiment_file import TUNERS
+from autostr_nni.search_spaces.errors import InputError
+
+DATABASE = Path("db") / "nni.sqlite"
+HOME = Path("nni-experiments")  # in the home folder: NNI's default place, and its list of experiments
+REGISTRY = ".experiment"
+
+
+def registered() -> dict[str, Path]:
+    """Folders of the experiments known on this machine by id: NNI's list, and its default place."""
+    home = Path.home() / HOME
+    known = {path.parents[1].name: path.parents[1] for path in home.glob(f"*/{DATABASE}")}
+    known = {id: folder for id, folder in known.items() if not folder.is_symlink()}  # not "_latest"
+    try:
+        listed = json.loads((home / REGISTRY).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        listed = {}
+    for id, about in listed.items() if isinstance(listed, dict) else ():
+        if isinstance(about, dict) and about.get("logDir"):
+            known[id] = Path(about["logDir"]) / id
+    return {id: folder for id, folder in known.items() if (folder / DATABASE).is_file()}
+
+
+@dataclass(frozen=True)
+class Stored:
+    """An experiment as NNI's database has it. `seconds`: how long it ran; `trials`: status by trial id."""
+
+    folder: Path
+    params: dict[str, Any]  # the experiment file's keys
+    seconds: int
+    trials: dict[str, str]
+
+    @property
+    def strategy_name(self) -> str | None:
+        """`two-step` or `random`; None with a tuner of the user's own."""
+        return TUNERS.get((self.params.get("tuner") or {}).get("className", ""))
+
+    @property
+    def recipe_path(self) -> Path | None:
+        """The recipe's file, where a tuner of ours ran."""
+        tuner = self.params.get("tuner") or {}
+        named = (tuner.get("classArgs") or {}).get("recipe")
+        if self.strategy_name is None or not named:
+            return None
+        return Path(tuner.get("codeDirectory") or ".") / Path(named).expanduser()
+
+    @property
+    def in_flight(self) -> int:
+        """Trials that were cut short, which NNI runs again."""
+        return sum(status in ("WAITING", "RUNNING", "ADD_RESUMED") for status in self.trials.values())
+
+
+def read_stored(folder: Path) -> Stored:
+    """Read an experiment's database. Raises InputError where it cannot be read or holds no experiment."""
+    with _database(folder, "ro") as base:
+        profile = base.execute(
+            "SELECT params, execDuration FROM ExperimentProfile WHERE id = ? ORDER BY revision DESC LIMIT 1",
+            [folder.name],
+        ).fetchone()
+        events = base.execute("SELECT trialJobId, event FROM TrialJobEvent ORDER BY rowid").fetchall()
+    if profile is None:
+        raise InputError(f"{folder}: NNI's database there has no experiment {folder.name}")
+    trials = {id: event for id, event in events if id}
+    return Stored(folder, json.loads(profile[0]), int(profile[1] or 0), trials)
+
+
+def change(stored: Stored, params: dict[str, Any]) -> Stored:
+    """Replace the experiment's parameters in the database, which the manager starts again with."""
+    with _database(stored.folder, "rw") as base, base:
+        base.execute(
+            "UPDATE ExperimentProfile SET params = ?, endTime = NULL WHERE id = ? AND revision = "
+            "(SELECT max(revision) FROM ExperimentProfile WHERE id = ?)",
+            [json.dumps(params), stored.folder.name, stored.folder.name],
+        )
+    return Stored(stored.folder, params, stored.seconds, stored.trials)
+
+
+@contextlib.contextmanager
+def _database(folder: Path, mode: str) -> Iterator[sqlite3.Connection]:
+    path = folder / DATABASE
+    try:
+        with contextlib.closing(
+            sqlite3.connect(f"{path.resolve().as_uri()}?mode={mode}", uri=True, timeout=5)
+        ) as base:
+            yield base
+    except sqlite3.Error as error:
+        raise InputError(f"{path}: NNI's database cannot be used ({error})") from None
