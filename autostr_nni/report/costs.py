@@ -46,7 +46,8 @@ def _of_unit(searches: Sequence[Mapping[str, Any]], unit: str, draws: int, seed:
 def observed_curve(search: Mapping[str, Any], unit: str) -> dict[str, Any]:
     """Cost and best accuracy so far as it happened, trial after trial; ``steps`` are where a step ends."""
     nets = {net["trial"]: net for net in search["nets"]}
-    curves, steps = [], []
+    curves: list[Curve] = []
+    steps: list[dict[str, Any]] = []
     spent = 0.0
     for trial in search["trials"]:
         curve = curve_of(nets[trial["trial"]], unit) if trial["trial"] in nets else Curve((), (), trial[unit])

@@ -177,7 +177,7 @@ def draw_entropy(search: Mapping[str, Any]) -> Figure:
 
 def operation_names(layers: Sequence[Mapping[str, float]]) -> list[str]:
     """All operations, in the space's order, which the layer with most candidates tells."""
-    names: list[str] = list(max(layers, key=lambda layer: len(layer)))
+    names = max((list(layer) for layer in layers), key=len)
     names += [name for layer in layers for name in layer if name not in names]
     return list(dict.fromkeys(names))
 

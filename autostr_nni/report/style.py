@@ -19,7 +19,7 @@ SERIES = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, INK)
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 WIDTH = 4.7  # inches: at 96 dots per inch no wider than a narrow page shows without shrinking much
 
-_RC: dict[str, Any] = {
+_RC: Any = {
     "font.family": ["DejaVu Sans"],
     "font.size": 9.5,
     "axes.titlesize": 10.5,
@@ -63,9 +63,11 @@ def rendered(figure: Figure) -> tuple[bytes, bytes]:
     """The figure as SVG and as PNG, the same bytes for the same data; laid out once, drawn once for each."""
     png, svg = io.BytesIO(), io.BytesIO()
     figure.set_dpi(160)
-    FigureCanvasAgg(figure).print_png(png, metadata={"Software": "autostr"})
+    canvas: Any = FigureCanvasAgg(figure)
+    canvas.print_png(png, metadata={"Software": "autostr"})
     figure.set_layout_engine("none")
-    FigureCanvasSVG(figure).print_svg(svg, metadata={"Date": None, "Creator": "autostr"})
+    canvas = FigureCanvasSVG(figure)
+    canvas.print_svg(svg, metadata={"Date": None, "Creator": "autostr"})
     return svg.getvalue(), png.getvalue()
 
 
