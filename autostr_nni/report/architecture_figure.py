@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
+from matplotlib.patches import FancyBboxPatch
 
 from autostr_nni.report.style import INK, MUTED, VERMILION, new_figure
 from autostr_nni.search_spaces.architecture import Architecture
@@ -43,6 +43,15 @@ def draw_architecture(architecture: Architecture, space: SearchSpace, title: str
     for x, text, side in ((_SIZE, "C × H × W", "right"), (_MACS, "M MACs", "right")):
         axes.text(x, -0.75, text, color=MUTED, fontsize=7.5, ha=side, va="center")
     _end(axes, 0, "image", costs[0].in_shape)
+    joints = [row + 0.5 for row in range(rows - 1)]
+    centre = sum(_BLOCK) / 2
+    axes.vlines(
+        [centre] * len(joints),
+        [y - 0.17 for y in joints],
+        [y + 0.17 for y in joints],
+        color=MUTED,
+        linewidth=1,
+    )
     strides: list[Stride] = [KEEP, *architecture.path.strides]
     for row, (block, stride) in enumerate(zip(costs, strides, strict=True), 1):
         _block(axes, row, block, stride)
@@ -68,11 +77,6 @@ def _block(axes: Axes, row: int, block: BlockCost, stride: Stride) -> None:
     """One operation: its box, the arrow into it, its stride, the size of what it gives, its MACs."""
     left, right = _BLOCK
     centre = (left + right) / 2
-    axes.add_patch(
-        FancyArrowPatch(
-            (centre, row - 0.63), (centre, row - 0.33), arrowstyle="-", color=MUTED, linewidth=1.0, zorder=1
-        )
-    )
     skip = block.operation == "skip"
     axes.add_patch(
         FancyBboxPatch(

@@ -98,7 +98,17 @@ def draw_size(
         zorder=2,
     )
     for x, y, net in on_front:
-        axes.annotate(net["label"], (x, y), xytext=(6, 5), textcoords="offset points", fontsize=8, color=INK)
+        behind = {"boxstyle": "square,pad=0.1", "facecolor": "white", "alpha": 0.75, "linewidth": 0}
+        axes.annotate(
+            net["label"],
+            (x, y),
+            xytext=(6, 5),
+            textcoords="offset points",
+            fontsize=8,
+            color=INK,
+            bbox=behind,
+            zorder=4,
+        )
     axes.set_xlabel(SIZES[cost])
     axes.xaxis.set_major_formatter(FuncFormatter(large))
     axes.xaxis.set_major_locator(MaxNLocator(6))

@@ -9,7 +9,7 @@ from typing import Any
 import jinja2
 
 from autostr_nni.report.pictures import SECTIONS, Picture
-from autostr_nni.report.style import MARKERS, colour
+from autostr_nni.report.style import MARKERS, colour, count
 
 _SIGNS = dict(zip(MARKERS, "●■▲◆▼✚✖", strict=True))
 
@@ -80,11 +80,6 @@ def figure(number: float | None, digits: int = 4) -> str:
         return "–"
     text = f"{number:.{digits}g}"
     return f"{number:.0f}" if "e" in text else text
-
-
-def count(number: float | None) -> str:
-    """``98 984``, with narrow spaces that do not break."""
-    return "–" if number is None else f"{number:,.0f}".replace(",", "\u202f")
 
 
 def duration(seconds: float | None) -> str:

@@ -20,7 +20,7 @@ from autostr_nni.report.search_figures import (
     draw_probabilities,
     draw_probabilities_over_time,
 )
-from autostr_nni.report.style import rendered, styled
+from autostr_nni.report.style import count, rendered, styled
 
 SECTIONS = ("size", "cost", "architectures", "others", "paths", "operators")
 MOST_NETS = 20  # drawings of one search's nets; a report is to be looked at
@@ -207,7 +207,7 @@ def _cost_caption(cost: dict[str, Any], unit: str, members: list[dict[str, Any]]
     labels = {search["key"]: search["label"] for search in members}
     for row in cost["equal_cost"]:
         text += (
-            f" At {row['at']:,.0f} {unit}, {labels[row['search']]} has {100 * row['accuracy']:.1f} %, "
+            f" At {count(row['at'])} {unit}, {labels[row['search']]} has {100 * row['accuracy']:.1f} %, "
             f"{labels[row['random']]} {100 * row['random_median']:.1f} % "
             f"({100 * row['random_low']:.1f} to {100 * row['random_high']:.1f}); "
             f"AutoSTR is ahead in {100 * row['wins']:.0f} % of the orders."

@@ -62,9 +62,9 @@ def new_figure(height: float, width: float = WIDTH) -> Figure:
 def rendered(figure: Figure) -> tuple[bytes, bytes]:
     """The figure as SVG and as PNG, the same bytes for the same data; laid out once, drawn once for each."""
     png, svg = io.BytesIO(), io.BytesIO()
-    figure.set_dpi(160)
+    figure.set_dpi(144)
     canvas: Any = FigureCanvasAgg(figure)
-    canvas.print_png(png, metadata={"Software": "autostr"})
+    canvas.print_png(png, metadata={"Software": "autostr"}, pil_kwargs={"compress_level": 4})
     figure.set_layout_engine("none")
     canvas = FigureCanvasSVG(figure)
     canvas.print_svg(svg, metadata={"Date": None, "Creator": "autostr"})
@@ -79,3 +79,8 @@ def colour(place: int) -> str:
 def marker(place: int) -> str:
     """The marker of the search at a place."""
     return MARKERS[place % len(MARKERS)]
+
+
+def count(number: float | None) -> str:
+    """``98 984``, with narrow spaces that do not break."""
+    return "–" if number is None else f"{number:,.0f}".replace(",", "\u202f")

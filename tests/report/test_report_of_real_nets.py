@@ -25,8 +25,8 @@ def test_the_accuracy_is_the_one_of_evaluate(
     assert main(["report", str(run), "--out", str(tmp_path / "report"), "--json"]) == 0
     (search,) = json.loads(capsys.readouterr().out)["searches"]
     told = search["best"]["tests"]["numbers"]
-    rows = scores["sets"] if "sets" in scores else scores
-    (row,) = [row for name, row in rows.items() if name == "test"]
+    row = scores["sets"]["test"]
     assert (told["accuracy"], told["words"]) == (row["word_accuracy"], row["words"])
+    assert [told["low"], told["high"]] == scores["intervals_95"]["test"]
     assert told["one_minus_ned"] == pytest.approx(row["one_minus_ned"])
     assert search["best"]["words"] == 24 and search["recipe_source"] == str(run / "recipe.json")
