@@ -1,0 +1,70 @@
+"""TensorBoard logs: only where asked, by epoch, and where NNI's button looks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from autostr_nni.search_spaces.errors import InputError
+from autostr_nni.training import tensorboard
+from autostr_nni.training.records import read_metrics
+from autostr_nni.training.trial import run_proposal
+
+
+def scalars(folder: Path) -> dict[str, list[tuple[int, float]]]:
+    """What TensorBoard would draw."""
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events: dict[str, list[tuple[int, float]]] = {}
+    for file in sorted(folder.iterdir()):
+        found = EventAccumulator(str(file)).Reload()
+        for tag in found.Tags()["scalars"]:
+            events.setdefault(tag, []).extend((event.step, event.value) for event in found.Scalars(tag))
+    return events
+
+
+def silent(metrics: dict[str, Any], final: bool) -> None:
+    """A report that goes nowhere."""
+
+
+def test_every_epoch_is_logged(make_recipe, steps, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("tensorboard")
+    root = tmp_path / "experiment"
+    folder = root / "environments" / "local-env" / "trials" / "AbCdE"
+    monkeypatch.setenv("NNI_OUTPUT_DIR", str(folder))
+    # The button was pressed before the trial had begun.
+    place = root / "trials" / "AbCdE" / "output" / "tensorboard"
+    place.mkdir(parents=True)
+    recipe = make_recipe({"training.tensorboard": True, "search.path.epochs": 2})
+    run_proposal(steps["path"], recipe, folder, silent)
+    lines = read_metrics(folder)
+    found = scalars(place)
+    assert place.is_symlink() and place.resolve() == (folder / "tensorboard").resolve()
+    for tag, key in (("validation/loss", "loss"), ("validation/word_accuracy", "default")):
+        assert [step for step, _ in found[tag]] == [line["images_seen"] for line in lines] == [20, 40]
+        assert [value for _, value in found[tag]] == pytest.approx([line[key] for line in lines], rel=1e-5)
+    run_proposal(steps["path"], recipe, folder, silent)  # finished: nothing is added
+    assert scalars(place) == found
+
+
+def test_only_where_asked(make_recipe, tmp_path: Path) -> None:
+    assert tensorboard.logged(silent, make_recipe(), tmp_path) is silent
+    assert list(tmp_path.iterdir()) == []
+    assert make_recipe().digest() == make_recipe({"training.tensorboard": True}).digest()
+
+
+def test_without_tensorboard(make_recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tensorboard, "find_spec", lambda name: None)
+    with pytest.raises(
+        InputError, match=r"training.tensorboard: .*`pip install 'autostr_nni\[tensorboard\]'"
+    ):
+        tensorboard.logged(silent, make_recipe({"training.tensorboard": True}), tmp_path)
+
+
+def test_outside_nni_there_is_no_link(make_recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("tensorboard")
+    monkeypatch.delenv("NNI_OUTPUT_DIR", raising=False)
+    tensorboard.logged(silent, make_recipe({"training.tensorboard": True}), tmp_path / "a" / "b" / "c" / "d")
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
