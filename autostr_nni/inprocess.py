@@ -185,7 +185,7 @@ def resume_search(
         recorded = json.loads((folder / RECIPE).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise InputError(f"{folder / RECIPE}: the recipe of the search cannot be read ({error})") from None
-    recipe = recipe_from(recorded, folder, str(folder / RECIPE), source=content["source"])
+    recipe = recipe_from(recorded, folder, str(folder / RECIPE), source=_source(content, folder))
     if count is not None:
         had = len([trial for trial in content["state"]["trials"] if not trial["id"].endswith(RETRY)])
         if name != "random":
@@ -200,8 +200,15 @@ def resume_search(
     return run_search(build(name, recipe), recipe, folder, run, log)
 
 
+def _source(content: Mapping[str, Any], folder: Path) -> Path | None:
+    named = content["source"]
+    return (folder / named).resolve() if isinstance(named, str) else None
+
+
 def _save(strategy: Strategy, recipe: Recipe, folder: Path) -> None:
-    source = str(recipe.source) if recipe.source else None  # relative paths of the digest start there
+    source = (
+        os.path.relpath(recipe.source, folder) if recipe.source else None
+    )  # the digest's paths start there
     content = {"recipe": recipe.digest(), "source": source, "state": strategy.state_dict()}
     write_json(folder / STATE, content)
 

@@ -50,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("autostr: the trial was cancelled", file=sys.stderr)
         return 130
     finally:
-        _end_children()
+        end_children()
     return 0
 
 
@@ -58,10 +58,14 @@ def run(recipe_path: Path) -> dict[str, Any]:
     """The trial itself; returns its final metrics."""
     from autostr_nni.nni.parameters import own_parameter
     from autostr_nni.recipe import load_recipe
+
+    return run_parameters(load_recipe(recipe_path), own_parameter())
+
+
+def run_parameters(recipe: Recipe, parameters: dict[str, Any]) -> dict[str, Any]:
+    """Run a step of the search in this trial's folder and report to NNI; returns the final metrics."""
     from autostr_nni.summary import PARAMETERS
 
-    recipe = load_recipe(recipe_path)
-    parameters = own_parameter()
     prepare_once(recipe)
     folder = Path(os.environ["NNI_OUTPUT_DIR"])
     folder.mkdir(parents=True, exist_ok=True)
@@ -139,7 +143,7 @@ def _cancelled(number: int, frame: Any) -> None:
     raise KeyboardInterrupt
 
 
-def _end_children() -> None:
+def end_children() -> None:
     """NNI kills a trial's own process only: take loaders' workers along."""
     import psutil
 

@@ -38,6 +38,11 @@ def architecture_of(sample: Sample, space: SearchSpace | None = None) -> Archite
     return Architecture.from_parameters(sample, space or SearchSpace())
 
 
+def default_backbone(path: StridePath, space: SearchSpace, operation: str) -> Backbone:
+    """The backbone of step 1: one operation everywhere, which need not be one that is searched."""
+    return Backbone(space.default_architecture(path, operation), space)
+
+
 class StridePathChoice(MutableSymbol):  # type: ignore[misc]
     """The stride-path constraint mutator: one variable whose values are the feasible stride paths.
 

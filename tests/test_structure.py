@@ -29,6 +29,7 @@ MAY_IMPORT = {
     "training": {"search_spaces", "recipe", "strategies", "data", "models"},
     "inprocess": {"search_spaces", "recipe", "strategies", "training", "summary"},
     "nni": {"search_spaces", "recipe", "strategies", "summary"},
+    "evaluator": {"recipe", "trial"},
     "trial": {"search_spaces", "recipe", "data", "training", "nni", "summary"},
 }
 # Adapters to NNI's model spaces stand on the networks.

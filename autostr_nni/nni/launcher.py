@@ -74,7 +74,8 @@ def manager_environment(host: str, concurrency: int, owned: bool) -> dict[str, s
 
 
 @contextlib.contextmanager
-def _as_environment(environment: dict[str, str]) -> Iterator[None]:
+def as_environment(environment: dict[str, str]) -> Iterator[None]:
+    """Within, this process has another environment, which those that it starts inherit."""
     before = dict(os.environ)
     os.environ.update(environment)
     try:
@@ -143,7 +144,7 @@ def start_experiment(
 
     Raises InputError if NNI refuses the file, SearchError if it does not start.
     """
-    with _as_environment(manager_environment(host, experiment.concurrency, owned=not detach)):
+    with as_environment(manager_environment(host, experiment.concurrency, owned=not detach)):
         from nni.experiment import Experiment, RunMode
         from nni.experiment.config import ExperimentConfig
         from nni.runtime.log import silence_stdout

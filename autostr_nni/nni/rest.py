@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import MutableMapping
 from typing import Any
 
 import requests
@@ -11,7 +12,7 @@ LOOPBACK = "127.0.0.1"
 FINAL_STATUSES = frozenset({"SUCCEEDED", "FAILED", "USER_CANCELED", "SYS_CANCELED", "EARLY_STOPPED"})
 
 
-def exempt_loopback(environment: dict[str, str]) -> None:
+def exempt_loopback(environment: MutableMapping[str, str]) -> None:
     """Keep proxies away from loopback: NNI's own parts speak to ``localhost`` through any proxy."""
     for key in ("no_proxy", "NO_PROXY"):
         hosts = [host for host in environment.get(key, "").split(",") if host]

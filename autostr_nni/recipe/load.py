@@ -32,7 +32,7 @@ def recipe_from(
     folder: Path,
     name: str = "recipe",
     lines: dict[Location, int] | None = None,
-    source: str | None = None,
+    source: Path | None = None,
 ) -> Recipe:
     """Check a plain mapping as a recipe whose relative paths start at `folder`; `name` stands in errors.
 
@@ -44,5 +44,5 @@ def recipe_from(
         recipe = Recipe.model_validate(content, context={"folder": folder})
     except ValidationError as error:
         raise InputError(describe(error, content, Recipe, name, lines)) from None
-    recipe._source = Path(source) if source else None
+    recipe._source = source
     return recipe

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import signal
 import sqlite3
 import subprocess
@@ -13,8 +12,6 @@ import time
 from contextlib import closing
 from pathlib import Path
 from typing import Any
-
-import pytest
 
 TRIALS = 6
 
@@ -27,7 +24,8 @@ from autostr_nni.nni.parameters import own_parameter
 mine = own_parameter()
 def note(event):
     with open("runs.txt", "a") as file:
-        file.write(json.dumps([event, os.environ["NNI_TRIAL_JOB_ID"], mine["stride_path"], mine["step"]]) + "\\n")
+        trial = [event, os.environ["NNI_TRIAL_JOB_ID"], mine["stride_path"], mine["step"]]
+        file.write(json.dumps(trial) + "\\n")
 note("start")
 nni.report_intermediate_result(dict(default=0.0, loss=100.0))
 while os.path.exists("hold") and mine["stride_path"] not in ("P00", "P01"):
