@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import subprocess
 import sys
-import time
 from typing import Any
 
 import pytest
@@ -38,22 +37,14 @@ def test_light_storey_leaves_heavy_modules_alone(code: str) -> None:
     assert heavy_after(code) == set()
 
 
-def test_help_is_light_and_quick() -> None:
+def test_help_is_light_and_names_every_command() -> None:
     code = "from autostr_nni.cli.main import main\ntry: main(['--help'])\nexcept SystemExit: pass"
     assert heavy_after(code) == set()
-    times = []
-    for _ in range(3):
-        start = time.perf_counter()
-        done = subprocess.run(
-            [sys.executable, "-m", "autostr_nni.cli.main", "--help"],
-            check=True,
-            capture_output=True,
-            text=True,
-        )
-        times.append(time.perf_counter() - start)
-    assert min(times) < 1.0  # 0.1 s on an idle machine
-    for command in ("search", "train", "evaluate", "read", "space", "describe", "data"):
-        assert command in done.stdout
+    done = subprocess.run(
+        [sys.executable, "-m", "autostr_nni.cli.main", "--help"], check=True, capture_output=True, text=True
+    )
+    for command in frame.COMMANDS:
+        assert command.__name__.rpartition(".")[2] in done.stdout
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
