@@ -159,16 +159,11 @@ def test_impossible_space_is_refused_even_without_a_file(tmp_path: Path) -> None
         recipe_from({"data": {"train": ["a"], "validation": ["b"]}, "model": {"image": [48, 100]}}, tmp_path)
 
 
-def test_loads_fast_and_without_torch(tmp_path: Path) -> None:
+def test_loads_without_torch(tmp_path: Path) -> None:
     path = write(tmp_path, SMALLEST)
     code = (
-        "import sys, time; start = time.perf_counter()\n"
+        "import sys\n"
         "from autostr_nni.recipe import load_recipe; load_recipe(sys.argv[1])\n"
-        "assert not {'torch', 'nni', 'lightning', 'numpy'} & set(sys.modules)\n"
-        "print(time.perf_counter() - start)"
+        "assert not {'torch', 'nni', 'lightning', 'numpy'} & set(sys.modules)"
     )
-    runs = [
-        float(subprocess.run([sys.executable, "-c", code, path], check=True, capture_output=True).stdout)
-        for _ in range(3)
-    ]
-    assert min(runs) < 1.0  # 0.15 s on two idle cores
+    subprocess.run([sys.executable, "-c", code, path], check=True)
