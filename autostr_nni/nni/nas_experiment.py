@@ -3,7 +3,7 @@
     from autostr_nni.evaluator import RecipeEvaluator
     from autostr_nni.nni.nas_experiment import NasExperiment
     from autostr_nni.nni.strategy import TwoStepStrategy
-    from autostr_nni.search_spaces.nni_space import AutoSTRSpace
+    from autostr_nni.search_spaces.nni_space import AutoSTRSpace, OperationChoice
 
     strategy = TwoStepStrategy("recipe.yml")
     space = AutoSTRSpace(strategy.recipe.space(), typical=True)
@@ -35,7 +35,7 @@ from autostr_nni.nni.nas_space import ReadableModelSpace
 from autostr_nni.nni.patience import patient_start
 from autostr_nni.nni.rest import LOOPBACK, exempt_loopback
 from autostr_nni.search_spaces.errors import InputError
-from autostr_nni.search_spaces.nni_space import AutoSTRSpace
+from autostr_nni.search_spaces.nni_space import AutoSTRSpace, OperationChoice
 
 
 class NasExperiment(NniExperiment):  # type: ignore[misc]
@@ -93,5 +93,6 @@ class NasExperiment(NniExperiment):  # type: ignore[misc]
             texts = [space.path.text(path) for path in space.path.typical]
             choices["stride_path"] = {"_type": "choice", "_value": texts}
         for block in space.blocks:
+            assert isinstance(block, OperationChoice)
             choices[block.label] = {"_type": "choice", "_value": list(block.names)}
         self.update_search_space(choices)

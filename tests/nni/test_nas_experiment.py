@@ -30,6 +30,9 @@ import json, os, pathlib
 import nni, torch
 from autostr_nni.strategies.supernet import Supernet
 
+def cost(path):
+    return int(path.replace("A", "1").replace("B", "0"), 2)
+
 def evaluate(model):
     parameters = sum(p.numel() for p in model.parameters())
     sample = dict(nni.get_current_parameter().sample)
@@ -38,10 +41,10 @@ def evaluate(model):
     folder = pathlib.Path(os.environ["NNI_OUTPUT_DIR"])
     (folder / "ran.json").write_text(json.dumps(ran))
     if isinstance(model, Supernet):
-        found = "BBBAA:k3e1,k5e3,skip,k3e1,k3e1,k3e1"
+        found = sample["stride_path"] + ":k3e1,k5e3,skip,k3e1,k3e1,k3e1"
         nni.report_final_result({"default": -1.0, "loss": 1.0, "architecture": found})
     else:
-        nni.report_final_result(-float(parameters))
+        nni.report_final_result(-float(parameters + cost(sample["stride_path"])))
 """
 
 SEARCH = """
@@ -59,7 +62,7 @@ if sys.argv[1] == "random":
     strategy = Random(seed=3)
 experiment = NasExperiment(space, FunctionalEvaluator(evaluate), strategy)
 experiment.config.trial_concurrency = 3
-experiment.config.max_trial_number = 5
+experiment.config.max_trial_number = 4 if sys.argv[1] == "random" else 5
 experiment.config.experiment_working_directory = "nni-experiments"
 experiment.run()
 from autostr_nni.nni.rest import Manager
@@ -70,6 +73,11 @@ best = experiment.export_top_models(formatter="instance")[0]
 experiment.stop()
 print(json.dumps([experiment.id, rows, declared, top, sum(p.numel() for p in best.parameters())]))
 """
+
+
+def loss(sample: dict[str, Any]) -> int:
+    """What the evaluation reports, but for the sign."""
+    return weights(sample) + int(sample["stride_path"].replace("A", "1").replace("B", "0"), 2)
 
 
 def weights(sample: dict[str, Any]) -> int:
@@ -101,7 +109,9 @@ def test_rows_are_what_ran(project: Any, strategy: str) -> None:
     assert project.processes() == []
     id, rows, declared, top, exported = json.loads(output.strip().splitlines()[-1])
 
-    assert len(rows) == 5 and {row["status"] for row in rows} == {"SUCCEEDED"}
+    assert len(rows) == (4 if strategy == "random" else 5) and {row["status"] for row in rows} == {
+        "SUCCEEDED"
+    }
     ran = project.ran(id)
     samples = []
     for row in rows:
@@ -113,7 +123,7 @@ def test_rows_are_what_ran(project: Any, strategy: str) -> None:
         assert row["finalMetricData"][0]["parameterId"] == str(record["parameter_id"])
         if sample.get("step") != "operators":
             assert mine["parameters"] == weights(sample)
-            assert float(json.loads(json.loads(row["finalMetricData"][0]["data"]))) == -mine["parameters"]
+            assert float(json.loads(json.loads(row["finalMetricData"][0]["data"]))) == -loss(sample)
         assert mine["model"] == ("Supernet" if sample.get("step") == "operators" else "Backbone")
     assert all(isinstance(value, str) for sample in samples for value in sample.values())
     assert {"stride_path", *(f"op_{layer:02d}" for layer in range(1, 7))} == declared.keys()
@@ -121,9 +131,9 @@ def test_rows_are_what_ran(project: Any, strategy: str) -> None:
     assert len(top) == 2 and all(sample in samples for sample in top)
     assert exported == weights(top[0])
     if strategy == "random":
-        assert weights(top[0]) <= weights(top[1]) <= min(weights(s) for s in samples if s not in top)
+        assert loss(top[0]) <= loss(top[1]) <= min(loss(s) for s in samples if s not in top)
         return
     assert [sample["step"] for sample in samples] == ["path"] * 3 + ["operators", "train"]
-    assert [sample["stride_path"] for sample in samples[:3]] == PATHS
-    best = min(samples[:3], key=weights)
+    assert [sample["stride_path"] for sample in samples[:3]] == PATHS and samples[3]["stride_path"] == "BBBAA"
+    best = min(samples[:3], key=loss)
     assert top[0] == samples[4] and top[1] == best and samples[3]["stride_path"] == best["stride_path"]
