@@ -153,7 +153,7 @@ def test_own_search_is_complete(tmp_path: Path) -> None:
 
 def test_python_blocks_run(capsys: pytest.CaptureFixture[str]) -> None:
     long = blocks(README, "python", "only imported")
-    assert len(long) == 1
+    assert len(long) == 2
     for code in long:
         tree = ast.parse(code)
         tree.body = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
