@@ -130,3 +130,16 @@ def check_runs(notes: list[list[str]], result: dict[str, Any]) -> None:
         trial: path for trial, path, _ in ends
     }
     assert len({(path, step) for _, path, step in ends}) == TRIALS + 1
+
+
+def test_what_cannot_go_on(project: Any, tmp_path: Path) -> None:
+    """Unknown searches, and folders that hold none: what is known is said."""
+    known = project.experiments / "abcd1234" / "db"
+    known.mkdir(parents=True)
+    (known / "nni.sqlite").touch()
+    assert "no experiment and no folder abcd1235; did you mean abcd1234?" in refused(project, "abcd1235")
+    assert "zzz; known experiments: abcd1234" in refused(project, "zzz")
+    assert "is no search's folder; it holds abcd1234" in refused(project, str(project.experiments))
+    (tmp_path / "empty").mkdir()
+    assert "it holds none" in refused(project, str(tmp_path / "empty"))
+    assert "NNI's database cannot be used (no such table: ExperimentProfile)" in refused(project, "abcd1234")
