@@ -160,6 +160,7 @@ def test_the_command_in_process(
 
     run_search(build("random", recipe), recipe, tmp_path / "run", trial, lambda line: None)
     monkeypatch.setattr("autostr_nni.training.trial.run_proposal", trial)
+    monkeypatch.setattr("autostr_nni.data.prepare.prepare_data", lambda recipe, log: None)
     assert main(["resume", str(tmp_path / "run"), "--max-trials", "4", "--json"]) == 0
     captured = capsys.readouterr()
     result = json.loads(captured.out[captured.out.index("{") :])
