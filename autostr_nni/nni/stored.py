@@ -18,8 +18,11 @@ HOME = Path("nni-experiments")  # in the home folder: NNI's default place, and i
 REGISTRY = ".experiment"
 
 
-def registered() -> dict[str, Path]:
-    """Folders of the experiments known on this machine by id: NNI's list, and its default place."""
+def registered(gone: bool = False) -> dict[str, Path]:
+    """Folders of the experiments known on this machine by id: NNI's list, and its default place.
+
+    With ``gone`` also those that NNI lists although their files are no longer there.
+    """
     home = Path.home() / HOME
     known = {path.parents[1].name: path.parents[1] for path in home.glob(f"*/{DATABASE}")}
     known = {id: folder for id, folder in known.items() if not folder.is_symlink()}  # not "_latest"
@@ -30,7 +33,7 @@ def registered() -> dict[str, Path]:
     for id, about in listed.items() if isinstance(listed, dict) else ():
         if isinstance(about, dict) and about.get("logDir"):
             known[id] = Path(about["logDir"]) / id
-    return {id: folder for id, folder in known.items() if (folder / DATABASE).is_file()}
+    return {id: folder for id, folder in known.items() if gone or (folder / DATABASE).is_file()}
 
 
 @dataclass(frozen=True)

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import difflib
-import json
 from pathlib import Path
 
 from autostr_nni.nni.state import STATE_FILE
+from autostr_nni.nni.stored import registered
 from autostr_nni.report.history import SearchHistory, read_in_process, read_training
 from autostr_nni.report.nni_history import DATABASE, read_experiment
 from autostr_nni.search_spaces.errors import InputError
 from autostr_nni.training.records import ARCHITECTURE, METRICS, RESULT
-
-EXPERIMENTS = Path("nni-experiments")  # in the home folder: NNI's own place, and its list of experiments
-REGISTRY = ".experiment"
 
 
 def read(search: str) -> SearchHistory:
@@ -23,7 +20,7 @@ def read(search: str) -> SearchHistory:
         return read_folder(folder.resolve())
     if folder.exists():
         raise InputError(f"{search}: is a file; give the folder of a search, or an NNI experiment's id")
-    known = registered()
+    known = registered(gone=True)
     if search in known:
         if not known[search].is_dir():
             raise InputError(f"experiment {search}: its folder {known[search]} is gone")
@@ -46,17 +43,3 @@ def read_folder(folder: Path) -> SearchHistory:
     )
     hint = f"; it holds the searches {', '.join(inside)}: give one of them" if inside else ""
     raise InputError(f"{folder}: holds no search and no training{hint}")
-
-
-def registered() -> dict[str, Path]:
-    """Folders of the experiments on this machine by id: NNI's list, and its default place."""
-    home = Path.home() / EXPERIMENTS
-    known = {path.parent.parent.name: path.parent.parent for path in home.glob(f"*/{DATABASE}")}
-    try:
-        listed = json.loads((home / REGISTRY).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        listed = {}
-    for id, about in listed.items() if isinstance(listed, dict) else ():
-        if isinstance(about, dict) and about.get("logDir"):
-            known[id] = Path(about["logDir"]) / id
-    return known
