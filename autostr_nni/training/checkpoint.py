@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from autostr_nni.recipe import Recipe, recipe_from
 from autostr_nni.search_spaces.architecture import Architecture
 from autostr_nni.search_spaces.errors import InputError
 from autostr_nni.search_spaces.space import SearchSpace
+from autostr_nni.training.records import whole_file
 
 FORMAT = "autostr_nni recognizer 1"
 
@@ -33,12 +33,8 @@ class Trained:
 
 def save_file(path: Path, content: dict[str, Any]) -> None:
     """Write a checkpoint whole or not at all."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
+    with whole_file(path) as temporary:
         torch.save(content, temporary)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def save_trained(path: Path, trained: Trained) -> None:

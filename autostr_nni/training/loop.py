@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 import warnings
@@ -15,7 +14,7 @@ import torch
 
 from autostr_nni.recipe.training import TrainingSection
 from autostr_nni.search_spaces.errors import InputError
-from autostr_nni.training.records import append_metrics, write_metrics
+from autostr_nni.training.records import append_metrics, whole_file, write_metrics
 from autostr_nni.training.tasks import ReadingTask
 from autostr_nni.training.undecodable import TellUndecodable
 
@@ -105,12 +104,8 @@ def best_epoch(lines: list[dict[str, Any]]) -> dict[str, Any] | None:
 
 def save_trainer(trainer: pl.Trainer, path: Path) -> None:
     """Save the trainer's whole state, whole or not at all."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
+    with whole_file(path) as temporary:
         trainer.save_checkpoint(temporary)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def device_of(training: TrainingSection) -> tuple[str, list[int] | int | str]:

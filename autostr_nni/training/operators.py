@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
@@ -146,7 +146,10 @@ class OperatorSearchTask(ReadingTask):
 
     def architecture(self) -> Architecture:
         """The architecture found so far: the argmax, or the most probable draw under the budget."""
-        indices = derive(self.arch, self.sampled)
+        return self.architecture_of(derive(self.arch, self.sampled))
+
+    def architecture_of(self, indices: Sequence[int]) -> Architecture:
+        """The architecture of these candidates, one of every choice block."""
         names = (block.names[i] for block, i in zip(self.supernet.choice_blocks, indices, strict=True))
         return Architecture(self.supernet.path, tuple(names), self.space.stage_layers)
 

@@ -234,13 +234,7 @@ class SearchEpochEnd(EpochEnd):
         self.probabilities = list(state_dict.get("probabilities", []))
 
     def metrics(self, task: Any) -> dict[str, Any]:
-        names = [
-            block.names[i]
-            for block, i in zip(task.supernet.choice_blocks, task.arch.most_probable(), strict=True)
-        ]
-        self.fixed = fixed_metrics(
-            Architecture(task.supernet.path, tuple(names), task.space.stage_layers), task.space
-        )
+        self.fixed = fixed_metrics(task.architecture_of(task.arch.most_probable()), task.space)
         self.probabilities.append({"epoch": task.current_epoch, "layers": task.probabilities()})
         write_lines(self.folder / PROBABILITIES, self.probabilities)
         return super().metrics(task)
