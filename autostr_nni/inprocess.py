@@ -10,7 +10,6 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import tempfile
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
@@ -18,6 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+from autostr_nni.files import write_atomic
 from autostr_nni.recipe import Recipe, recipe_from
 from autostr_nni.search_spaces.errors import InputError
 from autostr_nni.strategies import build
@@ -89,22 +89,7 @@ def outcome(strategy: Strategy, folder: Path) -> dict[str, Any]:
 
 def write_json(path: Path, content: Any) -> None:
     """Replace a file whole: a reader, or a restart after a power cut, sees the old content or the new."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(plain(content), file, indent=1, ensure_ascii=False)
-            file.write("\n")
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)  # the new name must outlive a power cut too
-    finally:
-        os.close(folder)
+    write_atomic(path, json.dumps(plain(content), indent=1, ensure_ascii=False) + "\n")
 
 
 def _trial_folder(folder: Path, id: str) -> Path:
@@ -232,7 +217,7 @@ def _run_one(proposal: Proposal, recipe: Recipe, folder: Path, run: Run, log: Lo
     except InputError:
         raise  # the next trial would meet the same: let the user mend it
     except Exception as error:
-        (place / "error.txt").write_text(traceback.format_exc(), encoding="utf-8")
+        write_atomic(place / "error.txt", traceback.format_exc())
         message = (str(error).splitlines() or [""])[0]
         log(f"{proposal.id}: failed: {type(error).__name__}: {message} (see {place / 'error.txt'})")
         return None

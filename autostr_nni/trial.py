@@ -23,6 +23,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from autostr_nni.files import write_atomic
 from autostr_nni.search_spaces.errors import InputError
 
 if TYPE_CHECKING:
@@ -69,9 +70,7 @@ def run_parameters(recipe: Recipe, parameters: dict[str, Any]) -> dict[str, Any]
     prepare_once(recipe)
     folder = Path(os.environ["NNI_OUTPUT_DIR"])
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / PARAMETERS).write_text(
-        json.dumps({"parameters": parameters}, indent=1) + "\n", encoding="utf-8"
-    )
+    write_atomic(folder / PARAMETERS, json.dumps({"parameters": parameters}, indent=1) + "\n")
     print(f"trial {os.environ.get('NNI_TRIAL_JOB_ID')}: {parameters}", flush=True)
 
     from autostr_nni.training.trial import run_proposal

@@ -21,16 +21,17 @@ FOLDERS["autostr_nni.strategies"] = "strategies"
 # is not listed (report, pictures, …) may import all but the command, as long as nothing goes round.
 MAY_IMPORT = {
     "search_spaces": set(),
-    "recipe": {"search_spaces"},
+    "files": {"search_spaces"},
+    "recipe": {"search_spaces", "files"},
     "strategies": {"search_spaces", "recipe", "models"},
-    "data": {"search_spaces", "recipe"},
+    "data": {"search_spaces", "files", "recipe"},
     "models": {"search_spaces", "recipe"},
-    "summary": set(),
-    "training": {"search_spaces", "recipe", "strategies", "data", "models"},
-    "inprocess": {"search_spaces", "recipe", "strategies", "training", "summary"},
-    "nni": {"search_spaces", "recipe", "strategies", "summary"},
+    "summary": {"files"},
+    "training": {"search_spaces", "files", "recipe", "strategies", "data", "models"},
+    "inprocess": {"search_spaces", "files", "recipe", "strategies", "training", "summary"},
+    "nni": {"search_spaces", "files", "recipe", "strategies", "summary"},
     "evaluator": {"recipe", "trial"},
-    "trial": {"search_spaces", "recipe", "data", "training", "nni", "summary"},
+    "trial": {"search_spaces", "files", "recipe", "data", "training", "nni", "summary"},
 }
 # Adapters to NNI's model spaces stand on the networks.
 EXCEPTIONS = {("autostr_nni.search_spaces.nni_space", "models")}

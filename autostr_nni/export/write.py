@@ -16,6 +16,7 @@ from torch import nn
 from autostr_nni.data.charset import Charset
 from autostr_nni.export.about import OUTPUTS, about
 from autostr_nni.export.formats import FORMATS, Format, Run, example
+from autostr_nni.files import whole_file
 from autostr_nni.models.recognizer import input_size
 from autostr_nni.models.unrolled import FeatureReader, UnrolledReader
 from autostr_nni.search_spaces.errors import InputError
@@ -98,16 +99,12 @@ def export(trained: Trained, file: Path, images: np.ndarray, part: str = "recogn
     else:
         net = _Outputs(UnrolledReader(recognizer, trained.recipe.data.max_length))
     facts = about(trained, part)
-    temporary = file.with_name(f".{file.stem}.{os.getpid()}{file.suffix}")
     started = time.perf_counter()
-    try:
+    with whole_file(file) as temporary:
         format.write(net.eval(), example(*input_size(trained.recipe.model)), temporary, OUTPUTS[part], facts)
         seconds = time.perf_counter() - started
         found = compare(trained, net, format.load(temporary), images, part)
         size = temporary.stat().st_size
-        os.replace(temporary, file)
-    finally:
-        temporary.unlink(missing_ok=True)
     return Exported(str(file), format.name, part, size, round(seconds, 2), facts, found)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from autostr_nni.files import write_atomic
 from autostr_nni.nni.experiment_file import ExperimentFile
 from autostr_nni.nni.launcher import (
     RunningExperiment,
@@ -61,7 +62,7 @@ def run(
     records = [record_of(row, running.folder) for row in rows if row["status"] in FINAL_STATUSES]
     failure = _failure(status, errors, running, records)
     result = {**about, "status": status, "failure": failure, **summarize(records)}
-    (running.folder / "summary.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    write_atomic(running.folder / "summary.json", json.dumps(result, indent=1) + "\n")
     return result
 
 

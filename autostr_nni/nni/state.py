@@ -8,6 +8,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+from autostr_nni.files import write_atomic
+
 logger = logging.getLogger("autostr_nni.tuner")
 
 STATE_FILE = "autostr_state.json"
@@ -22,13 +24,7 @@ def experiment_folder() -> Path | None:
 
 def write_state(folder: Path, state: dict[str, Any], name: str = STATE_FILE) -> None:
     """Replace the state, or the file `name`, in one step: no reader, and no restart, ever sees half of it."""
-    target = folder / name
-    draft = target.with_suffix(f".{os.getpid()}.tmp")
-    with draft.open("w", encoding="utf-8") as stream:
-        json.dump(state, stream, indent=1)
-        stream.flush()
-        os.fsync(stream.fileno())
-    os.replace(draft, target)
+    write_atomic(folder / name, json.dumps(state, indent=1))
 
 
 def read_state(folder: Path) -> dict[str, Any]:

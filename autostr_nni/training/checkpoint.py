@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,12 +11,12 @@ from typing import Any
 import torch
 
 from autostr_nni.data.charset import Charset
+from autostr_nni.files import write_atomic
 from autostr_nni.models.recognizer import Recognizer, build_recognizer
 from autostr_nni.recipe import Recipe, recipe_from
 from autostr_nni.search_spaces.architecture import Architecture
 from autostr_nni.search_spaces.errors import InputError
 from autostr_nni.search_spaces.space import SearchSpace
-from autostr_nni.training.records import whole_file
 
 FORMAT = "autostr_nni recognizer 1"
 
@@ -32,9 +33,10 @@ class Trained:
 
 
 def save_file(path: Path, content: dict[str, Any]) -> None:
-    """Write a checkpoint whole or not at all."""
-    with whole_file(path) as temporary:
-        torch.save(content, temporary)
+    """Write a checkpoint whole or not at all. Raises NoSpace where the disk is full."""
+    packed = io.BytesIO()  # torch tells nothing of a full disk that a user could act on
+    torch.save(content, packed)
+    write_atomic(path, packed.getvalue())
 
 
 def save_trained(path: Path, trained: Trained) -> None:

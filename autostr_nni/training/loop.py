@@ -12,9 +12,10 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 
+from autostr_nni.files import whole_file
 from autostr_nni.recipe.training import TrainingSection
 from autostr_nni.search_spaces.errors import InputError
-from autostr_nni.training.records import append_metrics, whole_file, write_metrics
+from autostr_nni.training.records import append_metrics, write_metrics
 from autostr_nni.training.tasks import ReadingTask
 from autostr_nni.training.undecodable import TellUndecodable
 

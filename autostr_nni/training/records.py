@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from autostr_nni.files import told_if_full, write_atomic
 
 METRICS = "metrics.jsonl"
 RESULT = "result.json"
@@ -16,32 +15,9 @@ RECIPE = "recipe.json"  # the recipe as it was understood
 PROBABILITIES = "probabilities.jsonl"  # of the operator search: one line per epoch
 
 
-@contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
-    """A temporary path beside ``path`` to write to; it takes the name of ``path`` when the block ends well.
-
-    A block that fails leaves what was there before, and nothing of its own.
-    """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        yield temporary
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def write_atomic(path: Path, text: str) -> None:
-    """Write a text file whole or not at all, flushed to the disk before it takes its name."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with whole_file(path) as temporary, open(temporary, "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-
-
 def append_metrics(folder: Path, metrics: dict[str, Any]) -> None:
     """Add one line to the trial's metrics."""
-    with open(folder / METRICS, "a", encoding="utf-8") as file:
+    with told_if_full(folder), open(folder / METRICS, "a", encoding="utf-8") as file:
         file.write(json.dumps(metrics) + "\n")
         file.flush()
 

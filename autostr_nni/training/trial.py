@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from autostr_nni.data.charset import Charset
+from autostr_nni.files import write_atomic
 from autostr_nni.models.recognizer import build_recognizer
 from autostr_nni.recipe import Recipe
 from autostr_nni.search_spaces.architecture import Architecture
@@ -28,7 +29,6 @@ from autostr_nni.training.records import (
     RESULT,
     read_metrics,
     read_result,
-    write_atomic,
     write_lines,
 )
 from autostr_nni.training.tasks import RecognitionTask

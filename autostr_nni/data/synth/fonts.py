@@ -8,7 +8,6 @@ import json
 import math
 import os
 import sysconfig
-import tempfile
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ import PIL
 from PIL import ImageFont
 
 from autostr_nni.data.synth.glyphs import VERSION, check_file, matplotlib_fonts
+from autostr_nni.files import NoSpace, write_atomic
 from autostr_nni.search_spaces.errors import InputError
 
 SYSTEM_FOLDERS = (
@@ -135,10 +135,6 @@ def _recall() -> dict[str, dict[str, Any]]:
 
 
 def _remember(files: dict[str, dict[str, Any]]) -> None:
-    with contextlib.suppress(OSError, RuntimeError):  # without a cache folder it only takes longer
+    with contextlib.suppress(OSError, RuntimeError, NoSpace):  # without a cache folder it only takes longer
         memory = _memory()
-        memory.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=memory.parent)
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(files, file)
-        os.replace(name, memory)
+        write_atomic(memory, json.dumps(files))

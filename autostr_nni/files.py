@@ -1,0 +1,96 @@
+"""Files written whole or not at all, a full disk told in one sentence. Light: no torch."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import glob
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from autostr_nni.search_spaces.errors import InputError
+
+#: A full disk, a used up quota, a file beyond the largest size that is allowed.
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+class NoSpace(InputError):
+    """Nothing more can be written there: the user must free space, trying again is of no use."""
+
+
+@contextmanager
+def told_if_full(folder: Path) -> Iterator[None]:
+    """Turn a write that fails for lack of space into `NoSpace`, which names the folder."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        reason = (error.strerror or "no space").lower()
+        raise NoSpace(
+            f"{folder.absolute()}: nothing more can be written there ({reason}); free space and run it again"
+        ) from error
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """A temporary path beside ``path`` to write to; it takes the name of ``path`` when the block ends well.
+
+    It has the suffix of ``path``. A reader, or a restart after a power cut, sees the old content or the new.
+    A block that fails leaves what was there before, and nothing of its own; what a killed process left of
+    the same file is removed.
+
+    Raises:
+        NoSpace: the disk is full.
+        OSError: the folder is missing or may not be written.
+    """
+    _sweep(path)
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}-{threading.get_ident()}{path.suffix}")
+    try:
+        with told_if_full(path.parent):
+            yield temporary
+            _flush(temporary)
+            os.replace(temporary, path)
+            _flush(path.parent)  # the new name must outlive a power cut too
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_atomic(path: Path, content: str | bytes) -> None:
+    """Write a file whole or not at all, text as UTF-8; its folder is made if it is missing."""
+    with told_if_full(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    data = content.encode() if isinstance(content, str) else content
+    with whole_file(path) as temporary:
+        temporary.write_bytes(data)
+
+
+def _flush(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _sweep(path: Path) -> None:
+    """Remove what processes that are no more left of earlier writes."""
+    prefix = f".{path.stem}."
+    for old in path.parent.glob(f"{glob.escape(prefix)}*-*{glob.escape(path.suffix)}"):
+        pid = old.name.removeprefix(prefix).partition("-")[0]
+        if pid.isdecimal() and not _alive(int(pid)):
+            with contextlib.suppress(OSError):
+                old.unlink(missing_ok=True)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        return True
+    return True
