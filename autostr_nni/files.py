@@ -68,6 +68,29 @@ def write_atomic(path: Path, content: str | bytes) -> None:
         temporary.write_bytes(data)
 
 
+def previous_of(path: Path) -> Path:
+    """Where the content that a file had before is kept: ``last.ckpt`` has ``last.previous.ckpt``."""
+    return path.with_name(f"{path.stem}.previous{path.suffix}")
+
+
+def keep_previous(path: Path) -> None:
+    """Keep what a file holds now as its previous content, when the new one is about to take its place.
+
+    At any moment one of the two is there and whole.
+    """
+    previous, link = previous_of(path), path.with_name(f".{path.stem}.{os.getpid()}-link{path.suffix}")
+    link.unlink(missing_ok=True)
+    try:
+        os.link(path, link)  # a rename would leave a moment without the file
+    except FileNotFoundError:
+        return
+    except OSError:  # a file system without links
+        os.replace(path, previous)
+        return
+    os.replace(link, previous)
+    link.unlink(missing_ok=True)  # still there where both were the same file already
+
+
 def _flush(path: Path) -> None:
     handle = os.open(path, os.O_RDONLY)
     try:

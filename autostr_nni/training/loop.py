@@ -12,15 +12,12 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 
-from autostr_nni.files import whole_file
 from autostr_nni.recipe.training import TrainingSection
 from autostr_nni.search_spaces.errors import InputError
+from autostr_nni.training.continuing import LAST, CheckpointFiles, checkpoint_of
 from autostr_nni.training.records import append_metrics, write_metrics
 from autostr_nni.training.tasks import ReadingTask
 from autostr_nni.training.undecodable import TellUndecodable
-
-LAST = "last.ckpt"
-BEST = "best.ckpt"
 
 Report = Callable[[dict[str, Any], bool], None]
 
@@ -61,7 +58,7 @@ class EpochEnd(pl.Callback):
         if self.save_best and (before is None or rank(metrics) > rank(before)):
             self.save_best(metrics)
         self.lines.append(metrics)
-        save_trainer(trainer, self.folder / LAST)
+        trainer.save_checkpoint(self.folder / LAST)
         append_metrics(self.folder, metrics)
         self.report(metrics, False)
         trainer.should_stop = self.out_of_patience()
@@ -103,12 +100,6 @@ def best_epoch(lines: list[dict[str, Any]]) -> dict[str, Any] | None:
     return max(lines, key=rank) if lines else None
 
 
-def save_trainer(trainer: pl.Trainer, path: Path) -> None:
-    """Save the trainer's whole state, whole or not at all."""
-    with whole_file(path) as temporary:
-        trainer.save_checkpoint(temporary)
-
-
 def device_of(training: TrainingSection) -> tuple[str, list[int] | int | str]:
     """Lightning's accelerator and devices for the recipe's device. Raises InputError for a missing one."""
     if training.device == "auto":
@@ -147,29 +138,18 @@ def fit(
         reload_dataloaders_every_n_epochs=1 if task.changing_words else 0,
         default_root_dir=folder,
         callbacks=[TellUndecodable(), callback],
+        plugins=[CheckpointFiles()],
     )
-    last = folder / LAST
-    if last.exists():
-        check_readable(last)
+    start = checkpoint_of(folder)
     interrupt = signal.getsignal(signal.SIGINT)
     try:
-        trainer.fit(task, ckpt_path=str(last) if last.exists() else None, weights_only=True)
+        trainer.fit(task, ckpt_path=str(start) if start else None, weights_only=True)
     except SystemExit as end:
         # Lightning turns Ctrl-C into an exit, and leaves the process deaf to the next one.
         if not isinstance(end.__context__, KeyboardInterrupt):
             raise
         signal.signal(signal.SIGINT, interrupt)
         raise KeyboardInterrupt from None
-
-
-def check_readable(last: Path) -> None:
-    """Raise InputError if the checkpoint to continue from is damaged."""
-    try:
-        torch.load(last, map_location="cpu", weights_only=True, mmap=True)
-    except Exception as error:  # torch raises many kinds for a damaged file
-        raise InputError(
-            f"{last}: not a readable checkpoint ({type(error).__name__}); delete the folder to start it again"
-        ) from None
 
 
 def quiet_lightning() -> None:

@@ -19,8 +19,9 @@ from autostr_nni.search_spaces.errors import InputError
 from autostr_nni.search_spaces.space import SearchSpace
 from autostr_nni.search_spaces.stride_path import StridePath
 from autostr_nni.training.checkpoint import Trained, load_trained, load_weights, pick_device, save_trained
+from autostr_nni.training.continuing import BEST, forget_previous
 from autostr_nni.training.evaluation import evaluate_sets, open_set
-from autostr_nni.training.loop import BEST, EpochEnd, Report, best_epoch, fit
+from autostr_nni.training.loop import EpochEnd, Report, best_epoch, fit
 from autostr_nni.training.operators import MILLION, OperatorSearchTask, build_supernet_recognizer
 from autostr_nni.training.records import (
     ARCHITECTURE,
@@ -83,6 +84,7 @@ def run_proposal(
     else:
         raise InputError(f"step: {step!r} is no step of a search, which are {', '.join(STEPS)}")
     write_atomic(folder / RESULT, json.dumps({"parameters": dict(parameters), **result}, indent=1))
+    forget_previous(folder)
     report(final, True)
     return final
 
@@ -193,6 +195,7 @@ def train_architecture(
     report = logged(report, recipe, folder)
     result = train_fully(architecture, space, recipe, folder, report, init)
     write_atomic(folder / RESULT, json.dumps(result, indent=1))
+    forget_previous(folder)
     return result
 
 

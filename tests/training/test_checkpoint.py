@@ -11,7 +11,7 @@ import torch
 
 from autostr_nni.search_spaces.errors import InputError
 from autostr_nni.training.checkpoint import load_trained, load_weights, save_file, save_trained
-from autostr_nni.training.loop import BEST, LAST
+from autostr_nni.training.continuing import BEST, LAST
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from autostr_nni.search_spaces.architecture import Architecture
 from autostr_nni.search_spaces.counting import backbone_costs, total
 from autostr_nni.search_spaces.errors import InputError
 from autostr_nni.training import operators, trial
-from autostr_nni.training.loop import LAST
+from autostr_nni.training.continuing import LAST
 from autostr_nni.training.operators import OperatorSearchTask
 from autostr_nni.training.records import read_metrics, read_result
 from autostr_nni.training.trial import run_proposal

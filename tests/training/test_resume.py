@@ -11,9 +11,8 @@ from typing import Any
 import pytest
 import torch
 
-from autostr_nni.search_spaces.errors import InputError
-from autostr_nni.training import loop, tasks, trial
-from autostr_nni.training.loop import BEST, LAST
+from autostr_nni.training import continuing, loop, tasks, trial
+from autostr_nni.training.continuing import BEST, LAST
 from autostr_nni.training.records import read_metrics, read_result
 from autostr_nni.training.trial import run_proposal
 
@@ -122,7 +121,13 @@ MOMENTS = {
         lambda task, batch: task.current_epoch == 1 and task._loss_count == 1,
     ),
     "before the checkpoint": lambda mp: killer(
-        mp, loop, "save_trainer", lambda trainer, path: trainer.current_epoch == 1
+        mp,
+        continuing.CheckpointFiles,
+        "save_checkpoint",
+        lambda files, checkpoint, path, storage_options: checkpoint["epoch"] == 1,
+    ),
+    "when the checkpoint is written and the old one stands": lambda mp: killer(
+        mp, continuing, "keep_previous", lambda path: path.exists()
     ),
     "between checkpoint and metrics": lambda mp: killer(
         mp, loop, "append_metrics", lambda folder, metrics: metrics["epoch"] == 1
@@ -214,14 +219,40 @@ def test_workers_change_nothing(tmp_path, make_recipe, steps, step):
     assert_same_end(tmp_path / "one", tmp_path / "none")
 
 
-def test_a_damaged_checkpoint_is_an_error_in_words(tmp_path, make_recipe, steps):
+def test_a_damaged_checkpoint_costs_an_epoch(tmp_path, make_recipe, proposal, whole, capsys):
+    """One is kept before the last; without it the trial starts again. Either way it ends as ever."""
+    for stop, first in ((2, 1), (1, 0)):
+        folder = tmp_path / f"stopped-{stop}"
+        with pytest.raises(Killed):
+            run_proposal(proposal, make_recipe(), folder, Log(stop_at=stop))
+        content = (folder / LAST).read_bytes()
+        (folder / LAST).write_bytes(content[: len(content) // 2])
+        log = Log()
+        run_proposal(proposal, make_recipe(), folder, log)
+        assert [metrics["epoch"] for metrics, final in log.reports if not final] == list(range(first, 3))
+        assert_same_end(folder, whole)
+        goes_on = "goes on from the checkpoint before it" if first else "starts again from its beginning"
+        assert f"{folder / LAST} is damaged: the trial {goes_on}" in capsys.readouterr().out
+
+
+def test_a_repeated_trial_goes_on_where_the_first_was_killed(tmp_path, make_recipe, proposal, whole):
     with pytest.raises(Killed):
-        run_proposal(steps["path"], make_recipe(), tmp_path, Log(stop_at=1))
-    content = (tmp_path / LAST).read_bytes()
-    for size in (0, 100, len(content) // 2):
-        (tmp_path / LAST).write_bytes(content[:size])
-        with pytest.raises(InputError, match=r"last\.ckpt: not a readable checkpoint"):
-            run_proposal(steps["path"], make_recipe(), tmp_path, Log())
+        run_proposal(proposal, make_recipe(), tmp_path / "first", Log(stop_at=2))
+    (tmp_path / "again").mkdir()
+    assert continuing.take_over(tmp_path / "again", [tmp_path / "first"]) == tmp_path / "first"
+    log = Log()
+    run_proposal(proposal, make_recipe(), tmp_path / "again", log)
+    assert [metrics["epoch"] for metrics, _ in log.reports] == [2, log.reports[-1][0]["epoch"]]
+    assert_same_end(tmp_path / "again", whole)
+
+
+def test_what_broke_down_by_itself_is_repeated_from_its_beginning(tmp_path, make_recipe, steps):
+    with pytest.raises(Killed):
+        run_proposal(steps["path"], make_recipe(), tmp_path / "first", Log(stop_at=2))
+    (tmp_path / "first" / continuing.FAULT).touch()
+    (tmp_path / "again").mkdir()
+    assert continuing.take_over(tmp_path / "again", [tmp_path / "first", tmp_path / "none"]) is None
+    assert list((tmp_path / "again").iterdir()) == []
 
 
 def test_ctrl_c_comes_through(tmp_path, make_recipe, steps):

@@ -16,8 +16,9 @@ from autostr_nni.search_spaces.counting import backbone_costs, total
 from autostr_nni.search_spaces.errors import InputError
 from autostr_nni.training import loop, trial
 from autostr_nni.training.checkpoint import load_trained
+from autostr_nni.training.continuing import BEST, LAST
 from autostr_nni.training.evaluation import evaluate, open_set
-from autostr_nni.training.loop import BEST, LAST, best_epoch
+from autostr_nni.training.loop import best_epoch
 from autostr_nni.training.records import read_metrics, read_result
 from autostr_nni.training.tasks import LossNotFinite
 from autostr_nni.training.trial import run_proposal, train_architecture

@@ -1,0 +1,97 @@
+"""A trial's checkpoints: written whole, with the one before kept, and what to go on from after a stop."""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning_fabric.plugins import TorchCheckpointIO
+
+from autostr_nni.files import keep_previous, previous_of, whole_file
+from autostr_nni.training.records import ARCHITECTURE, RESULT
+
+LAST = "last.ckpt"
+BEST = "best.ckpt"
+FAULT = "error.txt"  # a trial that broke down by itself: its traceback
+
+
+class CheckpointFiles(TorchCheckpointIO):
+    """How Lightning writes ``last.ckpt``: beside the old one, which stays as ``last.previous.ckpt``.
+
+    Lightning's own way goes through the system's folder for temporary files, which may be full or elsewhere.
+    """
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
+        """Write ``checkpoint`` whole or not at all. Raises NoSpace where the disk is full."""
+        path, packed = Path(path), io.BytesIO()
+        torch.save(checkpoint, packed)
+        with whole_file(path) as temporary:
+            with open(temporary, "wb") as file:
+                file.write(packed.getbuffer())
+                file.flush()
+                os.fsync(file.fileno())
+            keep_previous(path)
+
+
+def checkpoint_of(folder: Path) -> Path | None:
+    """The checkpoint that a trial in ``folder`` goes on from: the last one that can be read; None for none.
+
+    What cannot be read is told and removed.
+    """
+    last = folder / LAST
+    previous = previous_of(last)
+    if last.exists() and not readable(last):
+        _remove(last, "the trial goes on from the checkpoint before it" if readable(previous) else None)
+    if not last.exists() and previous.exists():
+        if readable(previous):
+            os.replace(previous, last)
+        else:
+            _remove(previous, None)
+    return last if last.exists() else None
+
+
+def _remove(path: Path, instead: str | None) -> None:
+    path.unlink()
+    print(f"{path} is damaged: {instead or 'the trial starts again from its beginning'}", flush=True)
+
+
+def forget_previous(folder: Path) -> None:
+    """Remove the checkpoint before the last, which a trial with a result has no use for."""
+    previous_of(folder / LAST).unlink(missing_ok=True)
+
+
+def readable(path: Path) -> bool:
+    """Whether a checkpoint can be read whole."""
+    if not path.exists():
+        return False
+    try:
+        torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    except Exception:  # torch raises many kinds for a damaged file
+        return False
+    return True
+
+
+def take_over(folder: Path, others: Iterable[Path]) -> Path | None:
+    """Let a trial that repeats another go on where that one was cut short; the folder it goes on from.
+
+    Args:
+        folder: the trial's own. Nothing is done if it holds a checkpoint.
+        others: folders of trials with the same parameters. One counts that was killed, cancelled or without
+            space: what broke down by itself is repeated from its beginning.
+    """
+    saved = (BEST, ARCHITECTURE, previous_of(Path(LAST)).name, RESULT, LAST)
+    cut_short = [other for other in others if (other / LAST).exists() and not (other / FAULT).exists()]
+    if not cut_short or any((folder / name).exists() for name in saved):
+        return None
+    newest = max(cut_short, key=lambda other: (other / LAST).stat().st_mtime)
+    for name in saved:
+        if (newest / name).exists():
+            shutil.copy2(newest / name, folder / f".{name}")
+            os.replace(folder / f".{name}", folder / name)
+    print(f"going on where the trial in {newest} was cut short", flush=True)
+    return newest
