@@ -199,19 +199,22 @@ class EpochSampler(Sampler[int]):
 
 def make_loader(
     dataset: WordDataset,
-    batch_size: int,
+    batch_size: int = 1,
     workers: int = 0,
     sampler: Sampler[int] | None = None,
     drop_last: bool = False,
+    batches: Sampler[list[int]] | None = None,
 ) -> DataLoader[Batch]:
     """Batches of a set, in the sampler's order or, without one, in the set's own.
 
-    Workers live as long as the loader. The global random state is neither read nor moved.
+    ``batches`` gives the indices of every batch, in place of size, order and end. Workers live as long as the
+    loader. The global random state is neither read nor moved.
     """
     return DataLoader(
         dataset,  # type: ignore[arg-type]  # collate turns its samples into batches
         batch_size=batch_size,
         sampler=sampler,
+        batch_sampler=batches,
         shuffle=False,
         drop_last=drop_last,
         num_workers=workers,
