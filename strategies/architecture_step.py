@@ -48,6 +48,7 @@ def architecture_step(
     g: float,
     beta: float,
     backward: Callable[[Tensor], None] = torch.Tensor.backward,
+    summed: Callable[[Tensor], Tensor] | None = None,
 ) -> Tensor:
     """Leave the gradient of ``r(alpha) * L_rec`` (Eq. 4) in the architecture parameters.
 
@@ -58,6 +59,8 @@ def architecture_step(
     Args:
         network: the whole recognizer around ``supernet``.
         loss: runs the network on a batch of D_val and returns L_rec, a scalar.
+        summed: where several processes have parts of the batch and each part's share of L_rec, the sum of a
+            tensor over them. All then have the gradient of the whole batch.
 
     Returns:
         L_rec, detached.
@@ -71,6 +74,8 @@ def architecture_step(
         finally:
             supernet.probe(False)
     recognition = recognition.detach()
+    if summed is not None:
+        recognition, products = _joint(recognition, products, summed)
     regulariser = parameters.regulariser(g, beta)
     slopes = torch.autograd.grad(regulariser, list(parameters.alphas))
     with torch.no_grad():
@@ -80,3 +85,12 @@ def architecture_step(
             eq5 = choice_gradient(product.to(p), p)
             alpha.grad = regulariser.detach() * eq5 + recognition.to(p) * slope
     return recognition
+
+
+def _joint(
+    recognition: Tensor, products: list[Tensor | None], summed: Callable[[Tensor], Tensor]
+) -> tuple[Tensor, list[Tensor | None]]:
+    """L_rec and Eq. 5's products of the joint batch: both are sums over its words. One message."""
+    there = [product for product in products if product is not None]
+    total = summed(torch.cat([recognition.reshape(1).to(there[0]), *there]))
+    return total[0], list(total[1:].split([len(product) for product in there]))
