@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from autostr_nni.files import write_atomic
+from autostr_nni.progress.display import Log, as_display
+from autostr_nni.progress.in_process import Progress
 from autostr_nni.recipe import Recipe, recipe_from
 from autostr_nni.search_spaces.errors import InputError
 from autostr_nni.strategies import build
@@ -26,7 +28,6 @@ from autostr_nni.summary import RESULT, TrialRecord, read_json, summarize
 
 Report = Callable[[dict[str, Any], bool], None]
 Run = Callable[[dict[str, Any], Recipe, Path, Report], Mapping[str, Any] | None]
-Log = Callable[[str], None]
 
 STATE = "state.json"
 RECIPE = "recipe.json"
@@ -42,7 +43,7 @@ def run_search(
         recipe: what is handed to each trial; a folder of another recipe is refused.
         folder: where state and trials are kept; made if missing, continued if it holds a search.
         run: runs one trial in its folder; `training.trial.run_proposal` if None.
-        log: takes a line of progress.
+        log: takes a line of progress; a `progress.display.Display` may rewrite the last one.
 
     Returns:
         `summary.summarize` of the trials with `strategy`, `folder` and `failure`, a sentence where the search
@@ -56,22 +57,37 @@ def run_search(
 
         run = run_proposal
     folder = Path(folder).expanduser().resolve()
+    display = as_display(log)
     with _locked(folder):
         _restore(strategy, recipe, folder, log)
         write_json(folder / RECIPE, recipe.model_dump(mode="json"))
-        while not strategy.finished:
-            strategy.suggest()
-            # One at a time, in the strategy's order; a retry comes right after what it repeats.
-            waiting = strategy.pending()
-            if not waiting:
-                raise RuntimeError(f"the strategy {strategy.name} proposes nothing and has not finished")
-            proposal = waiting[0]
-            metrics = _run_one(proposal, recipe, folder, run, log)
-            strategy.observe(proposal.id, metrics)
-            _save(strategy, recipe, folder)
+        state = Progress(strategy, recipe, folder / "trials", display)
+
+        def tell(line: str) -> None:
+            display(line)
+            state.show()
+
+        with display.following(state.line):
+            _run_all(strategy, recipe, folder, run, tell, state)
         result = outcome(strategy, folder)
         write_json(folder / "summary.json", result)
     return result
+
+
+def _run_all(strategy: Strategy, recipe: Recipe, folder: Path, run: Run, log: Log, state: Progress) -> None:
+    """Trial after trial, until the strategy has finished."""
+    while not strategy.finished:
+        strategy.suggest()
+        # One at a time, in the strategy's order; a retry comes right after what it repeats.
+        waiting = strategy.pending()
+        if not waiting:
+            raise RuntimeError(f"the strategy {strategy.name} proposes nothing and has not finished")
+        proposal = waiting[0]
+        state.start(proposal.id)
+        metrics = _run_one(proposal, recipe, folder, run, log)
+        strategy.observe(proposal.id, metrics)
+        _save(strategy, recipe, folder)
+        state.show(event=True)
 
 
 def outcome(strategy: Strategy, folder: Path) -> dict[str, Any]:

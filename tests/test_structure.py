@@ -27,11 +27,13 @@ MAY_IMPORT = {
     "data": {"search_spaces", "files", "recipe"},
     "models": {"search_spaces", "recipe"},
     "summary": {"files"},
+    "progress": {"search_spaces", "recipe", "strategies", "data", "training", "summary"},
     "training": {"search_spaces", "files", "recipe", "strategies", "data", "models"},
-    "inprocess": {"search_spaces", "files", "recipe", "strategies", "training", "summary"},
-    "nni": {"search_spaces", "files", "recipe", "strategies", "summary"},
+    "inprocess": {"search_spaces", "files", "recipe", "strategies", "training", "summary", "progress"},
+    "nni": {"search_spaces", "files", "recipe", "strategies", "summary", "progress", "warm"},
     "evaluator": {"recipe", "trial"},
-    "trial": {"search_spaces", "files", "recipe", "data", "training", "nni", "summary"},
+    "trial": {"search_spaces", "files", "recipe", "data", "training", "nni", "summary", "warm"},
+    "warm": set(),  # names what it imports, so that only the process that is to be heavy becomes so
 }
 # Adapters to NNI's model spaces stand on the networks.
 EXCEPTIONS = {("autostr_nni.search_spaces.nni_space", "models")}

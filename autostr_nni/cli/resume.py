@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import difflib
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from autostr_nni.cli.search import add_page_options, prepare_data, tell
+from autostr_nni.cli.search import add_page_options, beside, prepare_data, tell
 from autostr_nni.search_spaces.errors import InputError
+
+if TYPE_CHECKING:
+    from autostr_nni.progress.display import Display
 
 SHOWN = 8  # ids that an error lists
 
@@ -40,17 +42,16 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
 
 def run(args: argparse.Namespace) -> int:
     """Exit status 0 for a search that reached its result, 1 for one that did not, 130 after Ctrl-C."""
-
-    def log(line: str) -> None:
-        print(line, file=sys.stderr if args.json else sys.stdout, flush=True)
+    from autostr_nni.progress.display import display_on
 
     if args.max_trials is not None and args.max_trials < 1:
         raise InputError(f"--max-trials must be at least 1, not {args.max_trials}")
     folder = find(args.search)
+    go_on = _in_process if (folder / "state.json").is_file() else _through_nni
     try:
-        if (folder / "state.json").is_file():
-            return tell(_in_process(folder, args, log), args)
-        return tell(_through_nni(folder, args, log), args)
+        with display_on(sys.stderr if args.json else sys.stdout) as display:
+            result = go_on(folder, args, display)
+        return tell(result, args)
     except KeyboardInterrupt:
         print("autostr: stopped; nothing is left running", file=sys.stderr)
         return 130
@@ -84,7 +85,7 @@ def _known(names: list[str], before: str, after: str) -> str:
     return f"{before} {', '.join(names[-SHOWN:])}{more}{after}"
 
 
-def _through_nni(folder: Path, args: argparse.Namespace, log: Any) -> dict[str, Any]:
+def _through_nni(folder: Path, args: argparse.Namespace, log: Display) -> dict[str, Any]:
     from autostr_nni.nni.resume import resume
     from autostr_nni.nni.search import SearchError
 
@@ -94,11 +95,10 @@ def _through_nni(folder: Path, args: argparse.Namespace, log: Any) -> dict[str, 
         return {"failure": str(error)}
 
 
-def _in_process(folder: Path, args: argparse.Namespace, log: Any) -> dict[str, Any]:
+def _in_process(folder: Path, args: argparse.Namespace, log: Display) -> dict[str, Any]:
     from autostr_nni.inprocess import resume_search
 
     if args.detach or args.port is not None or args.max_duration is not None:
         raise InputError(f"{folder} is a search without NNI: leave out --port, --detach and --max-duration")
-    # Trials print to stdout, which is the summary's alone with --json.
-    with contextlib.redirect_stdout(sys.stderr if args.json else sys.stdout):
+    with beside(log, args):
         return dict(resume_search(folder, args.max_trials, log=log, prepare=prepare_data))

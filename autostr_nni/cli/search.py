@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import sys
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ from autostr_nni.search_spaces.errors import InputError
 
 if TYPE_CHECKING:
     from autostr_nni.nni.experiment_file import ExperimentFile
+    from autostr_nni.progress.display import Display
 
 
 def add_parser(subparsers: Any) -> argparse.ArgumentParser:
@@ -53,19 +54,17 @@ def add_page_options(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Exit status 0 for a search that reached its result, 1 for one that did not, 130 after Ctrl-C."""
     from autostr_nni.nni.experiment_file import load_experiment
-
-    def log(line: str) -> None:
-        print(line, file=sys.stderr if args.json else sys.stdout, flush=True)
+    from autostr_nni.progress.display import display_on
 
     if args.in_process and (args.detach or args.port is not None):
         raise InputError("--in-process has no page and cannot be detached: leave out --port and --detach")
     experiment = load_experiment(args.config)
-    if experiment.recipe is not None:
-        prepare_data(experiment.recipe, log)
+    start = _in_process if args.in_process else _through_nni
     try:
-        result = (
-            _in_process(experiment, args, log) if args.in_process else _through_nni(experiment, args, log)
-        )
+        with display_on(sys.stderr if args.json else sys.stdout) as display:
+            if experiment.recipe is not None:
+                prepare_data(experiment.recipe, display)
+            result = start(experiment, args, display)
     except KeyboardInterrupt:
         print("autostr: stopped; nothing is left running", file=sys.stderr)
         return 130
@@ -79,7 +78,7 @@ def prepare_data(recipe: Any, log: Any) -> None:
     prepare_data(recipe, log)
 
 
-def _through_nni(experiment: ExperimentFile, args: argparse.Namespace, log: Any) -> dict[str, Any]:
+def _through_nni(experiment: ExperimentFile, args: argparse.Namespace, log: Display) -> dict[str, Any]:
     from autostr_nni.nni.search import SearchError, search
 
     if args.out is not None:
@@ -91,7 +90,7 @@ def _through_nni(experiment: ExperimentFile, args: argparse.Namespace, log: Any)
         return {"failure": str(error)}
 
 
-def _in_process(experiment: ExperimentFile, args: argparse.Namespace, log: Any) -> dict[str, Any]:
+def _in_process(experiment: ExperimentFile, args: argparse.Namespace, log: Display) -> dict[str, Any]:
     from autostr_nni.inprocess import run_search
 
     strategy = experiment.strategy()
@@ -99,9 +98,15 @@ def _in_process(experiment: ExperimentFile, args: argparse.Namespace, log: Any) 
         raise InputError(f"{args.config}: --in-process needs a tuner of autostr_nni and its recipe")
     folder = args.out or Path("runs") / experiment.name.replace(" ", "-").replace("/", "-")
     log(f"folder: {folder}")
-    # Trials print to stdout, which is the summary's alone with --json.
-    with contextlib.redirect_stdout(sys.stderr if args.json else sys.stdout):
+    with beside(log, args):
         return dict(run_search(strategy, experiment.recipe, folder, log=log))
+
+
+def beside(display: Display, args: argparse.Namespace) -> AbstractContextManager[None]:
+    """What trials print: not to stdout with --json, which is the summary's alone, nor over the state."""
+    from autostr_nni.progress.display import others_beside
+
+    return others_beside(display, sys.stderr if args.json else sys.stdout)
 
 
 def tell(result: dict[str, Any], args: argparse.Namespace) -> int:

@@ -21,6 +21,7 @@ from autostr_nni.nni.experiment_file import ExperimentFile
 from autostr_nni.nni.patience import patient_start
 from autostr_nni.nni.rest import LOOPBACK, Manager, exempt_loopback
 from autostr_nni.search_spaces.errors import InputError
+from autostr_nni.warm.talk import COLD_VARIABLE
 
 PRELOAD = Path(__file__).with_name("preload.cjs")
 STOP_PATIENCE = 20.0  # seconds for the manager to end its trials (NNI kills them after 5) and itself
@@ -53,8 +54,11 @@ def choose_port(port: int | None, host: str = LOOPBACK) -> int:
         return int(probe.getsockname()[1])
 
 
-def manager_environment(host: str, concurrency: int, owned: bool) -> dict[str, str]:
-    """This process's environment with what the manager, the tuner and the trials need on top."""
+def manager_environment(host: str, concurrency: int, owned: bool, warm: bool = False) -> dict[str, str]:
+    """This process's environment with what the manager, the tuner and the trials need on top.
+
+    ``warm``: a process beside the manager imports what our trials need, and they are forked from it.
+    """
     environment = dict(os.environ)
     options = environment.get("NODE_OPTIONS", "")
     environment["AUTOSTR_NODE_OPTIONS"] = options
@@ -67,6 +71,8 @@ def manager_environment(host: str, concurrency: int, owned: bool) -> dict[str, s
     environment["PATH"] = os.pathsep.join(
         [str(Path(sys.executable).parent), environment.get("PATH", os.defpath)]
     )
+    if warm and sys.platform == "linux" and not environment.get(COLD_VARIABLE):
+        environment["AUTOSTR_WARM_PYTHON"] = sys.executable
     threads = max(1, len(os.sched_getaffinity(0)) // concurrency)
     environment.setdefault("OMP_NUM_THREADS", str(threads))
     exempt_loopback(environment)
@@ -144,7 +150,8 @@ def start_experiment(
 
     Raises InputError if NNI refuses the file, SearchError if it does not start.
     """
-    with as_environment(manager_environment(host, experiment.concurrency, owned=not detach)):
+    warm = "autostr_nni.trial" in experiment.config["trialCommand"]
+    with as_environment(manager_environment(host, experiment.concurrency, owned=not detach, warm=warm)):
         from nni.experiment import Experiment, RunMode
         from nni.experiment.config import ExperimentConfig
         from nni.runtime.log import silence_stdout
@@ -186,15 +193,14 @@ def _kill(process: Any) -> None:
 
 def follow(
     running: RunningExperiment,
-    changed: Callable[[list[dict[str, Any]]], None],
+    look: Callable[[list[dict[str, Any]]], None],
     interval: float = 1.0,
 ) -> tuple[str, list[str], list[dict[str, Any]]]:
-    """Wait for the end; ``changed`` is called with NNI's rows when one of them has changed.
+    """Wait for the end; ``look`` is called with NNI's rows, every ``interval`` seconds.
 
     Returns NNI's status (DONE, ERROR or STOPPED), its errors and the rows. Raises SearchError if the manager
     dies.
     """
-    seen = None
     silent = 0
     while True:
         try:
@@ -208,10 +214,7 @@ def follow(
                 raise SearchError(f"NNI's manager is gone ({type(error).__name__}); its log: {log}") from None
             time.sleep(interval)
             continue
-        state = sorted((row["trialJobId"], row["status"]) for row in rows)
-        if state != seen:
-            seen = state
-            changed(rows)
+        look(rows)
         if status in ("DONE", "ERROR", "STOPPED"):
             return status, errors, rows
         time.sleep(interval)

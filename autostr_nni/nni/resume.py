@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from autostr_nni.nni import processes
 from autostr_nni.nni.experiment_file import ExperimentFile
-from autostr_nni.nni.search import Log, run
+from autostr_nni.nni.search import run
 from autostr_nni.nni.state import RECIPE_FILE, read_state
 from autostr_nni.nni.stored import Stored, change, read_stored
+from autostr_nni.progress.display import Log
 from autostr_nni.search_spaces.errors import InputError
 from autostr_nni.strategies.core import RETRY
 from autostr_nni.summary import read_json

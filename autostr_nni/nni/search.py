@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 from autostr_nni.files import write_atomic
@@ -17,11 +15,12 @@ from autostr_nni.nni.launcher import (
     start_experiment,
     stoppable,
 )
+from autostr_nni.nni.progress import Progress
 from autostr_nni.nni.rest import FINAL_STATUSES, LOOPBACK
+from autostr_nni.nni.rows import failed_sentence, record_of
 from autostr_nni.nni.state import read_state
-from autostr_nni.summary import TrialRecord, number, read_trial, summarize
-
-Log = Callable[[str], None]
+from autostr_nni.progress.display import Log
+from autostr_nni.summary import TrialRecord, summarize
 
 
 def search(experiment: ExperimentFile, port: int | None, host: str, detach: bool, log: Log) -> dict[str, Any]:
@@ -64,97 +63,6 @@ def run(
     result = {**about, "status": status, "failure": failure, **summarize(records)}
     write_atomic(running.folder / "summary.json", json.dumps(result, indent=1) + "\n")
     return result
-
-
-def record_of(row: Mapping[str, Any], folder: Path) -> TrialRecord:
-    """A trial as NNI lists it, with what it left in its folder."""
-    place = trial_folder(folder, row["trialJobId"])
-    metrics = final_metrics(row)
-    return TrialRecord(row["trialJobId"], parameters_of(row), metrics, place, read_trial(place, {}).result)
-
-
-def trial_folder(folder: Path, trial: str) -> Path:
-    """Where a trial of an experiment keeps its files, on this machine."""
-    return next(folder.glob(f"environments/*/trials/{trial}"), folder / "trials" / trial)
-
-
-def parameters_of(row: Mapping[str, Any]) -> dict[str, Any]:
-    """The parameters in one row of NNI's list."""
-    packed = row.get("hyperParameters") or ["{}"]
-    return dict(json.loads(packed[0]).get("parameters") or {})
-
-
-def final_metrics(row: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The final report in one row of NNI's list; NNI packs it as JSON within JSON."""
-    reports = row.get("finalMetricData") or []
-    if not reports or row["status"] != "SUCCEEDED":
-        return None
-    value = reports[0]["data"]
-    while isinstance(value, str):
-        value = json.loads(value)
-    return value if isinstance(value, dict) else {"default": value}
-
-
-class Progress:
-    """Prints a line when the state of a trial has changed."""
-
-    def __init__(self, folder: Path, experiment: ExperimentFile, log: Log) -> None:
-        strategy = experiment.strategy()
-        self._planned = strategy.planned if strategy is not None else experiment.config.get("maxTrialNumber")
-        self._folder = folder
-        self._log = log
-        self._told: set[str] = set()
-
-    def __call__(self, rows: list[dict[str, Any]]) -> None:
-        for row in rows:
-            if row["status"] in FINAL_STATUSES and row["trialJobId"] not in self._told:
-                self._told.add(row["trialJobId"])
-                if final_metrics(row) is None:
-                    self._log(
-                        failed_sentence(row["trialJobId"], parameters_of(row), row["status"], self._folder)
-                    )
-        self._log(self.line(rows))
-
-    def line(self, rows: list[dict[str, Any]]) -> str:
-        """``3 of 12 trials done, 2 running, best word accuracy 41.2 % (ABABB)``."""
-        results = [(final_metrics(row), parameters_of(row)) for row in rows]
-        scores = [
-            (number(metrics, "default"), parameters) for metrics, parameters in results if metrics is not None
-        ]
-        running = sum(row["status"] == "RUNNING" for row in rows)
-        of = f" of {self._planned}" if self._planned else ""
-        text = f"{len(scores)}{of} trials done, {running} running"
-        failed = sum(row["status"] in FINAL_STATUSES for row in rows) - len(scores)
-        if failed:
-            text += f", {failed} failed"
-        best = max(
-            ((score, p) for score, p in scores if score is not None), key=lambda pair: pair[0], default=None
-        )
-        if best is not None:
-            text += f", best word accuracy {100 * best[0]:.1f} % ({describe(best[1])})"
-        return text
-
-
-def describe(parameters: Mapping[str, Any]) -> str:
-    """A trial in a few words: ``path ABABB``."""
-    words = [str(parameters[key]) for key in ("step", "stride_path") if key in parameters]
-    return " ".join(words) or ", ".join(f"{key} {value}" for key, value in parameters.items())
-
-
-def failed_sentence(trial: str, parameters: Mapping[str, Any], status: str, folder: Path) -> str:
-    """Which trial failed, its last words, and where its log is."""
-    log = trial_folder(folder, trial) / "trial.stderr"
-    try:
-        words = [
-            line for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()
-        ]
-    except OSError:
-        words = []
-    said = f": {words[-1].strip()}" if words else ""
-    what = (
-        "was cancelled" if "CANCELED" in status else "gave no result" if status == "SUCCEEDED" else "failed"
-    )
-    return f"trial {trial} ({describe(parameters)}) {what}{said}; its log: {log}"
 
 
 def _failure(

@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from autostr_nni.nni.launcher import choose_port
-from autostr_nni.nni.search import final_metrics, parameters_of
+from autostr_nni.nni.rows import final_metrics, parameters_of
 
 # 13 proposals, 2 of them run twice, and one after the barrier: 16 trials.
 TRIALS, DIE, LATE = 13, (1, 4), (2, 5, 7)

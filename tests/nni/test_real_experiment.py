@@ -16,7 +16,7 @@ import pytest
 import requests
 
 from autostr_nni.nni.rest import Manager
-from autostr_nni.nni.search import final_metrics, parameters_of
+from autostr_nni.nni.rows import final_metrics, parameters_of
 
 REPORTED = ("default", "loss", "flops_m", "params_m", "images_seen", "seconds")
 

@@ -14,7 +14,7 @@ import requests
 
 from autostr_nni.nni import parameters as parameters_module
 from autostr_nni.nni.rest import Manager, exempt_loopback
-from autostr_nni.nni.search import final_metrics
+from autostr_nni.nni.rows import final_metrics
 from autostr_nni.search_spaces.errors import InputError
 from autostr_nni.summary import read_search, summarize, summary_text
 from autostr_nni.trial import Reports, for_nni

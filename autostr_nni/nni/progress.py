@@ -1,0 +1,84 @@
+"""The progress of an NNI experiment, from its list of trials and the files that they write."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from autostr_nni.nni.experiment_file import ExperimentFile
+from autostr_nni.nni.rest import FINAL_STATUSES
+from autostr_nni.nni.rows import failed_sentence, final_metrics, parameters_of, trial_folder
+from autostr_nni.progress.display import Log, as_display
+from autostr_nni.progress.estimate import DONE, FAILED, RUNNING, Seen
+from autostr_nni.progress.plan import Plan, plan_of
+from autostr_nni.progress.state import last_epoch, state_line
+from autostr_nni.summary import TrialRecord, number
+
+Row = Mapping[str, Any]
+
+
+class Progress:
+    """Tells the state of an experiment, and every trial that failed; called with NNI's rows at every look."""
+
+    def __init__(
+        self, folder: Path, experiment: ExperimentFile, log: Log, clock: Callable[[], float] = time.time
+    ) -> None:
+        self.plan = plan_of_experiment(experiment)
+        self._one_step = experiment.strategy_name is None  # of a tuner whose steps are not known
+        self._folder = folder
+        self._display = as_display(log)
+        self._clock = clock
+        self._ended: dict[str, Seen] = {}
+        self._records: dict[str, TrialRecord] = {}
+
+    def __call__(self, rows: Sequence[Row]) -> None:
+        before = len(self._ended)
+        for row in rows:
+            if row["status"] in FINAL_STATUSES and row["trialJobId"] not in self._ended:
+                self._end(row)
+        self._display.state(self.line(rows), event=len(self._ended) > before)
+
+    def line(self, rows: Sequence[Row]) -> str:
+        """The state in a line, as of `state_line`."""
+        running = [self.seen(row, RUNNING) for row in rows if row["status"] == "RUNNING"]
+        return state_line(self.plan, [*self._ended.values(), *running], self._records.values())
+
+    def _end(self, row: Row) -> None:
+        trial, parameters, metrics = row["trialJobId"], parameters_of(row), final_metrics(row)
+        self._ended[trial] = self.seen(row, FAILED if metrics is None else DONE)
+        if metrics is None:
+            self._display(failed_sentence(trial, parameters, row["status"], self._folder))
+        else:
+            self._records[trial] = TrialRecord(trial, parameters, metrics)
+
+    def seen(self, row: Row, status: str) -> Seen:
+        """A trial as it stands. NNI counts from where a trial was started last, its own figures from the
+        first start."""
+        parameters = parameters_of(row)
+        epoch, written = last_epoch(trial_folder(self._folder, row["trialJobId"]))
+        images, seconds = (number(epoch, key) or 0.0 for key in ("images_seen", "seconds"))
+        started = (row.get("startTime") or 0) / 1000
+        since = 0.0
+        if status == RUNNING:
+            since = max(0.0, self._clock() - max(started, written)) if started else 0.0
+        elif row.get("endTime") and started:
+            seconds = max(seconds, row["endTime"] / 1000 - started)
+        step = "" if self._one_step else str(parameters.get("step", ""))
+        return Seen(json.dumps(parameters, sort_keys=True), step, status, images, seconds, since)
+
+
+def plan_of_experiment(experiment: ExperimentFile) -> Plan | None:
+    """What the experiment has before it; None where nothing limits its trials."""
+    recipe, concurrency = experiment.recipe, experiment.concurrency
+    if recipe is not None and experiment.strategy_name is not None:
+        from autostr_nni.strategies import build
+
+        count = (experiment.config["tuner"].get("classArgs") or {}).get("count")
+        if count:  # of a random search that was given more
+            recipe = recipe.with_count(count)
+        return plan_of(build(experiment.strategy_name, recipe), recipe, concurrency)
+    limit = experiment.config.get("maxTrialNumber")
+    return Plan((("", limit),), concurrency=concurrency) if limit else None

@@ -1,0 +1,56 @@
+"""What NNI's list of trials tells, a row per trial, and what those trials left in their folders."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from autostr_nni.progress.state import describe
+from autostr_nni.summary import TrialRecord, read_trial
+
+
+def record_of(row: Mapping[str, Any], folder: Path) -> TrialRecord:
+    """A trial as NNI lists it, with what it left in its folder."""
+    place = trial_folder(folder, row["trialJobId"])
+    metrics = final_metrics(row)
+    return TrialRecord(row["trialJobId"], parameters_of(row), metrics, place, read_trial(place, {}).result)
+
+
+def trial_folder(folder: Path, trial: str) -> Path:
+    """Where a trial of an experiment keeps its files, on this machine."""
+    return next(folder.glob(f"environments/*/trials/{trial}"), folder / "trials" / trial)
+
+
+def parameters_of(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters in one row of NNI's list."""
+    packed = row.get("hyperParameters") or ["{}"]
+    return dict(json.loads(packed[0]).get("parameters") or {})
+
+
+def final_metrics(row: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The final report in one row of NNI's list; NNI packs it as JSON within JSON."""
+    reports = row.get("finalMetricData") or []
+    if not reports or row["status"] != "SUCCEEDED":
+        return None
+    value = reports[0]["data"]
+    while isinstance(value, str):
+        value = json.loads(value)
+    return value if isinstance(value, dict) else {"default": value}
+
+
+def failed_sentence(trial: str, parameters: Mapping[str, Any], status: str, folder: Path) -> str:
+    """Which trial failed, its last words, and where its log is."""
+    log = trial_folder(folder, trial) / "trial.stderr"
+    try:
+        words = [
+            line for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()
+        ]
+    except OSError:
+        words = []
+    said = f": {words[-1].strip()}" if words else ""
+    what = (
+        "was cancelled" if "CANCELED" in status else "gave no result" if status == "SUCCEEDED" else "failed"
+    )
+    return f"trial {trial} ({describe(parameters)}) {what}{said}; its log: {log}"

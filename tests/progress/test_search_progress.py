@@ -1,0 +1,193 @@
+"""The state that a search shows, with a fake NNI and in this process, by a clock that is told the time."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from autostr_nni import strategies
+from autostr_nni.inprocess import Report, run_search
+from autostr_nni.nni.experiment_file import ExperimentFile
+from autostr_nni.nni.progress import Progress
+from autostr_nni.progress import in_process
+from autostr_nni.recipe import Recipe, recipe_from
+from autostr_nni.training.records import append_metrics
+
+START = 1_700_000_000.0
+NET = ",".join(["k3e1"] * 15)
+
+
+def recipe() -> Recipe:
+    content = {
+        "data": {"train": ["/a"], "validation": ["/b"]},
+        "training": {"epochs": 4, "epoch_images": 1000},
+        "search": {
+            "path": {"paths": ["AABBB", "ABABB", "ABBAB"], "epochs": 2, "epoch_images": 500},
+            "operators": {"epoch_images": 500, "warmup_epochs": 1, "epochs": 1, "arch_every": 5},
+            "random": {"count": 2},
+        },
+    }
+    return recipe_from(content, Path("/"))
+
+
+class FakeNni:
+    """NNI's list of trials over an hour that is told, and the files that the trials write."""
+
+    def __init__(self, folder: Path, strategy: str | None = "two-step", **config: Any) -> None:
+        self.now = START
+        self.folder = folder
+        self.rows: list[dict[str, Any]] = []
+        self.lines: list[str] = []
+        tuner = {"classArgs": config.pop("arguments", {})}
+        config = {"trialConcurrency": 2, "experimentWorkingDirectory": str(folder), "tuner": tuner, **config}
+        made = recipe() if strategy else None
+        experiment = ExperimentFile(folder / "e.yml", config, made, strategy)
+        self.progress = Progress(folder, experiment, self.lines.append, clock=lambda: self.now)
+
+    def start(self, name: str, **parameters: str) -> None:
+        packed = json.dumps({"parameters": parameters})
+        begun = int(self.now * 1000)
+        row = {"trialJobId": name, "status": "RUNNING", "startTime": begun, "hyperParameters": [packed]}
+        self.rows.append(row)
+        self.place(name).mkdir(parents=True)
+
+    def place(self, name: str) -> Path:
+        return self.folder / "environments/local-env/trials" / name
+
+    def epoch(self, name: str, images: int, seconds: float) -> None:
+        append_metrics(self.place(name), {"images_seen": images, "seconds": seconds})
+        os.utime(self.place(name) / "metrics.jsonl", (self.now, self.now))
+
+    def end(self, name: str, status: str = "SUCCEEDED", **metrics: Any) -> None:
+        (row,) = [row for row in self.rows if row["trialJobId"] == name]
+        final = [{"data": json.dumps(json.dumps(metrics))}] if metrics else []
+        row.update(status=status, endTime=int(self.now * 1000), finalMetricData=final)
+
+    def look(self) -> str:
+        self.progress(self.rows)
+        return self.progress.line(self.rows)
+
+
+def test_a_search_through_nni(tmp_path: Path) -> None:
+    nni = FakeNni(tmp_path)
+    assert nni.look() == "0 of 5 trials done, 0 running, time left ?"
+    nni.start("a", step="path", stride_path="AABBB")
+    nni.start("b", step="path", stride_path="ABABB")
+    nni.now += 60
+    assert nni.look() == "0 of 5 trials done, 2 running, time left ?"
+    nni.epoch("a", 500, 50.0)
+    # 0.1 s per image: 50 s of these two, 100 of the third; 1100 images of the supernet, 4000 of the net.
+    assert nni.look() == "0 of 5 trials done, 2 running, 7 to 28 min left"
+    nni.now += 60  # 0.12 s per image with start and end; two paths beside each other, one of them once more
+    nni.epoch("a", 1000, 110.0)
+    nni.end("a", default=0.4, loss=2.0)
+    nni.end("b", status="FAILED")
+    nni.place("b").joinpath("trial.stderr").write_text("boom\n")
+    assert nni.look().startswith("1 of 5 trials done, 0 running, 1 failed, 7 to 33 min left, best word")
+    assert nni.lines[-2].startswith("trial b (path ABABB) failed: boom; its log: ")
+    nni.start("c", step="path", stride_path="ABABB")
+    nni.start("d", step="path", stride_path="ABBAB")
+    nni.now += 120
+    for name, loss in (("c", 1.0), ("d", 3.0)):
+        nni.end(name, default=0.5 - loss / 10, loss=loss)
+    # The path that the search would choose, which is not the most accurate one.
+    assert nni.look().endswith("best word accuracy 40.0 % (path ABABB)")
+    nni.start("o", step="operators", stride_path="ABABB")
+    nni.now += 200
+    nni.end("o", default=0.99, loss=0.1)
+    assert "best word accuracy 40.0 % (path ABABB)" in nni.look()  # a supernet is no result
+    operations = {f"op_{layer:02d}": "k3e1" for layer in range(1, 16)}
+    nni.start("t", step="train", stride_path="ABABB", **operations)
+    nni.now += 100
+    nni.epoch("t", 1000, 90.0)
+    assert "about 4 min left" in nni.look()  # 3000 of 4000 images at 0.09 s
+    nni.now += 30
+    assert "about 4 min left" in nni.look() and nni.progress.line(nni.rows) == nni.look()
+    nni.now += 10_000  # far beyond what was to be expected
+    assert "under 1 min left" in nni.look() or "left" not in nni.look()
+    nni.end("t", default=0.9, loss=0.3)
+    assert nni.look() == f"5 of 5 trials done, 0 running, 1 failed, best word accuracy 90.0 % (ABABB:{NET})"
+
+
+def test_after_a_resume_only_what_is_left_counts(tmp_path: Path) -> None:
+    """Two paths ended yesterday; the third goes on from half of its images."""
+    nni = FakeNni(tmp_path)
+    for name, path in (("a", "AABBB"), ("b", "ABABB")):
+        nni.start(name, step="path", stride_path=path)
+        nni.now += 100
+        nni.epoch(name, 1000, 95.0)
+        nni.end(name, default=0.4, loss=2.0)
+    nni.start("c", step="path", stride_path="ABBAB")
+    nni.epoch("c", 500, 48.0)
+    nni.now += 86_400
+    nni.rows[-1]["startTime"] = int(nni.now * 1000)  # NNI starts it again
+    # 100 s a path, of which half is left; 0.1 s per image: 1100 and 4000 images, times 0.5 to 3.
+    first = nni.look()
+    assert first.startswith("2 of 5 trials done, 1 running, 5 to 26 min left")
+    nni.now += 45
+    assert nni.look().startswith("2 of 5 trials done, 1 running, 4 to 25 min left")
+
+
+def test_a_random_search_that_was_given_more(tmp_path: Path) -> None:
+    assert FakeNni(tmp_path / "a", "random").look() == "0 of 2 trials done, 0 running, time left ?"
+    more = FakeNni(tmp_path / "b", "random", arguments={"count": 7})
+    assert more.look() == "0 of 7 trials done, 0 running, time left ?"
+
+
+def test_a_tuner_of_the_users_own(tmp_path: Path) -> None:
+    nni = FakeNni(tmp_path / "limited", None, maxTrialNumber=3)
+    nni.start("a", lr="0.1")
+    nni.now += 300
+    nni.end("a", default=0.25)
+    nni.start("b", lr="0.2")
+    assert nni.look() == "1 of 3 trials done, 1 running, about 5 min left, best word accuracy 25.0 % (lr 0.1)"
+    free = FakeNni(tmp_path / "free", None)
+    assert free.look() == "0 trials done, 0 running"
+
+
+class Killed(BaseException):
+    """Stands for a kill."""
+
+
+def test_a_search_in_this_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [START]
+    monkeypatch.setattr(in_process, "time", SimpleNamespace(time=lambda: now[0]))
+    made, lines = recipe(), list[str]()
+    kill_at: list[str] = ["ABBAB"]
+
+    def trial(parameters: dict[str, Any], recipe: Recipe, folder: Path, report: Report) -> dict[str, Any]:
+        epochs = [500, 1000] if parameters["step"] == "path" else [550, 1100]
+        for images in epochs:
+            now[0] += 50
+            metrics = {"default": 0.5, "loss": 1.0, "images_seen": images, "seconds": images / 10}
+            append_metrics(folder, metrics)
+            os.utime(folder / "metrics.jsonl", (now[0], now[0]))
+            report(metrics, False)
+            if parameters["stride_path"] in kill_at:
+                kill_at.clear()
+                raise Killed
+        if parameters["step"] == "operators":
+            metrics["architecture"] = f"{parameters['stride_path']}:{NET}"
+        report(metrics, True)
+        return metrics
+
+    def run() -> dict[str, Any]:
+        return run_search(strategies.build("two-step", made), made, tmp_path / "run", trial, lines.append)
+
+    with pytest.raises(Killed):
+        run()
+    states = [line for line in lines if " of 5 trials done" in line]
+    assert states[0] == "0 of 5 trials done, 1 running, time left ?"
+    # 2 paths, then 1100 and 4000 images, 0.1 s each, times 0.5 to 3
+    assert "1 of 5 trials done, 0 running, 8 to 29 min left, best word accuracy 50.0 % (path AABBB)" in states
+    lines.clear()
+    assert run()["failure"] is None
+    states = [line for line in lines if " of 5 trials done" in line]
+    assert states[0].startswith("2 of 5 trials done, 1 running, ")
+    assert states[-1] == f"5 of 5 trials done, 0 running, best word accuracy 50.0 % (AABBB:{NET})"
+    assert not any("-" in state.split("best")[0] for state in states)
