@@ -19,12 +19,17 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from autostr_nni.files import write_atomic
+from autostr_nni.files import NoSpace, write_atomic
+from autostr_nni.nni.state import note_no_space
 from autostr_nni.search_spaces.errors import InputError
+from autostr_nni.warm.command import run_warm
+from autostr_nni.warm.leaving import leave
 
 if TYPE_CHECKING:
     from autostr_nni.recipe import Recipe
@@ -40,6 +45,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--recipe", required=True, type=Path, help="the search's recipe")
     arguments = parser.parse_args(argv)
     _ensure_utf8(sys.argv[1:] if argv is None else list(argv))
+    status = run_warm() if argv is None else None
+    if status is not None:
+        return status
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _cancelled)
     try:
@@ -73,13 +81,32 @@ def run_parameters(recipe: Recipe, parameters: dict[str, Any]) -> dict[str, Any]
     write_atomic(folder / PARAMETERS, json.dumps({"parameters": parameters}, indent=1) + "\n")
     print(f"trial {os.environ.get('NNI_TRIAL_JOB_ID')}: {parameters}", flush=True)
 
+    from autostr_nni.training.continuing import FAULT, take_over
+    from autostr_nni.training.records import read_metrics
     from autostr_nni.training.trial import run_proposal
 
-    reports = Reports()
-    metrics = run_proposal(parameters, recipe, folder, reports)
+    take_over(folder, repeated_by(folder, parameters))
+    reports = Reports(lines=partial(read_metrics, folder))
+    try:
+        metrics = run_proposal(parameters, recipe, folder, reports)
+    except NoSpace as error:
+        note_no_space(folder, str(error))
+        raise
+    except Exception as error:
+        if not isinstance(error, InputError):
+            write_atomic(folder / FAULT, traceback.format_exc())
+        raise
     if not reports.final:
         reports(metrics, True)
     return metrics
+
+
+def repeated_by(folder: Path, parameters: dict[str, Any]) -> list[Path]:
+    """Folders of other trials with these parameters: a trial that failed is repeated under another name."""
+    from autostr_nni.summary import PARAMETERS, read_json
+
+    others = [path.parent for path in folder.parent.glob(f"*/{PARAMETERS}") if path.parent != folder]
+    return [other for other in others if read_json(other / PARAMETERS).get("parameters") == parameters]
 
 
 def prepare_once(recipe: Recipe) -> None:
@@ -93,27 +120,44 @@ def prepare_once(recipe: Recipe) -> None:
 
 
 class Reports:
-    """Sends reports to NNI; what NNI does not take is said and left: the files of the trial are the truth."""
+    """Sends reports to NNI, every epoch's once. What NNI does not take is said and sent with the next report;
+    the files of the trial are the truth.
 
-    def __init__(self, tries: int = 5) -> None:
+    ``lines`` reads the metrics of the trial's epochs, those before a restart included.
+    """
+
+    def __init__(self, tries: int = 5, lines: Callable[[], list[dict[str, Any]]] = list) -> None:
+        from autostr_nni.nni.reported import Reported
+
         self.final = False
         self._tries = tries
+        self._reported = Reported(lines)
 
     def __call__(self, metrics: Mapping[str, Any], final: bool) -> None:
         import nni
-        import requests
 
         if final and self.final:
             return
         self.final = self.final or final
-        send = nni.report_final_result if final else nni.report_intermediate_result
-        for attempt in range(self._tries if final else 1):
+        for epoch in self._reported.owed(metrics, final):
+            if "epoch" in epoch:
+                nni.trial.overwrite_intermediate_seq(int(epoch["epoch"]))
+            if self._send(nni.report_intermediate_result, epoch, 1):
+                self._reported.sent(epoch)
+        if final:
+            self._send(nni.report_final_result, metrics, self._tries)
+
+    def _send(self, send: Callable[[Any], None], metrics: Mapping[str, Any], tries: int) -> bool:
+        import requests
+
+        for attempt in range(tries):
             try:
                 send(for_nni(metrics))
-                return
+                return True
             except requests.RequestException as error:
                 print(f"autostr: warning: NNI does not take a report: {error}", file=sys.stderr)
-                time.sleep(2**attempt if final else 0)
+                time.sleep(2**attempt if tries > 1 else 0)
+        return False
 
 
 def for_nni(metrics: Mapping[str, Any]) -> dict[str, Any]:
@@ -152,4 +196,4 @@ def end_children() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())
