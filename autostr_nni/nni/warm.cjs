@@ -29,7 +29,3 @@ function keepWarm(python) {
     console.error(`autostr: trials start cold: ${error.message}`);
   }
 }
-
-// --- on a machine that runs trials for another -------------------------------------------------------------------
-
-if (/trial_keeper[\\/]main\.js$/.test(process.argv[1] || '')) remote.mendKeeper();
