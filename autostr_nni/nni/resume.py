@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from autostr_nni.nni import processes
 from autostr_nni.nni.experiment_file import ExperimentFile
 from autostr_nni.nni.search import run
-from autostr_nni.nni.state import RECIPE_FILE, read_state
+from autostr_nni.nni.state import RECIPE_FILE, find_state
 from autostr_nni.nni.stored import Stored, change, read_stored
 from autostr_nni.progress.display import Log
 from autostr_nni.search_spaces.errors import InputError
@@ -49,7 +49,10 @@ def resume(
                 "run it again, or search with autostr search"
             )
         recipe = _recipe(stored)
-        stored = with_budget(stored, recipe, read_state(folder), max_trials, max_duration)
+        state, complaint = find_state(folder)
+        stored = with_budget(stored, recipe, state, max_trials, max_duration)
+        if complaint:
+            log(complaint)
         left = processes.members_of(folder)
         if left:  # of a manager that was killed: two processes must not be one trial
             log(f"ending {len(left)} processes that the experiment has left running")

@@ -8,12 +8,13 @@ import os
 from pathlib import Path
 from typing import Any
 
-from autostr_nni.files import write_atomic
+from autostr_nni.files import keep_previous, previous_of, whole_file, write_atomic
 
 logger = logging.getLogger("autostr_nni.tuner")
 
 STATE_FILE = "autostr_state.json"
 RECIPE_FILE = "recipe.json"  # the recipe as it was understood
+NO_SPACE = "no_space.txt"  # in the folder of a trial that could write no more: the sentence
 
 
 def experiment_folder() -> Path | None:
@@ -22,23 +23,69 @@ def experiment_folder() -> Path | None:
     return Path(log).parent if log and os.environ.get("SDK_PROCESS") == "dispatcher" else None
 
 
-def write_state(folder: Path, state: dict[str, Any], name: str = STATE_FILE) -> None:
-    """Replace the state, or the file `name`, in one step: no reader, and no restart, ever sees half of it."""
-    write_atomic(folder / name, json.dumps(state, indent=1))
+def write_state(folder: Path, state: dict[str, Any]) -> None:
+    """Replace the state in one step, and keep the one before: no restart ever sees half of it.
+
+    Raises NoSpace where the disk is full.
+    """
+    path = folder / STATE_FILE
+    with whole_file(path) as temporary:
+        temporary.write_text(json.dumps(state, indent=1), encoding="utf-8")
+        if _content(path) is not None:  # nothing damaged takes the place of what is whole
+            keep_previous(path)
+
+
+def keep_recipe(folder: Path, recipe: dict[str, Any]) -> None:
+    """Keep the recipe as it was understood: reports compare what searches were told."""
+    write_atomic(folder / RECIPE_FILE, json.dumps(recipe, indent=1))
 
 
 def read_state(folder: Path) -> dict[str, Any]:
-    """The state that a tuner left in an experiment's folder; empty if it left none, or a damaged one.
+    """The state that a tuner left in an experiment's folder; empty if there is none that can be read."""
+    state, complaint = find_state(folder)
+    if complaint:
+        logger.warning(complaint)
+    return state
 
-    What is lost with it comes back from NNI's database: the results of trials are imported on resuming.
+
+def find_state(folder: Path) -> tuple[dict[str, Any], str | None]:
+    """The state, and a sentence where it is not the file itself that could be read.
+
+    A damaged state is replaced by the one before it. What lacks comes back from NNI's database: results of
+    trials are imported on resuming.
     """
+    path = folder / STATE_FILE
+    state, before = _content(path), _content(previous_of(path))
+    if state is not None:
+        return state, None
+    if before is not None:
+        return before, f"{path} is damaged: the state before it and NNI's record of the trials are used"
+    if path.exists() or previous_of(path).exists():
+        return {}, f"{path} is damaged: the search is put together from NNI's record of the trials"
+    return {}, None
+
+
+def _content(path: Path) -> dict[str, Any] | None:
+    """The content of a state file; None where there is none or where it is damaged."""
     try:
-        content = json.loads((folder / STATE_FILE).read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"))
         whole = isinstance(content, dict) and all("id" in trial for trial in content["state"]["trials"])
-    except FileNotFoundError:
-        return {}
     except (OSError, ValueError, KeyError, TypeError):
-        whole = False
-    if not whole:
-        logger.warning("The state file %s is damaged and is not used.", folder / STATE_FILE)
-    return content if whole else {}
+        return None
+    return content if whole else None
+
+
+def note_no_space(trial: Path, sentence: str) -> None:
+    """Leave word in a trial's folder that it ended for want of space: repeating it would be of no use."""
+    (trial / NO_SPACE).write_text(sentence + "\n", encoding="utf-8")
+
+
+def told_no_space(folder: Path, since: float) -> str | None:
+    """What a trial of the experiment in ``folder`` said of missing space since a moment (Unix seconds)."""
+    for note in folder.glob(f"environments/*/trials/*/{NO_SPACE}"):
+        try:
+            if note.stat().st_mtime >= since:
+                return note.read_text(encoding="utf-8").strip()
+        except OSError:
+            continue
+    return None

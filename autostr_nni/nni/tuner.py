@@ -16,6 +16,7 @@ import functools
 import logging
 import os
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
@@ -23,9 +24,11 @@ from typing import Any, TypeVar
 import nni
 from nni.tuner import Tuner
 
+from autostr_nni.files import NoSpace
 from autostr_nni.nni import manager_side
 from autostr_nni.nni.choices import Choices
-from autostr_nni.nni.state import RECIPE_FILE, experiment_folder, read_state, write_state
+from autostr_nni.nni.state import experiment_folder, keep_recipe, read_state, told_no_space, write_state
+from autostr_nni.search_spaces.errors import InputError
 from autostr_nni.strategies.core import Proposal, Strategy
 
 logger = logging.getLogger("autostr_nni.tuner")
@@ -73,6 +76,7 @@ class StrategyTuner(Tuner):  # type: ignore[misc]
         self._fault: Exception | None = None
         self._ending = False
         self._folder = experiment_folder()
+        self._started = time.time()
         self._resumed = os.environ.get("NNI_MODE") == "resume"
         if self._resumed and self._folder is not None:
             state = read_state(self._folder)
@@ -169,7 +173,15 @@ class StrategyTuner(Tuner):  # type: ignore[misc]
         return dict(proposal.parameters)
 
     def _observe(self, proposal: str, metrics: dict[str, Any] | None) -> None:
-        """Tell the strategy, save, and send what has become possible."""
+        """Tell the strategy, save, and send what has become possible.
+
+        Raises NoSpace, and tells nothing, for a trial that could write no more: the next ones would meet
+        the same, and the search would end without a result where it could go on once there is space.
+        """
+        if metrics is None and self._folder is not None:
+            sentence = told_no_space(self._folder, self._started)
+            if sentence:
+                raise NoSpace(sentence)
         logger.info("Proposal %s: %s", proposal, "failed" if metrics is None else metrics)
         self.strategy.observe(proposal, metrics)
         self._ready.extend(self.strategy.suggest())
@@ -249,7 +261,7 @@ class StrategyTuner(Tuner):  # type: ignore[misc]
         if dispatcher is None:
             self._fault = self._fault or error  # NNI's first request for trials brings the way to tell
             return
-        text = f"{type(error).__name__}: {error}"
+        text = str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
         try:
             self._save(error=text)
         except Exception:
@@ -280,8 +292,8 @@ class RecipeTuner(StrategyTuner):
         if count is not None and count > loaded.search.random.count:
             loaded = loaded.with_count(count)
         super().__init__(build(self.strategy_name, loaded))
-        if self._folder is not None:  # reports compare what searches were told, whatever becomes of the file
-            write_state(self._folder, loaded.model_dump(mode="json"), RECIPE_FILE)
+        if self._folder is not None:
+            keep_recipe(self._folder, loaded.model_dump(mode="json"))
 
 
 class TwoStepTuner(RecipeTuner):

@@ -14,7 +14,7 @@ import yaml
 from autostr_nni.cli.main import main
 from autostr_nni.inprocess import resume_search, run_search
 from autostr_nni.nni.resume import _recipe, with_budget
-from autostr_nni.nni.state import RECIPE_FILE, write_state
+from autostr_nni.nni.state import keep_recipe
 from autostr_nni.nni.stored import Stored, read_stored
 from autostr_nni.recipe import Recipe, load_recipe
 from autostr_nni.search_spaces.errors import InputError
@@ -100,7 +100,7 @@ def test_nnis_own_limits(tmp_path: Path, recipe: Recipe) -> None:
 
 def test_a_changed_recipe_is_refused(tmp_path: Path, recipe: Recipe) -> None:
     experiment = stored(tmp_path, "two-step", 4)
-    write_state(experiment.folder, recipe.model_dump(mode="json"), RECIPE_FILE)
+    keep_recipe(experiment.folder, recipe.model_dump(mode="json"))
     write_recipe(tmp_path, 9, evaluation={"batch_size": 3}, training={"device": "cpu"})
     assert _recipe(experiment) is not None  # nothing that could change a result
     write_recipe(tmp_path, 3, training={"epochs": 2})

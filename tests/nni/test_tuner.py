@@ -11,6 +11,7 @@ from typing import Any
 import nni
 import pytest
 
+from autostr_nni.files import previous_of
 from autostr_nni.nni import manager_side
 from autostr_nni.nni import tuner as tuner_module
 from autostr_nni.nni.state import STATE_FILE, read_state, write_state
@@ -96,7 +97,7 @@ def test_a_whole_search(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, concurr
     assert manager.no_more
     state = read_state(tmp_path)
     assert state["finished"] and state["failure"] is None and state["planned"] == 12
-    assert [file.name for file in tmp_path.iterdir()] == [STATE_FILE]
+    assert {file.name for file in tmp_path.iterdir()} == {STATE_FILE, previous_of(Path(STATE_FILE)).name}
 
 
 def test_nothing_may_run_now(monkeypatch: pytest.MonkeyPatch) -> None:
