@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import os
-import random
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from functools import partial
+from collections.abc import Iterable, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import torch
-from torch.utils.data import DataLoader, Dataset, Sampler, get_worker_info
+from torch.utils.data import Dataset
 
 from autostr_nni.data.charset import Charset
 from autostr_nni.data.images import decode_image
@@ -24,6 +23,16 @@ from autostr_nni.search_spaces.errors import InputError
 PADDING = -100
 
 Sample = tuple[torch.Tensor, list[int], str]
+
+
+class Batch(NamedTuple):
+    """Words as tensors: B words, T characters at most, counting the end of the word."""
+
+    images: torch.Tensor  #: uint8 [B, 3, height, width], RGB, channels last in memory
+    targets: torch.Tensor  #: int64 [B, T], the end of the word included, then ``PADDING``
+    lengths: torch.Tensor  #: int64 [B], characters and the end of the word
+    texts: list[str]  #: labels as they are in the set: what a reading is compared with
+    dropped: int  #: samples that could not be decoded
 
 
 class WordDataset(Dataset["Sample | None"]):
@@ -72,6 +81,39 @@ class WordDataset(Dataset["Sample | None"]):
             return None
         image = torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))
         return image, self.charset.encode(text), label
+
+    def batch(self, indices: Sequence[int], out: np.ndarray | None = None) -> Batch:
+        """The words of ``indices`` that can be decoded, in that order.
+
+        Their pixels are written straight into one array: ``out`` (uint8 [at least B, height, width, 3],
+        contiguous), or a new one.
+        """
+        pixels = np.empty((len(indices), *self.image, 3), np.uint8) if out is None else out
+        rows: list[Sequence[int]] = []
+        texts: list[str] = []
+        for data, raw in self._read(indices):
+            # A label that cannot be used any more: the set was changed after it was opened.
+            if data is None or raw is None or label_cause(raw, self.charset, self.max_length)[0]:
+                continue
+            if decode_image(data, self.image, pixels[len(rows)]) is not None:
+                rows.append(self.charset.encode_label(raw))
+                texts.append(raw.decode())
+        images = torch.from_numpy(pixels[: len(rows)]).permute(0, 3, 1, 2)
+        return Batch(images, *_padded(rows), texts, len(indices) - len(rows))
+
+    def _read(self, indices: Sequence[int]) -> Iterable[tuple[bytes | None, bytes | None]]:
+        """Encoded images and labels, one transaction for each set."""
+        chosen = np.asarray(indices, dtype=np.int64)
+        sets, samples = self._set[chosen], self._sample[chosen]
+        if len(self.readers) == 1:
+            return self.readers[0].samples(samples.tolist())
+        found: list[tuple[bytes | None, bytes | None]] = [(None, None)] * len(chosen)
+        for number in set(sets.tolist()):
+            (places,) = np.nonzero(sets == number)
+            part = self.readers[number].samples(samples[places].tolist())
+            for place, sample in zip(places.tolist(), part, strict=True):
+                found[place] = sample
+        return found
 
     def label(self, index: int) -> str:
         """Label of a word as it is in the set."""
@@ -128,6 +170,15 @@ class WordDataset(Dataset["Sample | None"]):
         return not cause
 
 
+def _padded(rows: Sequence[Sequence[int]]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Class numbers as one tensor [B, T], filled up with ``PADDING``, and their lengths [B]."""
+    lengths = np.fromiter(map(len, rows), np.int64, len(rows))
+    targets = np.full((len(rows), int(lengths.max(initial=0))), PADDING, np.int64)
+    inside = np.arange(targets.shape[1]) < lengths[:, None]
+    targets[inside] = np.fromiter(chain.from_iterable(rows), np.int64, int(lengths.sum()))
+    return torch.from_numpy(targets), torch.from_numpy(lengths)
+
+
 def _all_sets(roots: Sequence[str | os.PathLike[str]]) -> list[Path]:
     if not roots:
         raise InputError("no folder of words is given: name at least one word image set")
@@ -139,98 +190,3 @@ def _all_sets(roots: Sequence[str | os.PathLike[str]]) -> list[Path]:
                 raise InputError(f"the set {folder} is listed twice: name it once")
             found.append(folder)
     return found
-
-
-class Batch(NamedTuple):
-    """Words as tensors: B words, T characters at most, counting the end of the word."""
-
-    images: torch.Tensor  #: uint8 [B, 3, height, width], RGB
-    targets: torch.Tensor  #: int64 [B, T], the end of the word included, then ``PADDING``
-    lengths: torch.Tensor  #: int64 [B], characters and the end of the word
-    texts: list[str]  #: labels as they are in the set: what a reading is compared with
-    dropped: int  #: samples that could not be decoded
-
-
-def collate(samples: Sequence[Sample | None], image: tuple[int, int] = (0, 0)) -> Batch:
-    """Stack the samples that could be decoded; ``image`` gives the size where none could."""
-    good = [sample for sample in samples if sample is not None]
-    dropped = len(samples) - len(good)
-    if not good:
-        empty = torch.empty(0, dtype=torch.int64)
-        return Batch(torch.empty(0, 3, *image, dtype=torch.uint8), empty.view(0, 0), empty, [], dropped)
-    lengths = torch.tensor([len(ids) for _, ids, _ in good])
-    targets = torch.full((len(good), int(lengths.max())), PADDING, dtype=torch.int64)
-    for row, (_, ids, _) in zip(targets, good, strict=True):
-        row[: len(ids)] = torch.tensor(ids)
-    images = torch.stack([pixels for pixels, _, _ in good])
-    return Batch(images, targets, lengths, [text for _, _, text in good], dropped)
-
-
-class EpochSampler(Sampler[int]):
-    """Epochs of ``epoch_images`` samples, cut from an endless chain of seeded permutations of a set.
-
-    What epoch e draws depends on (seed, e) alone, so a run that is continued sees the same words. Every
-    sample comes once before any comes twice, whatever the length of an epoch. None is the whole set.
-    """
-
-    def __init__(self, length: int, epoch_images: int | None = None, seed: int = 0, epoch: int = 0) -> None:
-        if length < 1 or (epoch_images is not None and epoch_images < 1):
-            raise InputError("an epoch needs at least one image of at least one word")
-        self.length, self.epoch_images, self.seed = length, epoch_images or length, seed
-        self.set_epoch(epoch)
-
-    def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch that the next iteration draws, counted from 0."""
-        self.epoch = epoch
-
-    def __len__(self) -> int:
-        return self.epoch_images
-
-    def __iter__(self) -> Iterator[int]:
-        position = self.epoch * self.epoch_images
-        end = position + self.epoch_images
-        while position < end:
-            turn, start = divmod(position, self.length)
-            order = np.random.default_rng([self.seed, turn]).permutation(self.length)
-            part = order[start : start + end - position]
-            yield from part.tolist()
-            position += len(part)
-
-
-def make_loader(
-    dataset: WordDataset,
-    batch_size: int = 1,
-    workers: int = 0,
-    sampler: Sampler[int] | None = None,
-    drop_last: bool = False,
-    batches: Sampler[list[int]] | None = None,
-) -> DataLoader[Batch]:
-    """Batches of a set, in the sampler's order or, without one, in the set's own.
-
-    ``batches`` gives the indices of every batch, in place of size, order and end. Workers live as long as the
-    loader. The global random state is neither read nor moved.
-    """
-    return DataLoader(
-        dataset,  # type: ignore[arg-type]  # collate turns its samples into batches
-        batch_size=batch_size,
-        sampler=sampler,
-        batch_sampler=batches,
-        shuffle=False,
-        drop_last=drop_last,
-        num_workers=workers,
-        persistent_workers=workers > 0,
-        prefetch_factor=4 if workers else None,
-        collate_fn=partial(collate, image=dataset.image),
-        worker_init_fn=_start_worker,
-        generator=torch.Generator().manual_seed(dataset.seed),
-        pin_memory=torch.cuda.is_available(),
-    )
-
-
-def _start_worker(_: int) -> None:
-    """Seed what a worker may draw from, differently in each, and keep it to one thread."""
-    info = get_worker_info()
-    assert info is not None
-    random.seed(info.seed)
-    np.random.seed(info.seed % 2**32)
-    torch.set_num_threads(1)

@@ -7,13 +7,12 @@ from autostr_nni.data.charset import Charset
 
 def label_cause(raw: bytes, charset: Charset, max_length: int) -> tuple[str, int]:
     """Why a label cannot be used ("" if it can) and how many of its characters the charset lacks."""
+    if not raw:
+        return "empty label", 0
     try:
-        text = raw.decode()
+        kept, removed = charset.count(raw)
     except UnicodeDecodeError:
         return "label not UTF-8", 0
-    if not text:
-        return "empty label", 0
-    kept, removed = charset.clean(text)
     if not kept:
         return "no known character", removed
-    return ("too long" if len(kept) > max_length else ""), removed
+    return ("too long" if kept > max_length else ""), removed

@@ -115,6 +115,12 @@ class LmdbReader:
         """Encoded image and text of sample ``number``."""
         return self.image(number), self.label(number)
 
+    def samples(self, numbers: Iterable[int]) -> list[tuple[bytes | None, bytes | None]]:
+        """Encoded images and undecoded texts of many samples, read in one transaction."""
+        with self._reading(), self._environment().begin() as transaction:
+            get = transaction.get
+            return [(get(image_key(number)), get(label_key(number))) for number in numbers]
+
     def labels(self) -> Iterator[tuple[int, bytes]]:
         """Numbers and undecoded texts of all samples that have both an image and a text, in order.
 

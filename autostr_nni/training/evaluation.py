@@ -10,7 +10,8 @@ from typing import Any
 import torch
 
 from autostr_nni.data.charset import Charset
-from autostr_nni.data.dataset import Batch, WordDataset, make_loader
+from autostr_nni.data.dataset import Batch, WordDataset
+from autostr_nni.data.loader import make_loader
 from autostr_nni.models.recognizer import Recognizer, input_size, recognition_loss
 from autostr_nni.recipe import Recipe
 from autostr_nni.search_spaces.errors import InputError

@@ -8,7 +8,8 @@ from typing import Any
 import torch
 from torch.utils.data import DataLoader
 
-from autostr_nni.data.dataset import Batch, EpochSampler, WordDataset, make_loader
+from autostr_nni.data.dataset import Batch, WordDataset
+from autostr_nni.data.loader import EpochSampler
 from autostr_nni.models.recognizer import Recognizer
 from autostr_nni.recipe import Recipe
 from autostr_nni.search_spaces.architecture import Architecture
@@ -19,8 +20,10 @@ from autostr_nni.strategies.architecture_parameters import ArchitectureParameter
 from autostr_nni.strategies.architecture_step import architecture_step
 from autostr_nni.strategies.derivation import SampledUnderBudget, derive
 from autostr_nni.strategies.supernet import Supernet
+from autostr_nni.training.batches import joint_loader
 from autostr_nni.training.optimizers import build_optimizer
-from autostr_nni.training.tasks import ADVICE, LossNotFinite, ReadingTask, endless
+from autostr_nni.training.tasks import ADVICE, LossNotFinite, ReadingTask
+from autostr_nni.training.team import ALONE, Team
 
 MILLION = 1e6
 
@@ -53,9 +56,9 @@ class OperatorSearchTask(ReadingTask):
         training: WordDataset,
         validation: WordDataset,
         arch_validation: WordDataset,
+        team: Team = ALONE,
     ) -> None:
-        super().__init__(recognizer, recipe, validation)
-        self.automatic_optimization = False
+        super().__init__(recognizer, recipe, validation, team, recipe.search.operators.clip)
         self.supernet = supernet
         self.space = space
         self.training_set = training
@@ -79,7 +82,10 @@ class OperatorSearchTask(ReadingTask):
         sampler = EpochSampler(
             len(self.training_set), self.options.epoch_images, self.recipe.seed, self.next_epoch
         )
-        return make_loader(self.training_set, self.batch_size, self.recipe.data.workers, sampler)
+        workers = self.recipe.data.workers
+        return joint_loader(
+            self.training_set, self.batch_size, workers, self.team, sampler, self.first_batch
+        )
 
     @property
     def warming_up(self) -> bool:
@@ -89,16 +95,22 @@ class OperatorSearchTask(ReadingTask):
     def on_train_epoch_start(self) -> None:
         super().on_train_epoch_start()
         if not self.warming_up:
-            batches = int(self.trainer.num_training_batches) // self.options.arch_every
-            epoch = self.current_epoch - self.options.warmup_epochs
-            self._arch_batches = endless(self.arch_set, self.batch_size, batches, self.recipe.seed, epoch)
+            batches = self.first_batch + int(self.trainer.num_training_batches)
+            self._arch_batches = self.arch_batches(batches // self.options.arch_every)
+
+    def arch_batches(self, count: int) -> Iterator[Batch]:
+        """The ``count`` batches of D_val of this epoch, but for those taken before a stop."""
+        epoch = self.current_epoch - self.options.warmup_epochs
+        sampler = EpochSampler(len(self.arch_set), count * self.batch_size, self.recipe.seed, epoch)
+        first = self.first_batch // self.options.arch_every
+        yield from joint_loader(self.arch_set, self.batch_size, 0, self.team, sampler, first)
 
     def training_step(self, batch: Batch, index: int) -> None:
-        if len(batch.images):
+        if self.takes(batch):
             self.weight_step(batch)
-        if not self.warming_up and (index + 1) % self.options.arch_every == 0:
+        if not self.warming_up and (self.first_batch + index + 1) % self.options.arch_every == 0:
             drawn = next(self._arch_batches, None)
-            if drawn is not None and len(drawn.images):
+            if drawn is not None and self.takes(drawn):
                 self.arch_step(self.transfer_batch_to_device(drawn, self.device, 0))
 
     def draw(self) -> None:
@@ -108,16 +120,9 @@ class OperatorSearchTask(ReadingTask):
         self.supernet.choose(indices)
 
     def weight_step(self, batch: Batch) -> None:
-        """One step of the weights of the drawn operations, on D_tra."""
-        optimizer: Any = self.optimizers()[0]  # type: ignore[index]
+        """One step of the weights of operations that are drawn, on D_tra."""
         self.draw()
-        optimizer.zero_grad(set_to_none=True)
-        self.manual_backward(self.loss_of(batch))
-        if self.options.clip is not None:
-            self.clip_gradients(
-                optimizer, gradient_clip_val=self.options.clip, gradient_clip_algorithm="norm"
-            )
-        optimizer.step()
+        super().weight_step(batch)
 
     def arch_step(self, batch: Batch) -> None:
         """One step of the architecture parameters, on D_val (Eq. 4, 5)."""
@@ -128,16 +133,16 @@ class OperatorSearchTask(ReadingTask):
             self.recognizer,
             self.supernet,
             self.arch,
-            lambda: self.recognizer.loss(batch.images, batch.targets),
+            lambda: self.shared_loss(batch),
             g=self.options.g_m * MILLION,
             beta=self.options.beta,
             backward=self.manual_backward,
+            summed=self.team.sum if self.team.size > 1 else None,
         )
         if not bool(loss.isfinite()):  # before it makes the probabilities useless
             raise LossNotFinite(
                 f"the validation loss is {float(loss)} in epoch {self.current_epoch}: {ADVICE}"
             )
-        self.images_seen += len(batch.images)
         optimizer.step()
 
     def on_validation_epoch_start(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from copy import deepcopy
 from typing import Any
 
 import pytorch_lightning as pl
@@ -12,33 +12,57 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from autostr_nni.data.dataset import Batch, EpochSampler, WordDataset, make_loader
+from autostr_nni.data.dataset import Batch, WordDataset
+from autostr_nni.data.loader import EpochSampler
 from autostr_nni.models.recognizer import Recognizer
 from autostr_nni.recipe import Recipe
+from autostr_nni.search_spaces.errors import TrainingFailed
+from autostr_nni.training.batches import joint_loader
 from autostr_nni.training.evaluation import Evaluation, Reader
+from autostr_nni.training.memory import memory_told
 from autostr_nni.training.optimizers import build_optimizer, learning_rate, set_rate
+from autostr_nni.training.synced_norm import synchronise
+from autostr_nni.training.team import ALONE, Team
 
 ADVICE = "lower the learning rate or the gradient clip of the recipe"
 
+# What a checkpoint between two epochs says of the one in flight.
+_BETWEEN_EPOCHS: dict[str, Any] = {"batches_done": 0, "loss_sum": torch.zeros(()), "loss_count": 0}
 
-class LossNotFinite(RuntimeError):
+
+class LossNotFinite(TrainingFailed):
     """The training loss became NaN or infinite: the trial has failed."""
 
 
 class ReadingTask(pl.LightningModule):
-    """What every training shares: counters that survive a restart, and validation by reading words."""
+    """What every training shares: weight steps, counters that survive a restart, validation by reading words.
 
-    def __init__(self, recognizer: Recognizer, recipe: Recipe, validation: WordDataset) -> None:
+    In a team each process steps with its part of the batch, and gradients, BatchNorm's statistics and figures
+    are those of the whole. A step in which a process has no image is left out by all.
+    """
+
+    def __init__(
+        self, recognizer: Recognizer, recipe: Recipe, validation: WordDataset, team: Team, clip: float | None
+    ) -> None:
         super().__init__()
+        self.automatic_optimization = False
         self.recognizer = recognizer
         self.recipe = recipe
+        self.team = team
+        self.clip = clip
+        if team.size > 1:
+            synchronise(recognizer)
         self.validation_set = validation
         beam = recipe.evaluation.beam if recipe.evaluation.decoding == "beam" else 1
         self._reader = Reader(recognizer, validation.charset, recipe.data.max_length, beam)
         self.images_seen = 0
         self.seconds_before = 0.0
         self._started = time.monotonic()
+        self._share = 1.0  # of this process in the images of the step
         self._loss_sum, self._loss_count = torch.zeros(()), 0
+        self.first_batch = 0  # of the epoch in which a run continues: those before it were taken
+        self.batches_done = 0  # of this epoch; 0 between epochs
+        self._loops: dict[str, Any] | None = None  # Lightning's counts when the epoch began
         self.evaluation: Evaluation | None = None
 
     @property
@@ -46,13 +70,37 @@ class ReadingTask(pl.LightningModule):
         """Seconds of work so far, those before a restart included."""
         return self.seconds_before + time.monotonic() - self._started
 
-    def loss_of(self, batch: Batch) -> Tensor:
-        """Recognition loss of a batch on this device; counts its images."""
-        self.images_seen += len(batch.images)
+    def takes(self, batch: Batch) -> bool:
+        """Whether a step is made with this batch, of which this process has a part; counts its images."""
+        counts = self.team.counts(len(batch.images))
+        if not all(counts):
+            return False
+        self.images_seen += sum(counts)
+        self._share = counts[self.team.rank] / sum(counts)
+        return True
+
+    def shared_loss(self, batch: Batch) -> Tensor:
+        """Recognition loss of this process's part, as it counts in the mean over the whole batch."""
         loss = self.recognizer.loss(batch.images, batch.targets)
+        return loss if self.team.size == 1 else loss * self._share
+
+    def loss_of(self, batch: Batch) -> Tensor:
+        """`shared_loss` of a batch that is trained on."""
+        loss = self.shared_loss(batch)
         self._loss_sum = self._loss_sum.to(loss.device) + loss.detach()
         self._loss_count += 1
         return loss
+
+    def weight_step(self, batch: Batch) -> None:
+        """One step of the weights that the batch reaches."""
+        optimizers: Any = self.optimizers()
+        optimizer = optimizers[0] if isinstance(optimizers, list) else optimizers
+        optimizer.zero_grad(set_to_none=True)
+        self.manual_backward(self.loss_of(batch))
+        self.team.sum_gradients(self.recognizer.parameters())
+        if self.clip is not None:
+            self.clip_gradients(optimizer, gradient_clip_val=self.clip, gradient_clip_algorithm="norm")
+        optimizer.step()
 
     @property
     def changing_words(self) -> bool:
@@ -70,8 +118,21 @@ class ReadingTask(pl.LightningModule):
         """Figures that only some trainings have."""
         return {}
 
+    def on_fit_start(self) -> None:
+        if self._loops is None:
+            self._loops = {"fit_loop": deepcopy(self.trainer.fit_loop.state_dict())}
+
     def on_train_epoch_start(self) -> None:
+        if self.first_batch:  # the loader of this epoch is a short one: the next needs another
+            self.trainer.reload_dataloaders_every_n_epochs = 1
+            return
+        if not self.changing_words:
+            self.trainer.reload_dataloaders_every_n_epochs = 0
         self._loss_sum, self._loss_count = torch.zeros(()), 0
+
+    def epoch_ends(self) -> None:
+        """All batches of the epoch are done: what is saved from here on continues with the next."""
+        self.first_batch = self.batches_done = 0
 
     def mean_training_loss(self) -> float:
         """Mean loss of the epoch's batches so far.
@@ -79,7 +140,7 @@ class ReadingTask(pl.LightningModule):
         Raises:
             LossNotFinite: it is NaN or infinite.
         """
-        mean = float(self._loss_sum) / max(1, self._loss_count)
+        mean = float(self.team.sum(self._loss_sum)) / max(1, self._loss_count)
         if not math.isfinite(mean):
             raise LossNotFinite(f"the training loss is {mean} in epoch {self.current_epoch}: {ADVICE}")
         return mean
@@ -89,24 +150,58 @@ class ReadingTask(pl.LightningModule):
         self._reader.reset()
 
     def validation_step(self, batch: Batch, index: int) -> None:
-        self._reader.add(batch)
+        with memory_told("evaluation.batch_size", self.recipe.evaluation.batch_size):
+            self._reader.add(batch)
 
     def on_validation_epoch_end(self) -> None:
+        self._join_readings()
         self.evaluation = self._reader.result(self.validation_set.skipped)
         self._reader.reset()
         scores = self.evaluation.scores
         bar = {"word_accuracy": scores.word_accuracy, "val_loss": self.evaluation.loss}
         self.log_dict(bar, prog_bar=True, batch_size=max(1, scores.words))
 
+    def _join_readings(self) -> None:
+        """Put the readings of all processes together: each has read its part of the set."""
+        reader = self._reader
+        parts = self.team.gathered((reader.pairs, reader.loss_sum, reader.undecodable))
+        reader.pairs = [pair for pairs, _, _ in parts for pair in pairs]
+        reader.loss_sum = sum(loss for _, loss, _ in parts)
+        reader.undecodable = sum(count for _, _, count in parts)
+
     def val_dataloader(self) -> DataLoader[Batch]:
-        return make_loader(self.validation_set, self.recipe.evaluation.batch_size, self.recipe.data.workers)
+        size, workers = self.recipe.evaluation.batch_size, self.recipe.data.workers
+        return joint_loader(self.validation_set, size, workers, self.team)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        checkpoint["autostr"] = {"images_seen": self.images_seen, "seconds": self.seconds}
+        if self.batches_done:
+            # Lightning would go on within an epoch by counts of its own. It is given those of the epoch's
+            # start, and this task leaves out the batches that were taken.
+            checkpoint["loops"] = {**checkpoint["loops"], **(self._loops or {})}
+        else:
+            self._loops = {"fit_loop": deepcopy(checkpoint["loops"]["fit_loop"])}
+        checkpoint["autostr"] = {
+            "images_seen": self.images_seen,
+            "seconds": self.seconds,
+            "random": torch.get_rng_state(),
+            **_BETWEEN_EPOCHS,
+        }
+        if self.batches_done:
+            checkpoint["autostr"] |= {
+                "batches_done": self.batches_done,
+                "loss_sum": self.team.sum(self._loss_sum).cpu(),
+                "loss_count": self._loss_count,
+            }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        state = checkpoint["autostr"]
+        state = {**_BETWEEN_EPOCHS, **checkpoint["autostr"]}
         self.images_seen, self.seconds_before = state["images_seen"], state["seconds"]
+        self.first_batch = self.batches_done = state["batches_done"]
+        self._loss_sum = state["loss_sum"] if self.team.leads else torch.zeros(())
+        self._loss_count = state["loss_count"]
+        self._loops = {"fit_loop": deepcopy(checkpoint["loops"]["fit_loop"])}
+        if "random" in state:
+            torch.set_rng_state(state["random"])
 
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, index: int) -> Batch:
         return batch._replace(
@@ -135,8 +230,9 @@ class RecognitionTask(ReadingTask):
         epoch_images: int | None,
         schedule: bool,
         short_training: WordDataset | None = None,
+        team: Team = ALONE,
     ) -> None:
-        super().__init__(recognizer, recipe, validation)
+        super().__init__(recognizer, recipe, validation, team, recipe.training.clip)
         self.training_set = training
         self.epoch_images = epoch_images
         self.schedule = schedule  # step 1 is short and keeps the first rate
@@ -157,7 +253,8 @@ class RecognitionTask(ReadingTask):
             short, kind = self.recipe.training.short_words.epochs, FixedEpoch
             words, epoch = (self.short_set, epoch) if epoch < short else (words, epoch - short)
         sampler = kind(len(words), length, seed=self.recipe.seed, epoch=epoch)
-        return make_loader(words, self.recipe.training.batch_size, self.recipe.data.workers, sampler)
+        size, workers = self.recipe.training.batch_size, self.recipe.data.workers
+        return joint_loader(words, size, workers, self.team, sampler, self.first_batch)
 
     def on_train_epoch_start(self) -> None:
         super().on_train_epoch_start()
@@ -166,11 +263,6 @@ class RecognitionTask(ReadingTask):
             for optimizer in self.trainer.optimizers:
                 set_rate(optimizer, rate)
 
-    def training_step(self, batch: Batch, index: int) -> Tensor | None:
-        return self.loss_of(batch) if len(batch.images) else None
-
-
-def endless(dataset: WordDataset, batch_size: int, batches: int, seed: int, epoch: int) -> Iterator[Batch]:
-    """The ``batches`` batches of D_val that belong to an epoch, whatever came before it."""
-    sampler = EpochSampler(len(dataset), batches * batch_size, seed=seed, epoch=epoch)
-    yield from make_loader(dataset, batch_size, 0, sampler)
+    def training_step(self, batch: Batch, index: int) -> None:
+        if self.takes(batch):
+            self.weight_step(batch)

@@ -8,8 +8,9 @@ import torch
 from PIL import Image
 
 from autostr_nni.data.charset import Charset
-from autostr_nni.data.dataset import PADDING, EpochSampler, WordDataset, collate, make_loader
+from autostr_nni.data.dataset import PADDING, WordDataset
 from autostr_nni.data.lmdb_io import write_lmdb
+from autostr_nni.data.loader import EpochSampler, make_loader
 from autostr_nni.search_spaces.errors import InputError
 
 PRINTABLE = Charset.named("printable")
@@ -73,7 +74,7 @@ def test_undecodable_images_are_dropped_not_replaced(raw_set, picture) -> None:
     dataset = WordDataset(folder, PRINTABLE, 25)
     assert len(dataset) == 4
     assert dataset[1] is None
-    batch = collate([dataset[i] for i in range(4)])
+    batch = dataset.batch(range(4))
     assert batch.texts == ["one", "four"]
     assert batch.dropped == 2
     assert len(batch.images) == len(batch.targets) == len(batch.lengths) == 2
@@ -90,7 +91,7 @@ def test_a_batch_of_nothing(raw_set) -> None:
 def test_targets_are_padded(word_set) -> None:
     charset = Charset.named("digits")
     dataset = WordDataset(word_set(["123", "4"]), charset, 25)
-    batch = collate([dataset[0], dataset[1]])
+    batch = dataset.batch([0, 1])
     assert batch.targets.tolist() == [[1, 2, 3, 10], [4, 10, PADDING, PADDING]]
     assert batch.lengths.tolist() == [4, 2]
     assert batch.targets.dtype == torch.int64
