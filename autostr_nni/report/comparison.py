@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence, Set
+from pathlib import PurePath
 from typing import Any
 
 from autostr_nni.recipe.recipe import WITHOUT_WEIGHT
-from autostr_nni.report.history import SearchHistory
+from autostr_nni.report.history import SearchHistory, checked_recipe
 
 _ABSENT = "not set"
-_WHOLE = "data.synth"
 
 
 def groups(searches: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -30,11 +31,13 @@ def settings(histories: Sequence[SearchHistory], keys: Sequence[str]) -> dict[st
 
     ``weight`` is false for settings that cannot change what a search finds, such as loader processes.
     """
-    flat = {
-        key: flatten(history.recipe)
+    recipes = {
+        key: complete(history.recipe)
         for key, history in zip(keys, histories, strict=True)
         if history.recipe is not None
     }
+    shared = set.intersection(*(set(_rendered(recipe)) for recipe in recipes.values())) if recipes else set()
+    flat = {key: flatten(recipe, shared) for key, recipe in recipes.items()}
     differences = []
     for name in sorted({name for recipe in flat.values() for name in recipe}):
         values = {key: recipe.get(name, _ABSENT) for key, recipe in flat.items()}
@@ -48,13 +51,44 @@ def settings(histories: Sequence[SearchHistory], keys: Sequence[str]) -> dict[st
     }
 
 
-def flatten(content: Any, prefix: str = "") -> dict[str, Any]:
-    """Nested mappings by dotted key; lists, and how a set is rendered, stay whole."""
-    if not isinstance(content, Mapping) or prefix == _WHOLE:
+def complete(recipe: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The recipe with what was left out at its default: one that an older version kept lacks newer keys."""
+    checked = checked_recipe(recipe)
+    return recipe if checked is None else checked.model_dump(mode="json")
+
+
+def flatten(recipe: Mapping[str, Any], shared: Set[str] = frozenset()) -> dict[str, Any]:
+    """A recipe's values by dotted key. A rendered set goes by its folder's name, and how it is rendered stays
+    whole unless it is one of the ``shared`` ones, which the other recipes render too."""
+    content = {
+        section: dict(values) if isinstance(values, Mapping) else values for section, values in recipe.items()
+    }
+    found: dict[str, Any] = {}
+    rendered = _rendered(recipe)
+    if "data" in content:
+        content["data"].pop("synth", None)
+    for name, spec in rendered.items():
+        found.update(_dotted(spec, f"data.synth.{name}") if name in shared else {f"data.synth.{name}": spec})
+    return {**_dotted(content), **found}
+
+
+def _rendered(recipe: Mapping[str, Any]) -> dict[str, Any]:
+    """The sets that a recipe renders, by the name of their folder where no two have the same."""
+    specs = (recipe.get("data") or {}).get("synth") or {}
+    names = Counter(PurePath(folder).name for folder in specs)
+    return {
+        (folder if names[PurePath(folder).name] > 1 else PurePath(folder).name): spec
+        for folder, spec in specs.items()
+    }
+
+
+def _dotted(content: Any, prefix: str = "") -> dict[str, Any]:
+    """Nested mappings by dotted key; lists stay whole."""
+    if not isinstance(content, Mapping):
         return {prefix: content}
     found: dict[str, Any] = {}
     for key, value in content.items():
-        found.update(flatten(value, f"{prefix}.{key}" if prefix else str(key)))
+        found.update(_dotted(value, f"{prefix}.{key}" if prefix else str(key)))
     return found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -24,7 +25,13 @@ def render(report: Mapping[str, Any], pictures: Sequence[Picture]) -> str:
         lstrip_blocks=True,
     )
     environment.filters.update(
-        percent=percent, interval=interval, figure=figure, count=count, duration=duration, value=value
+        percent=percent,
+        interval=interval,
+        figure=figure,
+        count=count,
+        duration=duration,
+        value=value,
+        pieces=pieces,
     )
     sections: dict[str, list[Picture]] = {section: [] for section in SECTIONS}
     for picture in pictures:
@@ -93,7 +100,15 @@ def duration(seconds: float | None) -> str:
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
+def pieces(key: str) -> list[str]:
+    """A dotted key in the pieces between which a narrow column may break it."""
+    return re.findall(r"[^._]*(?:[._]|$)", key)
+
+
 def value(content: Any) -> str:
-    """A recipe's value in a line."""
+    """A recipe's value in a line; of a mapping what is given."""
+    if isinstance(content, Mapping):
+        given = {key: part for key, part in content.items() if part not in (None, [], {})}
+        return ", ".join(f"{key}: {value(part)}" for key, part in given.items())
     text = content if isinstance(content, str) else json.dumps(content, ensure_ascii=False)
     return text if len(text) <= 160 else f"{text[:157]}…"

@@ -122,7 +122,7 @@ def draw_probabilities_over_time(history: Sequence[Mapping[str, Any]]) -> Figure
     image = None
     for place, axes in enumerate(all_axes.flat):
         axes.grid(visible=False)
-        axes.tick_params(length=0, labelsize=6.5)
+        axes.tick_params(length=0, labelsize=7)
         if place >= count:
             axes.set_axis_off()
             continue
