@@ -1,36 +1,43 @@
 """A whole search in this process, trial after trial, with no manager: for notebooks, GPU boxes and tests.
 
-The folder holds `state.json` (the strategy, rewritten whole after every trial), `recipe.json` (the recipe as
-it was understood), `trials/<id>/` and, at the end, `summary.json`. Killed and started again, a search goes on
-where it was.
+The folder holds the search's state (`inprocess_state`), `trials/<id>/` and, at the end, `summary.json`.
+Killed and started again, a search goes on where it was.
 """
 
 from __future__ import annotations
 
-import fcntl
-import json
-import os
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from autostr_nni.files import write_atomic
+from autostr_nni.inprocess_state import (
+    RECIPE,
+    find_state,
+    is_recorded,
+    locked,
+    recorded_recipe,
+    save_state,
+    strategy_of,
+    write_json,
+)
 from autostr_nni.progress.display import Log, as_display
 from autostr_nni.progress.in_process import Progress
 from autostr_nni.recipe import Recipe, recipe_from
 from autostr_nni.search_spaces.errors import InputError
 from autostr_nni.strategies import build
-from autostr_nni.strategies.core import RETRY, Metrics, Proposal, Strategy, plain
+from autostr_nni.strategies.core import RETRY, Metrics, Proposal, Strategy
 from autostr_nni.summary import RESULT, TrialRecord, read_json, summarize
 
 Report = Callable[[dict[str, Any], bool], None]
 Run = Callable[[dict[str, Any], Recipe, Path, Report], Mapping[str, Any] | None]
 
-STATE = "state.json"
-RECIPE = "recipe.json"
+ANOTHER_RECIPE = (
+    "{}: holds a search by another recipe (see recipe.json there); give another folder, or the recipe as it "
+    "was"
+)
 
 
 def run_search(
@@ -58,7 +65,7 @@ def run_search(
         run = run_proposal
     folder = Path(folder).expanduser().resolve()
     display = as_display(log)
-    with _locked(folder):
+    with locked(folder):
         _restore(strategy, recipe, folder, log)
         write_json(folder / RECIPE, recipe.model_dump(mode="json"))
         state = Progress(strategy, recipe, folder / "trials", display)
@@ -86,7 +93,7 @@ def _run_all(strategy: Strategy, recipe: Recipe, folder: Path, run: Run, log: Lo
         state.start(proposal.id)
         metrics = _run_one(proposal, recipe, folder, run, log)
         strategy.observe(proposal.id, metrics)
-        _save(strategy, recipe, folder)
+        save_state(strategy, recipe, folder)
         state.show(event=True)
 
 
@@ -103,39 +110,20 @@ def outcome(strategy: Strategy, folder: Path) -> dict[str, Any]:
     return {"strategy": strategy.name, "failure": strategy.failure, "folder": str(folder), **found}
 
 
-def write_json(path: Path, content: Any) -> None:
-    """Replace a file whole: a reader, or a restart after a power cut, sees the old content or the new."""
-    write_atomic(path, json.dumps(plain(content), indent=1, ensure_ascii=False) + "\n")
-
-
 def _trial_folder(folder: Path, id: str) -> Path:
     return folder / "trials" / id
 
 
-@contextmanager
-def _locked(folder: Path) -> Iterator[IO[str]]:
-    """Make the folder and hold it for this process; the lock goes with the process, however that ends."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        file = (folder / ".lock").open("a", encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"{folder}: cannot be used as the search's folder: {error.strerror}") from None
-    with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise InputError(
-                f"{folder}: another search is running in it; wait, or give another folder"
-            ) from None
-        yield file
-
-
 def _restore(strategy: Strategy, recipe: Recipe, folder: Path, log: Log) -> None:
     """Load the folder's state where it has one; refuse another search's."""
-    if not (folder / STATE).exists():
-        _save(strategy, recipe, folder)
+    content, complaint = find_state(folder)
+    if complaint:
+        log(complaint)
+    if content is None:
+        if complaint and not is_recorded(recipe, folder):
+            raise InputError(ANOTHER_RECIPE.format(folder))
+        save_state(strategy, recipe, folder)
         return
-    content = read_state(folder)
     digest, state = content["recipe"], content["state"]
     if state.get("strategy") != strategy.name:
         raise InputError(
@@ -144,26 +132,10 @@ def _restore(strategy: Strategy, recipe: Recipe, folder: Path, log: Log) -> None
         )
     drawn = sum(not trial["id"].endswith(RETRY) for trial in state["trials"])
     if digest not in (recipe.digest(), recipe.with_count(drawn).digest()):  # a random search may have more
-        raise InputError(
-            f"{folder}: holds a search by another recipe (see recipe.json there); give another folder, or "
-            "the recipe as it was"
-        )
+        raise InputError(ANOTHER_RECIPE.format(folder))
     strategy.load_state_dict(state)
     settled = sum(trial.settled for trial in strategy.trials)
     log(f"continuing in {folder}: {settled} trial{'s' if settled != 1 else ''} done")
-
-
-def read_state(folder: Path) -> dict[str, Any]:
-    """What a search keeps: the digest of its `recipe`, that file (`source`) and the strategy's `state`."""
-    path = folder / STATE
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        if all("id" in trial for trial in content["state"]["trials"]):
-            return {"source": None, "recipe": content["recipe"], **content}
-        error: Exception | str = "a trial has no id"
-    except (OSError, ValueError, KeyError, TypeError) as caught:
-        error = caught
-    raise InputError(f"{path}: cannot be read as a search's state ({error}); give another folder")
 
 
 def resume_search(
@@ -180,15 +152,13 @@ def resume_search(
     Raises:
         InputError: the folder holds no search that could go on, or the search cannot be given more.
     """
-    content = read_state(folder)
-    name = content["state"].get("strategy")
-    try:
-        recorded = json.loads((folder / RECIPE).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{folder / RECIPE}: the recipe of the search cannot be read ({error})") from None
-    recipe = recipe_from(recorded, folder, str(folder / RECIPE), source=_source(content, folder))
+    content, _ = find_state(folder)
+    name = content["state"].get("strategy") if content else strategy_of(folder)
+    source = _source(content, folder) if content else None
+    recipe = recipe_from(recorded_recipe(folder), folder, str(folder / RECIPE), source=source)
     if count is not None:
-        had = len([trial for trial in content["state"]["trials"] if not trial["id"].endswith(RETRY)])
+        trials = content["state"]["trials"] if content else []
+        had = len([trial for trial in trials if not trial["id"].endswith(RETRY)])
         if name != "random":
             raise InputError(
                 f"{folder}: a {name} search has a fixed number of trials; it cannot be given more"
@@ -204,14 +174,6 @@ def resume_search(
 def _source(content: Mapping[str, Any], folder: Path) -> Path | None:
     named = content["source"]
     return (folder / named).resolve() if isinstance(named, str) else None
-
-
-def _save(strategy: Strategy, recipe: Recipe, folder: Path) -> None:
-    source = (
-        os.path.relpath(recipe.source, folder) if recipe.source else None
-    )  # the digest's paths start there
-    content = {"recipe": recipe.digest(), "source": source, "state": strategy.state_dict()}
-    write_json(folder / STATE, content)
 
 
 def _run_one(proposal: Proposal, recipe: Recipe, folder: Path, run: Run, log: Log) -> Metrics | None:

@@ -179,11 +179,13 @@ def test_other_searches_are_refused(tmp_path: Path) -> None:
         search(tmp_path, seed=3)
     with pytest.raises(InputError, match="strategy 'two-step', not 'random'"):
         search(tmp_path, name="random")
-    (tmp_path / "state.json").write_text("{")
-    with pytest.raises(InputError, match="cannot be read as a search's state"):
-        search(tmp_path)
-    (tmp_path / "state.json").write_text('{"recipe": "", "state": [1]}')
-    with pytest.raises(InputError, match="cannot be read as a search's state"):
+    for damaged in ("{", '{"recipe": "", "state": [1]}'):  # without a state the recorded recipe tells
+        (tmp_path / "state.json").write_text(damaged)
+        (tmp_path / "state.previous.json").write_text(damaged)
+        with pytest.raises(InputError, match="another recipe"):
+            search(tmp_path, seed=3)
+    (tmp_path / "recipe.json").unlink()
+    with pytest.raises(InputError, match=r"recipe\.json: the recipe of the search cannot be read"):
         search(tmp_path)
 
 

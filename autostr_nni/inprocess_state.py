@@ -1,0 +1,141 @@
+"""What a search without NNI keeps in its folder, how it is found again, and the lock on the folder.
+
+`state.json` is the strategy, rewritten whole after every trial; the one before it stays as
+`state.previous.json`. `recipe.json` is the recipe as it was understood. What trials left in `trials/<id>/`
+is the truth: without any state a search is put together from it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+from autostr_nni.files import keep_previous, previous_of, whole_file, write_atomic
+from autostr_nni.recipe import Recipe
+from autostr_nni.recipe.recipe import WITHOUT_WEIGHT
+from autostr_nni.search_spaces.errors import InputError
+from autostr_nni.strategies.core import Strategy, plain
+
+STATE = "state.json"
+RECIPE = "recipe.json"
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Replace a file whole: a reader, or a restart after a power cut, sees the old content or the new."""
+    write_atomic(path, _text(content))
+
+
+def save_state(strategy: Strategy, recipe: Recipe, folder: Path) -> None:
+    """Replace the state, and keep the one before. Raises NoSpace where the disk is full."""
+    # The digest's paths start at the recipe's folder.
+    source = os.path.relpath(recipe.source, folder) if recipe.source else None
+    content = {"recipe": recipe.digest(), "source": source, "state": strategy.state_dict()}
+    path = folder / STATE
+    with whole_file(path) as temporary:
+        temporary.write_text(_text(content), encoding="utf-8")
+        if _content(path) is not None:  # nothing damaged takes the place of what is whole
+            keep_previous(path)
+
+
+def _text(content: Any) -> str:
+    return json.dumps(plain(content), indent=1, ensure_ascii=False) + "\n"
+
+
+def find_state(folder: Path) -> tuple[dict[str, Any] | None, str | None]:
+    """What a search keeps, and a sentence where `state.json` itself cannot be read.
+
+    The content is the digest of its `recipe`, that file (`source`) and the strategy's `state`; None where
+    there is none, or none is left.
+    """
+    path = folder / STATE
+    content, before = _content(path), _content(previous_of(path))
+    if content is not None:
+        return content, None
+    if before is not None:
+        return before, f"{path} is damaged: going on from the state before it and the results of the trials"
+    if path.exists() or previous_of(path).exists():
+        return None, f"{path} is damaged: going on from the results of the trials"
+    return None, None
+
+
+def _content(path: Path) -> dict[str, Any] | None:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        whole = all("id" in trial for trial in content["state"]["trials"])
+        return {"source": None, "recipe": content["recipe"], **content} if whole else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def recorded_recipe(folder: Path) -> dict[str, Any]:
+    """The content of `recipe.json`. Raises InputError where it cannot be read."""
+    try:
+        content = json.loads((folder / RECIPE).read_text(encoding="utf-8"))
+        return dict(content)
+    except (OSError, ValueError, TypeError) as error:
+        raise InputError(f"{folder / RECIPE}: the recipe of the search cannot be read ({error})") from None
+
+
+def is_recorded(recipe: Recipe, folder: Path) -> bool:
+    """Whether `recipe` is the one in `recipe.json`, but for what cannot change a result."""
+    recorded = recorded_recipe(folder)
+    now = recipe.model_dump(mode="json", exclude=WITHOUT_WEIGHT)
+    free = {"random"}  # a random search may be given more
+    told = {key: value for key, value in now.items() if key != "search"}
+    same = all(_within(value, recorded.get(key)) for key, value in told.items())
+    search = {key: value for key, value in now["search"].items() if key not in free}
+    return same and _within(search, recorded.get("search"))
+
+
+def _within(part: Any, whole: Any) -> bool:
+    """Whether `whole` has all that `part` has."""
+    if isinstance(part, dict):
+        return isinstance(whole, dict) and all(_within(item, whole.get(key)) for key, item in part.items())
+    return bool(part == whole)
+
+
+def strategy_of(folder: Path) -> str:
+    """The strategy of a search whose state is lost, told from its trials."""
+    return "random" if any((folder / "trials").glob("random-*")) else "two-step"
+
+
+# --- one search in a folder --------------------------------------------------------------------------------
+
+_held: set[IO[str]] = set()
+
+
+def _let_go() -> None:
+    for file in _held:
+        file.close()
+    _held.clear()
+
+
+# Loader processes inherit what is open: a search that was killed would seem to run on in them.
+os.register_at_fork(after_in_child=_let_go)
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Make the folder and hold it for this process; the lock goes with the process, however that ends."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file = (folder / ".lock").open("a", encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be used as the search's folder: {error.strerror}") from None
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise InputError(
+                f"{folder}: another search is running in it; wait, or give another folder"
+            ) from None
+        _held.add(file)
+        try:
+            yield
+        finally:
+            _held.discard(file)
