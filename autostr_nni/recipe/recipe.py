@@ -27,7 +27,7 @@ T = TypeVar("T")
 # What may change between two runs of one search: it moves speed or reports, never a choice.
 WITHOUT_WEIGHT: dict[str, Any] = {
     "data": {"workers", "test"},
-    "training": {"device", "threads", "tensorboard"},
+    "training": {"device", "devices", "threads", "tensorboard", "checkpoint_minutes"},
     "evaluation": {"batch_size"},
 }
 
@@ -35,7 +35,7 @@ WITHOUT_WEIGHT: dict[str, Any] = {
 class Recipe(Section):
     """Data, model, training, search and seed. Paths inside are absolute once loaded from a file."""
 
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = 0
     data: DataSection
     model: ModelSection = ModelSection()
     training: TrainingSection = TrainingSection()
@@ -81,8 +81,8 @@ class Recipe(Section):
     def digest(self) -> str:
         """Hash of everything that can change a search's outcome, the same wherever the recipe's folder lies.
 
-        Left out are loader processes, device, threads, TensorBoard, the evaluation's batch size and the
-        test sets.
+        Left out are loader processes, devices, threads, TensorBoard, checkpoints within epochs, the
+        evaluation's batch size and the test sets.
         """
         content = self.model_dump(mode="json", exclude=WITHOUT_WEIGHT)
         if self._source is not None:

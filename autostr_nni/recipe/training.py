@@ -4,13 +4,22 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from autostr_nni.recipe.base import Betas, Count, Fraction, Section
 
 Positive = Annotated[float, Field(gt=0.0)]
 NotNegative = Annotated[float, Field(ge=0.0)]
 Milestones = Annotated[tuple[Count, ...], Field(strict=False)]
+
+
+def _devices(value: Any) -> Any:
+    if value != "auto" and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
+        raise ValueError(f"must be a whole number from 1, or auto, not {value!r}")
+    return value
+
+
+Devices = Annotated[int | Literal["auto"], BeforeValidator(_devices)]
 
 
 class OptimizerSection(Section):
@@ -61,13 +70,19 @@ class TrainingSection(Section):
     clip: Positive | None = 1.0  # gradient norm; null: not clipped
     precision: Literal["32", "bf16-mixed"] = "32"
     device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")] = "auto"
-    threads: Count | None = None  # CPU threads of one trial; null: torch's choice
+    devices: Devices = 1  # that share every batch of a trial; auto: all GPUs it sees
+    threads: Annotated[int, Field(ge=1, le=1_024)] | None = None  # CPU threads of one trial; null: torch's choice
+    checkpoint_minutes: Positive | None = 10.0  # within an epoch; null: only at the ends of epochs
     tensorboard: bool = False  # TensorBoard logs in each trial's folder; needs the extra `tensorboard`
 
     @model_validator(mode="after")
     def _check(self) -> TrainingSection:
         if any(a >= b for a, b in zip(self.milestones, self.milestones[1:], strict=False)):
             raise ValueError(f"milestones must rise, not {list(self.milestones)}")
+        if self.devices != 1 and ":" in self.device:
+            raise ValueError(f"device {self.device} is a single GPU: write cuda with devices: {self.devices}")
+        if self.devices != "auto" and self.devices > self.batch_size:
+            raise ValueError(f"devices: {self.devices} cannot share a batch_size of {self.batch_size}")
         return self
 
 
@@ -75,5 +90,5 @@ class EvaluationSection(Section):
     """How words are decoded when they are counted."""
 
     decoding: Literal["greedy", "beam"] = "greedy"
-    beam: Count = 5  # width of the beam, used with decoding: beam
+    beam: Annotated[int, Field(ge=1, le=1_000)] = 5  # width of the beam, used with decoding: beam
     batch_size: Count = 256

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +18,7 @@ from autostr_nni.search_spaces.errors import InputError
 from autostr_nni.training.continuing import LAST, CheckpointFiles, checkpoint_of
 from autostr_nni.training.records import append_metrics, write_metrics
 from autostr_nni.training.tasks import ReadingTask
+from autostr_nni.training.team_strategy import TeamStrategy
 from autostr_nni.training.undecodable import TellUndecodable
 
 Report = Callable[[dict[str, Any], bool], None]
@@ -48,19 +50,23 @@ class EpochEnd(pl.Callback):
         self.lines = list(state_dict["lines"])
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        write_metrics(self.folder, self.lines)
+        if trainer.is_global_zero:
+            write_metrics(self.folder, self.lines)
         trainer.should_stop = self.out_of_patience()
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         assert isinstance(pl_module, ReadingTask)
+        pl_module.epoch_ends()
         metrics = self.metrics(pl_module)
         before = best_epoch(self.lines)
-        if self.save_best and (before is None or rank(metrics) > rank(before)):
+        leads = pl_module.team.leads  # the others go through the same, and write nothing
+        if leads and self.save_best and (before is None or rank(metrics) > rank(before)):
             self.save_best(metrics)
         self.lines.append(metrics)
         trainer.save_checkpoint(self.folder / LAST)
-        append_metrics(self.folder, metrics)
-        self.report(metrics, False)
+        if leads:
+            append_metrics(self.folder, metrics)
+            self.report(metrics, False)
         trainer.should_stop = self.out_of_patience()
 
     def out_of_patience(self) -> bool:
@@ -90,6 +96,34 @@ class EpochEnd(pl.Callback):
         }
 
 
+class WithinEpoch(pl.Callback):
+    """Saves where to continue within long epochs too, every so many minutes."""
+
+    def __init__(self, folder: Path, minutes: float | None) -> None:
+        self.folder, self.minutes = folder, minutes
+        self._saved = time.monotonic()
+
+    def due(self, batches_done: int) -> bool:
+        """Whether to save now."""
+        return self.minutes is not None and time.monotonic() - self._saved >= 60 * self.minutes
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._saved = time.monotonic()
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        assert isinstance(pl_module, ReadingTask)
+        task = pl_module
+        task.batches_done = task.first_batch + batch_idx + 1
+        last = batch_idx + 1 >= trainer.num_training_batches  # the end of the epoch saves by itself
+        if self.minutes is None or last or not task.team.counts(self.due(task.batches_done))[0]:
+            return
+        task.mean_training_loss()  # raises where it is not finite: such a net is not worth going on from
+        trainer.save_checkpoint(self.folder / LAST)
+        self._saved = time.monotonic()
+
+
 def rank(metrics: dict[str, Any]) -> tuple[float, float]:
     """Better is larger: word accuracy, then a smaller loss."""
     return metrics["default"], -metrics["loss"]
@@ -101,7 +135,7 @@ def best_epoch(lines: list[dict[str, Any]]) -> dict[str, Any] | None:
 
 
 def device_of(training: TrainingSection) -> tuple[str, list[int] | int | str]:
-    """Lightning's accelerator and devices for the recipe's device. Raises InputError for a missing one."""
+    """Lightning's accelerator and device of a training on one. Raises InputError for a missing one."""
     if training.device == "auto":
         return ("gpu", 1) if torch.cuda.is_available() else ("cpu", 1)
     if training.device == "cpu":
@@ -112,35 +146,44 @@ def device_of(training: TrainingSection) -> tuple[str, list[int] | int | str]:
     return "gpu", [number]
 
 
-def fit(
-    task: ReadingTask,
-    training: TrainingSection,
-    epochs: int,
-    folder: Path,
-    callback: EpochEnd,
-    clip: float | None,
-) -> None:
+def devices_of(training: TrainingSection) -> tuple[int, bool]:
+    """How many devices share a training, and whether they are GPUs. Raises InputError for missing ones."""
+    on_gpu = device_of(training)[0] == "gpu"
+    there = torch.cuda.device_count()
+    wanted = training.devices
+    if wanted == "auto":
+        return (there, True) if on_gpu and ":" not in training.device else (1, on_gpu)
+    if on_gpu and wanted > there:
+        raise InputError(f"training.devices: this machine has {there} GPUs, not {wanted}; write auto")
+    return wanted, on_gpu
+
+
+def fit(task: ReadingTask, training: TrainingSection, epochs: int, folder: Path, callback: EpochEnd) -> None:
     """Train ``task`` for ``epochs`` in all, from ``last.ckpt`` in ``folder`` where there is one."""
     folder.mkdir(parents=True, exist_ok=True)
     accelerator, devices = device_of(training)
+    team = task.team
+    if team.size > 1:
+        devices = list(range(team.size)) if accelerator == "gpu" else team.size
     quiet_lightning()
     trainer = pl.Trainer(
         max_epochs=epochs,
         accelerator=accelerator,
         devices=devices,
+        strategy=TeamStrategy(team) if team.size > 1 else "auto",
+        use_distributed_sampler=False,  # our loaders give each process its part
         precision=training.precision,
-        gradient_clip_val=clip if task.automatic_optimization else None,
         logger=False,
         enable_checkpointing=False,
         enable_model_summary=False,
-        enable_progress_bar=sys.stderr.isatty(),
+        enable_progress_bar=team.leads and sys.stderr.isatty(),
         num_sanity_val_steps=0,
         reload_dataloaders_every_n_epochs=1 if task.changing_words else 0,
         default_root_dir=folder,
-        callbacks=[TellUndecodable(), callback],
+        callbacks=[TellUndecodable(team), WithinEpoch(folder, training.checkpoint_minutes), callback],
         plugins=[CheckpointFiles()],
     )
-    start = checkpoint_of(folder)
+    start = team.as_leader(lambda: checkpoint_of(folder))
     interrupt = signal.getsignal(signal.SIGINT)
     try:
         trainer.fit(task, ckpt_path=str(start) if start else None, weights_only=True)
@@ -159,4 +202,3 @@ def quiet_lightning() -> None:
     logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", message=".*does not have many workers.*")
     warnings.filterwarnings("ignore", message=".*isinstance.treespec.*")
-    warnings.filterwarnings("ignore", message=".*returned `None`.*")  # a batch without a decodable image

@@ -83,9 +83,7 @@ class OperatorSearchTask(ReadingTask):
             len(self.training_set), self.options.epoch_images, self.recipe.seed, self.next_epoch
         )
         workers = self.recipe.data.workers
-        return joint_loader(
-            self.training_set, self.batch_size, workers, self.team, sampler, self.first_batch
-        )
+        return joint_loader(self.training_set, self.batch_size, workers, self.team, sampler, self.first_batch)
 
     @property
     def warming_up(self) -> bool:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
@@ -20,8 +21,10 @@ from autostr_nni.search_spaces.space import SearchSpace
 from autostr_nni.search_spaces.stride_path import StridePath
 from autostr_nni.training.checkpoint import Trained, load_trained, load_weights, pick_device, save_trained
 from autostr_nni.training.continuing import BEST, forget_previous
+from autostr_nni.training.crew import Report, Work, run_in_team
 from autostr_nni.training.evaluation import evaluate_sets, open_set
-from autostr_nni.training.loop import EpochEnd, Report, best_epoch, fit
+from autostr_nni.training.loop import EpochEnd, best_epoch, devices_of, fit
+from autostr_nni.training.memory import memory_told
 from autostr_nni.training.operators import MILLION, OperatorSearchTask, build_supernet_recognizer
 from autostr_nni.training.records import (
     ARCHITECTURE,
@@ -33,8 +36,10 @@ from autostr_nni.training.records import (
     write_lines,
 )
 from autostr_nni.training.tasks import RecognitionTask
+from autostr_nni.training.team import ALONE, Team
 from autostr_nni.training.tensorboard import logged
 
+T = TypeVar("T")
 STEPS = ("path", "operators", "train")
 
 
@@ -53,7 +58,7 @@ def run_proposal(
 
     Raises:
         InputError: the proposal is not one of the recipe's space, or its data cannot be used.
-        LossNotFinite: training diverged.
+        TrainingFailed: training diverged, or did not fit into memory.
     """
     done = read_result(folder)
     if done is not None:
@@ -70,12 +75,14 @@ def run_proposal(
         architecture = space.default_architecture(path, recipe.search.path.default_operation)
         options = recipe.search.path
         budget = (options.epochs, options.epoch_images, options.max_length)
-        train_alone(architecture, space, recipe, folder, report, *budget)
+        work = partial(train_alone, architecture, space, recipe, folder, *budget)
+        on_devices(work, recipe, report)
         final = read_metrics(folder)[-1]
         result: dict[str, Any] = {"metrics": final}
     elif step == "operators":
         path = StridePath.parse(str(parameters["stride_path"]), space.stage_layers)
-        final, probabilities = search_operators(path, space, recipe, folder, report)
+        search = partial(search_operators, path, space, recipe, folder)
+        final, probabilities = on_devices(search, recipe, report, recipe.search.operators.batch_size)
         result = {"metrics": final, "probabilities": probabilities}
     elif step == "train":
         architecture = Architecture.from_parameters(parameters, space)
@@ -89,10 +96,11 @@ def run_proposal(
     return final
 
 
-def prepare_torch(recipe: Recipe) -> None:
-    """Seed torch's global generator, from which all weights are drawn, and set its threads."""
-    if recipe.training.threads is not None:
-        torch.set_num_threads(recipe.training.threads)
+def prepare_torch(recipe: Recipe, team: Team = ALONE) -> None:
+    """Seed torch's global generator, from which all weights are drawn, and set this process's threads."""
+    if recipe.training.threads is not None or team.size > 1:
+        threads = recipe.training.threads or torch.get_num_threads()
+        torch.set_num_threads(max(1, threads // team.size))
     torch.set_float32_matmul_precision("high")
     torch.manual_seed(recipe.seed)
 
@@ -109,19 +117,38 @@ def fixed_metrics(architecture: Architecture, space: SearchSpace) -> dict[str, f
     }
 
 
+def on_devices(work: Work[T], recipe: Recipe, report: Report, batch_size: int | None = None) -> T:
+    """Run ``work`` on the recipe's devices; ``batch_size`` is that of the operator search if it has its own.
+
+    Raises:
+        InputError: the devices are not there, or are too many for a batch.
+        OutOfMemory: memory ran out.
+    """
+    key = "search.operators.batch_size" if batch_size else "training.batch_size"
+    batch_size = batch_size or recipe.training.batch_size
+    size, on_gpu = devices_of(recipe.training)
+    if size > batch_size:
+        raise InputError(f"training.devices: {size} devices cannot share a batch of {key}: {batch_size}")
+    with memory_told(key, batch_size):
+        return run_in_team(work, size, on_gpu, report)
+
+
 def train_alone(
     architecture: Architecture,
     space: SearchSpace,
     recipe: Recipe,
     folder: Path,
-    report: Report,
     epochs: int,
     epoch_images: int | None,
     max_length: int | None = None,
     full: bool = False,
     init: Path | str | None = None,
+    *,
+    team: Team,
+    report: Report,
 ) -> None:
     """Train one architecture; ``full`` follows the schedules of rate and words and keeps the best net."""
+    prepare_torch(recipe, team)
     training = open_set(recipe, recipe.data.train, max_length=max_length)
     validation = open_set(recipe, recipe.data.validation, recipe.data.validation_limit, max_length)
     for dataset in (training, validation):
@@ -133,8 +160,10 @@ def train_alone(
     recognizer = build_recognizer(architecture, space, recipe.model, training.charset.classes)
     if init is not None:
         load_weights(recognizer, Path(init))
-    write_atomic(folder / ARCHITECTURE, architecture.to_json(space))
-    task = RecognitionTask(recognizer, recipe, training, validation, epoch_images, full, short_training)
+    if team.leads:
+        write_atomic(folder / ARCHITECTURE, architecture.to_json(space))
+    sets = (training, validation, epoch_images, full, short_training)
+    task = RecognitionTask(recognizer, recipe, *sets, team)
 
     def save_best(metrics: dict[str, Any]) -> None:
         save_trained(folder / BEST, Trained(recognizer, recipe, architecture, space, metrics))
@@ -146,7 +175,7 @@ def train_alone(
         save_best if full else None,
         recipe.training.patience if full else None,
     )
-    fit(task, recipe.training, epochs, folder, callback, recipe.training.clip)
+    fit(task, recipe.training, epochs, folder, callback)
 
 
 def train_fully(
@@ -160,7 +189,8 @@ def train_fully(
     """Step 3: train by the recipe's ``training``, choose the epoch on validation, score the test sets."""
     options = recipe.training
     budget = (options.epochs, options.epoch_images, None)
-    train_alone(architecture, space, recipe, folder, report, *budget, full=True, init=init)
+    work = partial(train_alone, architecture, space, recipe, folder, *budget, full=True, init=init)
+    on_devices(work, recipe, report)
     final = best_epoch(read_metrics(folder))
     assert final is not None
     result: dict[str, Any] = {"metrics": final, "architecture": architecture.text}
@@ -200,9 +230,10 @@ def train_architecture(
 
 
 def search_operators(
-    path: StridePath, space: SearchSpace, recipe: Recipe, folder: Path, report: Report
+    path: StridePath, space: SearchSpace, recipe: Recipe, folder: Path, *, team: Team, report: Report
 ) -> tuple[dict[str, Any], list[dict[str, float]]]:
     """Step 2 on one path: the final metrics with the architecture found, and the probabilities."""
+    prepare_torch(recipe, team)
     longest = recipe.search.operators.max_length
     training = open_set(recipe, recipe.data.train, max_length=longest)
     arch_validation = open_set(recipe, recipe.data.validation, max_length=longest)
@@ -210,14 +241,16 @@ def search_operators(
     print(training.report(), arch_validation.report(), sep="\n", flush=True)
     classes = Charset.named(recipe.data.charset).classes
     recognizer, supernet = build_supernet_recognizer(path, space, recipe, classes)
-    task = OperatorSearchTask(recognizer, supernet, space, recipe, training, validation, arch_validation)
+    sets = (training, validation, arch_validation)
+    task = OperatorSearchTask(recognizer, supernet, space, recipe, *sets, team)
     callback = SearchEpochEnd(folder, {}, report)
     epochs = recipe.search.operators.warmup_epochs + recipe.search.operators.epochs
-    fit(task, recipe.training, epochs, folder, callback, None)
+    fit(task, recipe.training, epochs, folder, callback)
     architecture = task.architecture()
-    write_atomic(folder / ARCHITECTURE, architecture.to_json(space))
+    if team.leads:
+        write_atomic(folder / ARCHITECTURE, architecture.to_json(space))
     fixed = fixed_metrics(architecture, space)
-    last = read_metrics(folder)[-1]
+    last = callback.lines[-1]
     costs = {key: fixed[key] for key in ("flops_m", "params_m")}
     return {**last, **costs, "architecture": architecture.text}, task.probabilities()
 
@@ -239,5 +272,6 @@ class SearchEpochEnd(EpochEnd):
     def metrics(self, task: Any) -> dict[str, Any]:
         self.fixed = fixed_metrics(task.architecture_of(task.arch.most_probable()), task.space)
         self.probabilities.append({"epoch": task.current_epoch, "layers": task.probabilities()})
-        write_lines(self.folder / PROBABILITIES, self.probabilities)
+        if task.team.leads:
+            write_lines(self.folder / PROBABILITIES, self.probabilities)
         return super().metrics(task)
