@@ -42,6 +42,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
 
 def run(args: argparse.Namespace) -> int:
     """Exit status 0 for a search that reached its result, 1 for one that did not, 130 after Ctrl-C."""
+    from autostr_nni.nni.launcher import stoppable
     from autostr_nni.progress.display import display_on
 
     if args.max_trials is not None and args.max_trials < 1:
@@ -49,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
     folder = find(args.search)
     go_on = _in_process if (folder / "state.json").is_file() else _through_nni
     try:
-        with display_on(sys.stderr if args.json else sys.stdout) as display:
+        with stoppable(), display_on(sys.stderr if args.json else sys.stdout) as display:
             result = go_on(folder, args, display)
         return tell(result, args)
     except KeyboardInterrupt:

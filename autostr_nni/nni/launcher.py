@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shlex
 import signal
@@ -24,6 +25,7 @@ from autostr_nni.search_spaces.errors import InputError
 from autostr_nni.warm.talk import COLD_VARIABLE
 
 PRELOAD = Path(__file__).with_name("preload.cjs")
+ENDED = ("DONE", "ERROR", "STOPPED")  # NNI's words for an experiment that does no more
 STOP_PATIENCE = 20.0  # seconds for the manager to end its trials (NNI kills them after 5) and itself
 
 
@@ -128,6 +130,7 @@ class RunningExperiment:
         if self.alive:
             with contextlib.suppress(requests.RequestException):
                 self.manager.request("DELETE", "experiment", timeout=5)
+            self.manager.close()
             deadline = time.monotonic() + STOP_PATIENCE
             while self.alive and time.monotonic() < deadline:
                 family |= self._family()
@@ -157,6 +160,7 @@ def start_experiment(
         from nni.runtime.log import silence_stdout
 
         silence_stdout()
+        os.environ["AUTOSTR_VERSIONS"] = versions()
         try:
             config = ExperimentConfig(**experiment.config)
             config.validate()
@@ -182,6 +186,17 @@ def start_experiment(
     return RunningExperiment(handle.id, port, experiment.directory, process)
 
 
+def versions() -> str:
+    """What the manager would start Python and import NNI to ask for, before the first trial."""
+    import nni
+
+    python = "{}.{}.{}-{}-{}".format(*sys.version_info)
+    names = ("nniVersion", "nniPath", "pythonVersion", "pythonPath")
+    return json.dumps(
+        dict(zip(names, (nni.__version__, nni.__path__[0], python, sys.executable), strict=True))
+    )
+
+
 def _kill(process: Any) -> None:
     if process is not None:
         with contextlib.suppress(psutil.Error):
@@ -198,33 +213,46 @@ def follow(
 ) -> tuple[str, list[str], list[dict[str, Any]]]:
     """Wait for the end; ``look`` is called with NNI's rows, every ``interval`` seconds.
 
+    The end itself is noticed in a quarter of a second.
+
     Returns NNI's status (DONE, ERROR or STOPPED), its errors and the rows. Raises SearchError if the manager
     dies.
     """
     silent = 0
+    looked = -interval
     while True:
         try:
             status, errors = running.status()
-            rows = running.rows()
             silent = 0
+            if status not in ENDED and time.monotonic() - looked < interval:
+                time.sleep(min(interval, 0.25))
+                continue
+            rows = running.rows()
         except requests.RequestException as error:
             silent += 1
             if not running.alive or silent > 30:
                 log = shlex.quote(str(running.folder / "log"))
-                raise SearchError(f"NNI's manager is gone ({type(error).__name__}); its log: {log}") from None
+                raise SearchError(
+                    f"NNI's manager is gone ({type(error).__name__}); its log: {log}; go on with: "
+                    f"autostr resume {running.id}"
+                ) from None
             time.sleep(interval)
             continue
         look(rows)
-        if status in ("DONE", "ERROR", "STOPPED"):
+        looked = time.monotonic()
+        if status in ENDED:
             return status, errors, rows
-        time.sleep(interval)
 
 
 @contextlib.contextmanager
 def stoppable() -> Iterator[None]:
     """Within, SIGTERM and SIGHUP raise KeyboardInterrupt like Ctrl-C, so that what was started is stopped."""
 
+    here = os.getpid()
+
     def interrupt(number: int, frame: Any) -> None:
+        if os.getpid() != here:
+            os._exit(128 + number)  # a forked worker, which has inherited this handler, just goes
         raise KeyboardInterrupt
 
     handled = (signal.SIGTERM, signal.SIGHUP)

@@ -34,15 +34,20 @@ def port_of(manager: psutil.Process) -> str | None:
 
 
 def members_of(folder: Path) -> set[psutil.Process]:
-    """Trials of the experiment in `folder`, their children and its tuner, told by their environment.
+    """Trials of the experiment in `folder`, their children, its tuner and its warm process.
 
-    When a manager is killed outright they go on without it.
+    They are told by their environment, or by the warm process's folder in their command, which its forks
+    have too. When a manager is killed outright they go on without it.
     """
     place = folder.resolve()
+    warm = str(place / "warm")
     found = set()
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):
             if process.pid == os.getpid() or process.status() == psutil.STATUS_ZOMBIE:
+                continue
+            if warm in process.cmdline():
+                found.add(process)
                 continue
             environment = process.environ()
             for key in ("NNI_OUTPUT_DIR", "NNI_LOG_DIRECTORY"):

@@ -70,11 +70,12 @@ def _failure(
 ) -> str | None:
     """Why the search has no result, in one sentence; None if it has one."""
     state = read_state(running.folder)
+    go_on = f"go on with: autostr resume {running.id}"
     if status == "ERROR":
         reason = state.get("error") or "; ".join(errors) or "NNI gives no reason"
-        return f"the experiment ended in an error ({reason}); its logs: {running.folder / 'log'}"
+        return f"the experiment ended in an error ({reason}); its logs: {running.folder / 'log'}; {go_on}"
     if status != "DONE":
-        return f"the experiment was stopped before the search was finished (status {status})"
+        return f"the experiment was stopped before the search was finished (status {status}); {go_on}"
     last = next((record for record in reversed(records) if record.metrics is None), None)
     failed = failed_sentence(last.id, last.parameters, "FAILED", running.folder) if last else ""
     if state.get("failure"):

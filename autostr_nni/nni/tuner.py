@@ -82,6 +82,8 @@ class StrategyTuner(Tuner):  # type: ignore[misc]
             state = read_state(self._folder)
             if state:
                 strategy.load_state_dict(state["state"])
+            if state.get("error"):
+                self._save()  # what ended the search the last time is over
 
     # --- called by NNI -------------------------------------------------------------------------------------
 
