@@ -51,6 +51,10 @@ class Manager:
     def put(self, path: str, content: Any) -> None:
         self.request("PUT", path, content)
 
+    def close(self) -> None:
+        """Give up kept connections: a manager that ends waits seconds for them."""
+        self._session.close()
+
     def request(self, method: str, path: str, content: Any = None, timeout: float = 20) -> Any:
         """The answer's JSON, or None where the answer is empty."""
         url = f"{self.address}/api/v1/nni/{path}"
