@@ -9,7 +9,8 @@
 //    time before it has started again is forgotten.
 // 4. The tuner has ten seconds to connect, which a busy machine does not keep. Here it has longer, while it lives.
 //
-// It also ends the manager when the process that started it (AUTOSTR_OWNER) is gone.
+// It also ends the manager when the process that started it (AUTOSTR_OWNER) is gone. `warm.cjs` starts the process
+// that keeps imports warm for trials, `waits.cjs` shortens waits.
 'use strict';
 
 const Module = require('module');
@@ -165,3 +166,6 @@ if (owner) {
     if (process.ppid !== owner) process.kill(process.pid, 'SIGTERM');
   }, 1000).unref();
 }
+
+require('./waits.cjs');
+require('./warm.cjs');
