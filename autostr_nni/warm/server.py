@@ -45,9 +45,8 @@ def import_all() -> dict[str, str]:
     before = dict(os.environ)
     for name in IMPORTED:
         importlib.import_module(name)
-    import torch
-
-    if torch.cuda.is_initialized():
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_initialized():
         raise RuntimeError("CUDA is in use: a fork could not use it")
     threads = os.listdir("/proc/self/task")
     if len(threads) > 1:
