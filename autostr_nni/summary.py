@@ -12,6 +12,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from autostr_nni.search_spaces.errors import InputError
+from autostr_nni.search_spaces.text_files import read_text
+
+MOST = 64 << 20  # bytes of a file of ours
 RESULT = "result.json"
 PARAMETERS = "parameters.json"
 
@@ -46,8 +50,8 @@ def number(metrics: Mapping[str, Any] | None, key: str) -> float | None:
 def read_json(path: Path) -> dict[str, Any]:
     """A JSON object of a file; empty where the file is absent or half written."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        content = json.loads(read_text(path, most=MOST))
+    except (InputError, ValueError, RecursionError):
         return {}
     return content if isinstance(content, dict) else {}
 

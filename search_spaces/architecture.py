@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from . import operations as ops
-from .errors import InputError
+from .errors import InputError, shown
 from .stride_path import STAGE_LAYERS, StridePath
 
 
@@ -98,7 +98,7 @@ class Architecture:
         """
         path_text, colon, operations = text.partition(":")
         if not colon:
-            raise InputError(f"architecture {text!r} is not PATH:OPERATION,OPERATION,…")
+            raise InputError(f"architecture {shown(text)} is not PATH:OPERATION,OPERATION,…")
         names = [name.strip() for name in operations.split(",")]
         return _checked(StridePath.parse(path_text.strip(), space.stage_layers), names, space)
 
@@ -121,7 +121,7 @@ class Architecture:
         """
         try:
             content = json.loads(text)
-        except json.JSONDecodeError as error:
+        except (ValueError, RecursionError) as error:  # also a number of thousands of digits
             raise InputError(f"architecture is not JSON: {error}") from None
         keys = ["space", "stride_path", "operations"]
         if not isinstance(content, dict) or sorted(content) != sorted(keys):
@@ -132,7 +132,8 @@ class Architecture:
         for key in sorted({*here, *content["space"]}):
             if content["space"].get(key) != here.get(key):
                 raise InputError(
-                    f"the architecture is of another space: its {key} is {content['space'].get(key)}, "
+                    f"the architecture is of another space: its {shown(key)[1:-1]} is "
+                    f"{shown(content['space'].get(key))}, "
                     f"here it is {here.get(key)}"
                 )
         path = StridePath.parse(content["stride_path"], space.stage_layers)

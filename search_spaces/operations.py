@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Literal
 
-from .errors import InputError
+from .errors import InputError, shown
 
 # Table 2 of the paper: mobile inverted bottlenecks of kernel k and expansion e, and the skip-connection.
 OPERATIONS = ("k3e1", "k3e3", "k3e6", "k5e1", "k5e3", "k5e6", "skip")
@@ -40,7 +40,7 @@ def parse(name: str) -> OperationSpec:
         InputError: no such operation.
     """
     if not isinstance(name, str):
-        raise InputError(f"operation {name!r} must be a name such as k5e6")
+        raise InputError(f"operation {shown(name)} must be a name such as k5e6")
     return _parse(name)
 
 
@@ -55,5 +55,5 @@ def _parse(name: str) -> OperationSpec:
         known = [*OPERATIONS, DEFAULT_OPERATION]
         near = difflib.get_close_matches(name, known, n=1, cutoff=0.3)
         hint = f"; did you mean {near[0]}?" if near else ""
-        raise InputError(f"unknown operation {name!r}: use one of {', '.join(known)}{hint}")
+        raise InputError(f"unknown operation {shown(name)}: use one of {', '.join(known)}{hint}")
     return OperationSpec("mbconv", int(match[1]), int(match[2]))

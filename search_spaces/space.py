@@ -11,10 +11,13 @@ from typing import Any
 
 from . import operations as ops
 from .architecture import Architecture
-from .errors import InputError
+from .errors import InputError, shown
 from .operations import DEFAULT_OPERATION, OPERATIONS
 from .path_set import PathSet, State
 from .stride_path import KEEP, STAGE_LAYERS, Stride, StridePath
+
+MOST = 65_536  # pixels of a side, or channels
+MOST_LAYERS = 1_000
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,7 @@ class SearchSpace:
     alphabet: tuple[Stride, ...] = ((2, 2), (2, 1))
 
     def __post_init__(self) -> None:
+        self._check_numbers()
         # Lists come from recipes; the space must be hashable.
         for name in ("stage_widths", "stage_layers", "operations"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
@@ -71,6 +75,29 @@ class SearchSpace:
                 f"no stride path of {self.layers} layers leads from {self.height}x{self.width} to "
                 f"{self.out_height}x{self.out_width} with the strides {[*self.alphabet, KEEP]}"
             )
+
+    def _check_numbers(self) -> None:
+        """Refuse what would take for ever to count, and in files what is no number at all."""
+        values = {name: getattr(self, name) for name in ("height", "width", "out_height", "out_width")}
+        for name in ("stage_widths", "stage_layers", "alphabet", "operations"):
+            if not isinstance(getattr(self, name), (list, tuple)):
+                raise InputError(f"{name} {shown(getattr(self, name))} must be a list")
+        for stride in self.alphabet:
+            if not isinstance(stride, (list, tuple)) or len(stride) != 2:
+                raise InputError(f"alphabet: {shown(stride)} must be a stride (height, width)")
+        values |= {"stem_width": self.stem_width, "projection_skip": self.projection_skip}
+        lists = {"stage_widths": self.stage_widths, "stage_layers": self.stage_layers}
+        lists["alphabet"] = [number for stride in self.alphabet for number in stride]
+        for name, value in [*values.items(), *((name, n) for name, ns in lists.items() for n in ns)]:
+            kind = bool if name == "projection_skip" else int
+            if type(value) is not kind:
+                raise InputError(
+                    f"{name}: {shown(value)} must be {'true or false' if kind is bool else 'whole'}"
+                )
+            if value > MOST:
+                raise InputError(f"{name}: {shown(value)} must be at most {MOST}")
+        if sum(self.stage_layers) > MOST_LAYERS:
+            raise InputError(f"stage_layers {shown(list(self.stage_layers))} are over {MOST_LAYERS} layers")
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave what is cached out of pickles: NNI sends spaces to trials that way."""

@@ -10,7 +10,7 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .errors import InputError
+from .errors import InputError, shown
 
 Stride = tuple[int, int]
 
@@ -79,18 +79,18 @@ class StridePath:
             InputError: a character or the length is wrong.
         """
         if not isinstance(text, str):
-            raise InputError(f"stride path {text!r} must be text such as ABABB")
+            raise InputError(f"stride path {shown(text)} must be text such as ABABB")
         for character in text:
             if character not in LETTERS:
                 known = ", ".join(f"{letter} {stride}" for letter, stride in LETTERS.items())
-                raise InputError(f"stride path {text!r} has {character!r}; the characters are {known}")
+                raise InputError(f"stride path {shown(text)} has {character!r}; the characters are {known}")
         layers = sum(stage_layers)
         if len(text) == layers:
             return cls.trusted(tuple(LETTERS[character] for character in text))
         if len(text) != len(stage_layers):
             raise InputError(
-                f"stride path {text!r} has {len(text)} characters; write {len(stage_layers)}, one per stage, "
-                f"or {layers}, one per layer"
+                f"stride path {shown(text)} has {len(text)} characters; write {len(stage_layers)}, one per "
+                f"stage, or {layers}, one per layer"
             )
         strides = [KEEP] * layers
         for entry, character in zip(stage_entries(stage_layers), text, strict=True):

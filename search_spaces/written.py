@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import json
 
 from . import named
 from .architecture import Architecture
-from .errors import InputError
+from .errors import InputError, shown
 from .space import SearchSpace
+from .text_files import is_file, read_text
 
 
 def parse_architecture(text: str, space: SearchSpace) -> Architecture:
@@ -19,14 +20,39 @@ def parse_architecture(text: str, space: SearchSpace) -> Architecture:
     text = text.strip()
     if text in named.NAMED:
         return _named(text, space)
-    if text.endswith(".json") or (":" not in text and Path(text).is_file()):
+    if names_file(text):
         return _from_file(text, space)
     if ":" not in text:
         raise InputError(
-            f"architecture {text!r} is neither PATH:OPERATION,OPERATION,… nor a JSON file "
+            f"architecture {shown(text)} is neither PATH:OPERATION,OPERATION,… nor a JSON file "
             f"nor one of {', '.join(named.NAMED)}"
         )
     return Architecture.parse(text, space)
+
+
+def names_file(text: str) -> bool:
+    """Whether an architecture is meant to be read from a file of this name."""
+    return text.endswith(".json") or (":" not in text and is_file(text))
+
+
+def read_space(name: str) -> SearchSpace:
+    """The space that an architecture's JSON file brings along. Raises InputError if it has none."""
+    try:
+        content = json.loads(_text(name))
+        return SearchSpace(**content["space"])
+    except InputError as error:
+        raise InputError(str(error) if name in str(error) else f"architecture file {name}: {error}") from None
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise InputError(
+            f"architecture file {name} cannot be read: it has no usable space ({shown(str(error))[1:-1]})"
+        ) from None
+
+
+def _text(name: str) -> str:
+    try:
+        return read_text(name)
+    except InputError as error:
+        raise InputError(f"architecture file {error}") from None
 
 
 def _named(name: str, space: SearchSpace) -> Architecture:
@@ -41,10 +67,7 @@ def _named(name: str, space: SearchSpace) -> Architecture:
 
 
 def _from_file(name: str, space: SearchSpace) -> Architecture:
-    try:
-        content = Path(name).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"architecture file {name} cannot be read: {error}") from None
+    content = _text(name)
     try:
         return Architecture.from_json(content, space)
     except InputError as error:

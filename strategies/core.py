@@ -7,9 +7,10 @@ what it proposes depends on the recipe, its seed and those results alone, never 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, get_args, runtime_checkable
 
 from autostr_nni.search_spaces.errors import InputError
 
@@ -216,12 +217,50 @@ class Book:
                 "start in a new folder"
             )
         planned = {t.id: t.parameters for t in self._trials if not t.id.endswith(RETRY)}
-        saved = [Trial(**item) for item in state["trials"]]
+        saved = saved_trials(state)
         known = {t.id: t.parameters for t in saved}
         if any(known.get(id) != parameters for id, parameters in planned.items()):
             raise InputError("the saved search state is of another recipe; start in a new folder")
-        self._trials, self._failure, self._finished = saved, None, False
-        self._advance()
+        try:
+            wrong = [t.id for t in saved if t.status == "done" and self._fault(t, t.metrics or {})]
+            self._trials, self._failure, self._finished = saved, None, False
+            self._advance()
+        except (KeyError, TypeError, ValueError, IndexError):
+            wrong = ["a trial"]
+        if wrong:
+            raise InputError(
+                f"the result of {wrong[0]} in the saved search state is damaged; start in a new folder"
+            )
+
+
+def saved_trials(state: Mapping[str, Any]) -> list[Trial]:
+    """The trials of a saved state. Raises InputError where one of them is damaged."""
+    trials = state.get("trials")
+    found: list[Trial] = []
+    for item in trials if isinstance(trials, list) else [None]:
+        try:
+            trial = Trial(**item)
+        except TypeError:
+            trial = None
+        whole = (
+            trial is not None
+            and isinstance(trial.id, str)
+            and re.fullmatch(r"[\w.-]{1,200}", trial.id) is not None  # it names a folder
+            and trial.id.strip(".") != ""
+            and isinstance(trial.parameters, dict)
+            and isinstance(trial.parameters.get("step"), str)
+            and trial.status in get_args(Status)
+            and isinstance(trial.metrics, (dict, type(None)))
+            and (trial.metrics is not None or trial.status != "done")
+            and isinstance(trial.reason, (str, type(None)))
+            and all(trial.id != other.id for other in found)
+        )
+        if trial is None or not whole:
+            raise InputError(
+                f"trial {len(found) + 1} of the saved search state is damaged; start in a new folder"
+            )
+        found.append(trial)
+    return found
 
 
 def succeeded(trials: list[Trial]) -> list[Trial]:

@@ -12,7 +12,7 @@ from autostr_nni.search_spaces.errors import InputError
 from autostr_nni.search_spaces.space import SearchSpace
 from autostr_nni.search_spaces.stride_path import StridePath
 
-from .core import RETRY, Book, Trial, reasons, succeeded
+from .core import RETRY, Book, Trial, reasons, saved_trials, succeeded
 
 # Draws in a row that only repeat what was drawn before the space is taken to be exhausted.
 _REPEATS = 1000
@@ -99,9 +99,7 @@ class RandomSearch(Book):
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from a state, also from one of a smaller count: the same seed draws the same ones first."""
-        saved = state.get("trials")
-        items = saved if isinstance(saved, list) else []
-        names = [item["id"] for item in items if not item["id"].endswith(RETRY)]
+        names = [trial.id for trial in saved_trials(state) if not trial.id.endswith(RETRY)]
         fresh = [trial for trial in self._trials if not trial.id.endswith(RETRY)]
         # A count of more digits makes longer names; those that were given stay.
         self._trials = [replace(trial, id=id) for id, trial in zip(names, fresh, strict=False)]

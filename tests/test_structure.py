@@ -27,7 +27,7 @@ MAY_IMPORT = {
     "lifeline": set(),
     "data": {"search_spaces", "files", "recipe", "lifeline"},
     "models": {"search_spaces", "recipe"},
-    "summary": {"files"},
+    "summary": {"search_spaces", "files"},
     "progress": {"search_spaces", "recipe", "strategies", "data", "training", "summary"},
     "training": {"search_spaces", "files", "recipe", "strategies", "data", "models", "lifeline"},
     "inprocess_state": {"search_spaces", "files", "recipe", "strategies"},

@@ -59,9 +59,8 @@ def resolve(text: str, recipe: str | None = None) -> tuple[Architecture, SearchS
     else the paper's. Raises InputError where the text is none, or not of the space.
     """
     from autostr_nni.search_spaces import named
-    from autostr_nni.search_spaces.errors import InputError
     from autostr_nni.search_spaces.space import SearchSpace
-    from autostr_nni.search_spaces.written import parse_architecture
+    from autostr_nni.search_spaces.written import names_file, parse_architecture, read_space
 
     if recipe is not None:
         from autostr_nni.recipe import load_recipe
@@ -71,13 +70,8 @@ def resolve(text: str, recipe: str | None = None) -> tuple[Architecture, SearchS
     space = SearchSpace()
     if text in named.NAMED:
         space = replace(space, stage_layers=named.lookup(text)[1])
-    elif text.endswith(".json") or (":" not in text and Path(text).is_file()):
-        try:
-            content = json.loads(Path(text).read_text(encoding="utf-8"))
-            space = SearchSpace(**content["space"])
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else f"it has no usable space ({error})"
-            raise InputError(f"architecture file {text} cannot be read: {reason}") from None
+    elif names_file(text):
+        space = read_space(text)
     return parse_architecture(text, space), space
 
 

@@ -96,7 +96,7 @@ def _in_process(experiment: ExperimentFile, args: argparse.Namespace, log: Displ
     strategy = experiment.strategy()
     if strategy is None or experiment.recipe is None:
         raise InputError(f"{args.config}: --in-process needs a tuner of autostr_nni and its recipe")
-    folder = args.out or Path("runs") / experiment.name.replace(" ", "-").replace("/", "-")
+    folder = args.out or Path("runs") / experiment.folder_name
     log(f"folder: {folder}")
     with beside(log, args):
         return dict(run_search(strategy, experiment.recipe, folder, log=log))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+import os
+import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,9 +12,8 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
-from autostr_nni.search_spaces.errors import InputError
+from autostr_nni.recipe.yaml_file import read_yaml
+from autostr_nni.search_spaces.errors import InputError, shown
 
 if TYPE_CHECKING:
     from autostr_nni.recipe import Recipe
@@ -42,6 +43,14 @@ KEYS = (
     "trainingService",
     "sharedStorage",
 )
+TEXTS = (
+    "experimentName",
+    "experimentType",
+    "searchSpaceFile",
+    "trialCommand",
+    "trialCodeDirectory",
+    "experimentWorkingDirectory",
+)
 TUNER_KEYS = ("className", "codeDirectory", "classArgs")
 
 
@@ -57,6 +66,11 @@ class ExperimentFile:
     @property
     def name(self) -> str:
         return str(self.config.get("experimentName") or self.path.stem)
+
+    @property
+    def folder_name(self) -> str:
+        """The name as that of a folder of its own."""
+        return re.sub(r"[\s/\\]", "-", self.name).strip(".") or "search"
 
     @property
     def concurrency(self) -> int:
@@ -85,16 +99,15 @@ def load_experiment(path: Path) -> ExperimentFile:
         raise InputError(
             f"{path}: trialCommand must be a text, such as python -m autostr_nni.trial --recipe FILE"
         )
-    for key in ("trialConcurrency", "maxTrialNumber"):
-        value = config.get(key)
-        if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
-            raise InputError(f"{path}: {key} must be a whole number of at least 1, not {value!r}")
+    _check_values(config, path)
     _check_service(config["trainingService"], path)
     config["trialCodeDirectory"] = _folder(
         folder, config.get("trialCodeDirectory", "."), path, "trialCodeDirectory"
     )
-    workplace = Path(config.get("experimentWorkingDirectory", "~/nni-experiments")).expanduser()
-    config["experimentWorkingDirectory"] = str((folder / workplace).resolve())
+    workplace = config.get("experimentWorkingDirectory") or "~/nni-experiments"
+    config["experimentWorkingDirectory"] = str(
+        _resolved(folder, workplace, path, "experimentWorkingDirectory")
+    )
     tuner, recipe, strategy_name = _tuner(config["tuner"], folder, path)
     experiment = ExperimentFile(path, {**config, "tuner": tuner}, recipe, strategy_name)
     _complete_search(experiment, folder)
@@ -102,19 +115,9 @@ def load_experiment(path: Path) -> ExperimentFile:
 
 
 def _read(path: Path) -> Mapping[str, Any]:
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(f"there is no experiment file {path}") from None
-    except IsADirectoryError:
-        raise InputError(f"{path} is a folder; name the experiment's YAML file in it") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"the experiment file {path} cannot be read: {error}") from None
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f", line {mark.line + 1}" if mark else ""
-        problem = getattr(error, "problem", None) or "is not YAML"
-        raise InputError(f"{path}{where}: {problem}") from None
+    if not os.path.lexists(path):
+        raise InputError(f"there is no experiment file {path}")
+    content, _ = read_yaml(path)
     if not isinstance(content, Mapping):
         raise InputError(f"{path} is no experiment file: it must hold keys such as trialCommand and tuner")
     return content
@@ -123,12 +126,13 @@ def _read(path: Path) -> Mapping[str, Any]:
 def _spelled(given: Any, keys: tuple[str, ...], place: str) -> dict[str, Any]:
     """``given`` under the right spelling of its keys; NNI ignores case and underscores, so do we."""
     if not isinstance(given, Mapping):
-        raise InputError(f"{place} must hold keys such as {keys[0]}, not {given!r}")
+        raise InputError(f"{place} must hold keys such as {keys[0]}, not {shown(given)}")
     plain = {_plain(key): key for key in keys}
     result = {}
     for key, value in given.items():
         if _plain(key) not in plain:
-            near = get_close_matches(str(key), keys, n=1, cutoff=0.0)
+            key = shown(key)[1:-1] if isinstance(key, str) else shown(key)
+            near = get_close_matches(key, keys, n=1, cutoff=0.0)
             raise InputError(f"{place}: there is no key {key}; the nearest is {near[0]}")
         result[plain[_plain(key)]] = value
     return result
@@ -139,10 +143,40 @@ def _plain(key: Any) -> str:
 
 
 def _folder(base: Path, value: Any, path: Path, key: str) -> str:
-    folder = (base / Path(str(value)).expanduser()).resolve()
+    folder = _resolved(base, value, path, key)
     if not folder.is_dir():
         raise InputError(f"{path}: {key} names the folder {folder}, which does not exist")
     return str(folder)
+
+
+def _resolved(base: Path, value: Any, path: Path, key: str) -> Path:
+    """A path of the file, which starts at `base` where it is relative."""
+    if not isinstance(value, str) or "\0" in value or len(value) > 3_000:
+        raise InputError(f"{path}: {key} must be a path, not {shown(value)}")
+    try:
+        resolved = (base / Path(value).expanduser()).resolve()
+        resolved.exists()
+    except (OSError, RuntimeError):  # a name too long; nobody of the name after ~; links in a circle
+        raise InputError(f"{path}: {key} must be a path, not {shown(value)}") from None
+    return resolved
+
+
+def _check_values(config: Mapping[str, Any], path: Path) -> None:
+    """Refuse values of a type that NNI would stumble over late, or never."""
+    for key in ("trialConcurrency", "maxTrialNumber"):
+        value = config.get(key)
+        if value is not None and (type(value) is not int or not 1 <= value < 2**31):
+            raise InputError(f"{path}: {key} must be a whole number of at least 1, not {shown(value)}")
+    for key in TEXTS:
+        value = config.get(key)
+        if value is None:
+            continue
+        if not isinstance(value, str) or not value.isprintable() or len(value) > 3_000:
+            raise InputError(f"{path}: {key} must be a text of one line, not {shown(value)}")
+    if len(config.get("experimentName") or "") > 200:
+        raise InputError(f"{path}: experimentName has over 200 characters; shorten it")
+    if not isinstance(config.get("searchSpace") or {}, Mapping):
+        raise InputError(f"{path}: searchSpace must hold parameters, not {shown(config['searchSpace'])}")
 
 
 def _check_service(service: Any, path: Path) -> None:
@@ -160,26 +194,28 @@ def _tuner(given: Any, folder: Path, path: Path) -> tuple[dict[str, Any], Recipe
     known = " or ".join(TUNERS)
     if isinstance(given, Mapping) and "name" in given and "className" not in given:
         raise InputError(
-            f"{path}: tuner.name {given['name']!r} runs no search of ours; set tuner.className to {known}"
+            f"{path}: tuner.name {shown(given['name'])} runs no search of ours; set tuner.className to {known}"
         )
     tuner = _spelled(given, TUNER_KEYS, f"{path}: tuner")
     name = tuner.get("className")
     tuner["codeDirectory"] = _folder(folder, tuner.get("codeDirectory", "."), path, "tuner.codeDirectory")
+    if not isinstance(tuner.get("classArgs") or {}, Mapping):
+        raise InputError(f"{path}: tuner.classArgs must be {{recipe: FILE}}, not {shown(tuner['classArgs'])}")
     arguments = dict(tuner.get("classArgs") or {})
     tuner["classArgs"] = arguments
-    if name not in TUNERS:
+    if not isinstance(name, str) or name not in TUNERS:
         if (
             not isinstance(name, str)
             or name.startswith("autostr_nni.")
             or not _importable(name, tuner["codeDirectory"])
         ):
-            raise InputError(f"{path}: tuner.className {name!r} does not exist; use {known}")
+            raise InputError(f"{path}: tuner.className {shown(name)} does not exist; use {known}")
         return tuner, None, None
     from autostr_nni.recipe import load_recipe
 
     if set(arguments) != {"recipe"} or not isinstance(arguments["recipe"], str):
         raise InputError(f"{path}: tuner.classArgs must be {{recipe: FILE}}, the recipe of the search")
-    recipe_path = (Path(tuner["codeDirectory"]) / Path(arguments["recipe"]).expanduser()).resolve()
+    recipe_path = _resolved(Path(tuner["codeDirectory"]), arguments["recipe"], path, "tuner.classArgs.recipe")
     if not recipe_path.is_file():
         raise InputError(f"{path}: tuner.classArgs.recipe names {recipe_path}, which does not exist")
     arguments["recipe"] = str(recipe_path)
@@ -190,9 +226,14 @@ def _importable(class_name: str, code_directory: str) -> bool:
     module = class_name.rpartition(".")[0].split(".")[0]
     if not module:
         return False
+    if not module.isidentifier():
+        return False
     if (Path(code_directory) / module).is_dir() or (Path(code_directory) / f"{module}.py").is_file():
         return True
-    return module in sys.modules or importlib.util.find_spec(module) is not None
+    try:
+        return module in sys.modules or importlib.util.find_spec(module) is not None
+    except (ImportError, ValueError, OSError):
+        return False
 
 
 def _complete_search(experiment: ExperimentFile, folder: Path) -> None:
@@ -201,7 +242,7 @@ def _complete_search(experiment: ExperimentFile, folder: Path) -> None:
 
     config, strategy = experiment.config, experiment.strategy()
     if config.get("searchSpaceFile") is not None:
-        file = (folder / Path(str(config["searchSpaceFile"])).expanduser()).resolve()
+        file = _resolved(folder, config["searchSpaceFile"], experiment.path, "searchSpaceFile")
         if not file.is_file():
             raise InputError(f"{experiment.path}: searchSpaceFile names {file}, which does not exist")
         config["searchSpaceFile"] = str(file)

@@ -48,7 +48,7 @@ class Stored:
     @property
     def strategy_name(self) -> str | None:
         """`two-step` or `random`; None with a tuner of the user's own."""
-        return TUNERS.get((self.params.get("tuner") or {}).get("className", ""))
+        return TUNERS.get((self.params.get("tuner") or {}).get("className") or "")
 
     @property
     def recipe_path(self) -> Path | None:
@@ -76,7 +76,23 @@ def read_stored(folder: Path) -> Stored:
     if profile is None:
         raise InputError(f"{folder}: NNI's database there has no experiment {folder.name}")
     trials = {id: event for id, event in events if id}
-    return Stored(folder, json.loads(profile[0]), int(profile[1] or 0), trials)
+    try:
+        params, seconds = json.loads(profile[0]), int(profile[1] or 0)
+    except (ValueError, TypeError, RecursionError):
+        params, seconds = None, 0
+    if not is_profile(params):
+        raise InputError(f"{folder / DATABASE}: what the experiment was told cannot be read; start it again")
+    return Stored(folder, params, seconds, trials)
+
+
+def is_profile(params: Any) -> bool:
+    """Whether this is what an experiment was told: its file's keys, with a tuner and its recipe's place."""
+    tuner = (params.get("tuner") or {}) if isinstance(params, dict) else None
+    arguments = (tuner.get("classArgs") or {}) if isinstance(tuner, dict) else None
+    if not isinstance(tuner, dict) or not isinstance(arguments, dict):
+        return False
+    texts = [tuner.get("className"), tuner.get("codeDirectory"), arguments.get("recipe")]
+    return all(isinstance(text, (str, type(None))) for text in [*texts, params.get("experimentName")])
 
 
 def change(stored: Stored, params: dict[str, Any]) -> Stored:

@@ -8,9 +8,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
-from autostr_nni.recipe.base import Count, Folder, Folders, Section
+from autostr_nni.recipe.base import Count, Folder, Folders, Length, Section
 
 PathList = Annotated[tuple[Folder, ...], Field(strict=False)]
+MOST_CHARACTERS = 30_000
 CHARSETS = ("printable", "alphanumeric", "lowercase", "digits")
 
 
@@ -18,6 +19,8 @@ def _charset(value: str) -> str:
     """A named charset, or a text of distinct characters that is not a name misspelt."""
     if value in CHARSETS:
         return value
+    if len(value) > MOST_CHARACTERS:
+        raise ValueError(f"has {len(value)} characters, at most {MOST_CHARACTERS} can be read")
     near = get_close_matches(value, CHARSETS, n=1, cutoff=0.75)
     if near:
         raise ValueError(
@@ -55,15 +58,15 @@ class SynthSet(Section):
     """
 
     count: Count
-    seed: Annotated[int, Field(ge=0)] | None = (
+    seed: Annotated[int, Field(ge=0, le=2**32 - 1)] | None = (
         None  # null: the recipe's seed plus the set's place in the list
     )
     split: Literal["train", "validation", "test"] | None = None  # 80, 10, 10 % of the words; null: all
     source: Literal["words", "digits"] = "words"
     lexicon: Folder | None = None  # a file of words, one a line; null: English words by frequency
-    digits: Annotated[tuple[Count, Count], Field(strict=False)] = (1, 3)  # shortest and longest number
-    min_length: Count = 1
-    max_length: Count | None = None  # null: data.max_length
+    digits: Annotated[tuple[Length, Length], Field(strict=False)] = (1, 3)  # shortest and longest number
+    min_length: Length = 1
+    max_length: Length | None = None  # null: data.max_length
     style: Literal["mild", "scene"] = "scene"
     height: Annotated[int, Field(ge=8, le=512)] = 40  # of the tallest image, in pixels
     exclude: PathList = ()  # word lists or sets whose words are not used
@@ -92,9 +95,9 @@ class DataSection(Section):
     validation: Folders
     test: Annotated[dict[str, Folder], BeforeValidator(_named_sets)] = Field(default_factory=dict)
     charset: Annotated[str, AfterValidator(_charset)] = "printable"
-    max_length: Count = 25  # characters; longer words are left out
+    max_length: Length = 25  # characters; longer words are left out
     validation_limit: Count | None = None  # use at most so many validation words, drawn by the seed
-    workers: Annotated[int, Field(ge=0)] = 1  # loader processes; 0 loads in the training process
+    workers: Annotated[int, Field(ge=0, le=256)] = 1  # loader processes; 0 loads in the training process
     synth: dict[Folder, SynthSet] = Field(default_factory=dict)  # set folder: words to be rendered into it
 
     @field_validator("synth", mode="before")

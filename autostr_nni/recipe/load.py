@@ -18,7 +18,10 @@ def load_recipe(path: str | Path) -> Recipe:
 
     Raises InputError that names file, line, dotted key, what is wrong and the nearest right key or value.
     """
-    path = Path(path).expanduser()
+    try:
+        path = Path(path).expanduser()
+    except RuntimeError:  # nobody of the name after ~
+        path = Path(path)
     content, lines = read_yaml(path)
     if content is None:
         raise InputError(f"{path}: is empty; a recipe needs at least data.train and data.validation")

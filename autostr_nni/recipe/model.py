@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from autostr_nni.recipe.base import Count, Counts, Section, Size
+from autostr_nni.recipe.base import Channels, Layers, Section, Size, Widths
 
 
 class RectifierSection(Section):
@@ -15,9 +15,11 @@ class RectifierSection(Section):
     enabled: bool = True
     image: Size = (64, 256)  # what is read and what the spline samples from
     localization: Size = (32, 64)  # what the localization net sees
-    points: Annotated[int, Field(ge=4)] = 20  # control points, half along the top and half along the bottom
-    channels: Counts = (32, 64, 128, 256, 256, 256)  # a 2x2 pool follows all but the last
-    features: Count = 512
+    points: Annotated[int, Field(ge=4, le=1_000)] = (
+        20  # control points, half along the top and half along the bottom
+    )
+    channels: Widths = (32, 64, 128, 256, 256, 256)  # a 2x2 pool follows all but the last
+    features: Channels = 512
 
     @model_validator(mode="after")
     def _check(self) -> RectifierSection:
@@ -35,21 +37,21 @@ class RectifierSection(Section):
 class TranslatorSection(Section):
     """BiLSTM encoder and attention decoder."""
 
-    encoder_layers: Annotated[int, Field(ge=0)] = 2
-    hidden: Count = 256  # per direction of a BiLSTM
-    decoder: Count = 512
-    attention: Count = 512
-    embedding: Count = 512
+    encoder_layers: Annotated[int, Field(ge=0, le=16)] = 2
+    hidden: Channels = 256  # per direction of a BiLSTM
+    decoder: Channels = 512
+    attention: Channels = 512
+    embedding: Channels = 512
 
 
 class ModelSection(Section):
     """The recognizer. The backbone turns `image` into a sequence of W/4 columns."""
 
     image: Size = (32, 100)  # height, width that the backbone sees
-    stem_width: Count = 32
-    stage_widths: Counts = (32, 64, 128, 256, 512)
-    stage_layers: Counts = (3, 3, 3, 3, 3)
-    width_multiplier: Annotated[float, Field(gt=0.0)] = 1.0
+    stem_width: Channels = 32
+    stage_widths: Widths = (32, 64, 128, 256, 512)
+    stage_layers: Layers = (3, 3, 3, 3, 3)
+    width_multiplier: Annotated[float, Field(gt=0.0, le=16.0)] = 1.0
     projection_skip: bool = False
     rectifier: RectifierSection = RectifierSection()
     translator: TranslatorSection = TranslatorSection()

@@ -8,9 +8,14 @@ from typing import Any
 
 import yaml
 
-from autostr_nni.search_spaces.errors import InputError
+from autostr_nni.search_spaces.errors import InputError, shown
+from autostr_nni.search_spaces.text_files import read_text
 
 Location = tuple[str | int, ...]
+
+#: Values that a file may have, each counted as often as an alias (`*name`) repeats it.
+MOST_VALUES = 20_000
+DEEPEST = 30  # lists and mappings within each other
 
 
 class _Loader(yaml.SafeLoader):
@@ -30,20 +35,13 @@ _Loader.add_implicit_resolver(
 def read_yaml(path: Path) -> tuple[Any, dict[Location, int]]:
     """The file's content, and the line (from 1) of every key and list item by its location.
 
-    Raises InputError where the file is missing, is not UTF-8, is no YAML or gives a key twice.
+    Raises InputError where the file is missing, is over 1 MB, is not UTF-8, is no YAML, gives a key twice or
+    has more in it than any such file (`MOST_VALUES`, `DEEPEST`).
     """
+    text = read_text(path)
+    loader = None
     try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise InputError(f"{path}: there is no such file; give the path of a recipe") from None
-    except IsADirectoryError:
-        raise InputError(f"{path}: is a folder; give the recipe file inside it") from None
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: is not UTF-8 text (byte {error.start})") from None
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
-    loader = _Loader(text)
-    try:
+        loader = _Loader(text)
         node = loader.get_single_node()
         lines: dict[Location, int] = {}
         if node is not None:
@@ -54,21 +52,33 @@ def read_yaml(path: Path) -> tuple[Any, dict[Location, int]]:
         line = f":{mark.line + 1}" if mark else ""
         problem = error.problem or error.context or "cannot be read"
         raise InputError(f"{path}{line}: is not valid YAML: {problem}") from None
-    except (yaml.YAMLError, ValueError) as error:
+    except RecursionError:
+        raise InputError(f"{path}: is nested too deeply; no such file needs over {DEEPEST} levels") from None
+    except (yaml.YAMLError, ValueError, ArithmeticError, LookupError, TypeError, AttributeError) as error:
+        # PyYAML's own, and whatever its making of dates and numbers raises
         first = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(f"{path}: is not valid YAML: {first}") from None
+        raise InputError(f"{path}: is not valid YAML: {first[:200]}") from None
     finally:
-        loader.dispose()
+        if loader is not None:
+            loader.dispose()
 
 
 def _walk(node: yaml.Node, location: Location, lines: dict[Location, int], path: Path) -> None:
-    """Note the lines below `node`, and refuse a key given twice (PyYAML would keep the last in silence)."""
+    """Note the lines below `node`, and refuse a key given twice (PyYAML would keep the last in silence).
+
+    Aliases are followed, so that a small file that stands for millions of values is refused here.
+    """
+    if len(lines) > MOST_VALUES:
+        raise InputError(f"{path}: has more than {MOST_VALUES} values; a recipe needs some dozens")
+    if len(location) > DEEPEST:
+        raise InputError(f"{path}: is nested too deeply; no such file needs over {DEEPEST} levels")
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
             line = key.start_mark.line + 1
-            here = (*location, key.value if isinstance(key, yaml.ScalarNode) else str(key.value))
+            here = (*location, key.value if isinstance(key, yaml.ScalarNode) else f"? on line {line}")
             if here in lines:
                 dotted = ".".join(map(str, here))
+                dotted = shown(dotted, 80)[1:-1]
                 raise InputError(f"{path}:{line}: {dotted} is given twice, first on line {lines[here]}")
             lines[here] = line
             _walk(value, here, lines, path)

@@ -12,6 +12,7 @@ from typing import Any
 from autostr_nni.recipe import Recipe
 from autostr_nni.recipe.load import recipe_from
 from autostr_nni.search_spaces.errors import InputError
+from autostr_nni.strategies.core import saved_trials
 from autostr_nni.summary import RESULT, number, read_json
 from autostr_nni.training.records import ARCHITECTURE, PROBABILITIES, RECIPE, read_lines, read_metrics
 
@@ -102,18 +103,37 @@ def read_trial(
     """A trial with what lies in its folder; ``metrics`` are used where no result.json tells them."""
     if folder is None or not folder.is_dir():
         return TrialHistory(id, dict(parameters), status, metrics, **more)
-    result = read_json(folder / RESULT)
+    result = _usable(read_json(folder / RESULT))
     epochs = read_metrics(folder) or more.pop("epochs", [])
     more.pop("epochs", None)
     final = result.get("metrics") or metrics
-    probabilities = read_lines(folder / PROBABILITIES)
+    probabilities = [line for line in read_lines(folder / PROBABILITIES) if _are_probabilities(line)]
     if not probabilities and result.get("probabilities"):
         last = epochs[-1]["epoch"] if epochs and "epoch" in epochs[-1] else None
-        probabilities = [{"epoch": last, "layers": result["probabilities"]}]
+        told = {"epoch": last, "layers": result["probabilities"]}
+        probabilities = [told] if _are_probabilities(told) else []
     if status == FAILED:
         more["reason"] = last_words(folder) or more.get("reason")
     kept = final if status == DONE else None
     return TrialHistory(id, dict(parameters), status, kept, epochs, result, probabilities, folder, **more)
+
+
+def _usable(result: dict[str, Any]) -> dict[str, Any]:
+    """A result of which each part is what it should be; a damaged one is none."""
+    mappings = all(isinstance(result.get(key) or {}, Mapping) for key in ("parameters", "metrics", "test"))
+    texts = all(isinstance(result.get(key) or "", str) for key in ("architecture",))
+    return result if mappings and texts else {}
+
+
+def _are_probabilities(line: Mapping[str, Any]) -> bool:
+    """Whether a line tells the probabilities of every layer's operations after an epoch."""
+    layers = line.get("layers")
+    if not isinstance(layers, list) or not layers or number(line, "epoch") is None:
+        return False
+    return all(
+        isinstance(layer, Mapping) and layer and all(number(layer, name) is not None for name in layer)
+        for layer in layers
+    )
 
 
 def last_words(folder: Path) -> str | None:
@@ -148,28 +168,41 @@ def checked_recipe(recipe: Mapping[str, Any] | None) -> Recipe | None:
         return None
 
 
+def usable_recipe(path: Path) -> dict[str, Any] | None:
+    """A recipe that a search kept; None where it is absent or no recipe of any version."""
+    content = read_json(path)
+    sections = [content.get(key) or {} for key in ("data", "model", "training", "search", "evaluation")]
+    if not content or not all(isinstance(section, Mapping) for section in sections):
+        return None
+    rendered = sections[0].get("synth") or {}
+    whole = isinstance(rendered, Mapping) and all(isinstance(spec, Mapping) for spec in rendered.values())
+    return content if whole else None
+
+
 def read_in_process(folder: Path) -> SearchHistory:
     """A search of the in-process runner. Raises InputError where its state cannot be read."""
     state = read_json(folder / "state.json").get("state")
     if not isinstance(state, dict) or not isinstance(state.get("trials"), list):
         raise InputError(f"{folder / 'state.json'}: cannot be read as a search's state")
-    recipe = read_json(folder / RECIPE) or None
+    try:
+        recorded = saved_trials(state)
+    except InputError as error:
+        raise InputError(f"{folder / 'state.json'}: {error}") from None
+    recipe = usable_recipe(folder / RECIPE)
     summary = read_json(folder / "summary.json")
     running = _held(folder / ".lock")
     trials = []
-    for entry in state["trials"]:
-        place = folder / "trials" / entry["id"]
-        status = entry["status"]
+    for entry in recorded:
+        place = folder / "trials" / entry.id
+        status: str = entry.status
         if status not in (DONE, FAILED):
             if not place.is_dir():
                 continue  # proposed, not begun
             status = RUNNING if running else CUT_OFF
         trials.append(
-            read_trial(
-                place, entry["id"], entry["parameters"], status, entry["metrics"], reason=entry.get("reason")
-            )
+            read_trial(place, entry.id, entry.parameters, status, entry.metrics, reason=entry.reason)
         )
-    failure = summary.get("failure")
+    failure = str(summary["failure"]) if summary.get("failure") else None
     word = "running" if running else "stopped" if not summary else "failed" if failure else "finished"
     strategy = str(state.get("strategy", "unknown"))
     return SearchHistory(
@@ -200,10 +233,11 @@ def planned_trials(strategy: str, recipe: Mapping[str, Any] | None, known: int) 
 
 def read_training(folder: Path) -> SearchHistory:
     """The folder of ``autostr train``, or of one trial, as a search of a single net."""
-    result = read_json(folder / RESULT)
-    parameters = result.get("parameters") or read_json(folder / "parameters.json").get("parameters") or {}
+    result = _usable(read_json(folder / RESULT))
+    parameters = result.get("parameters") or read_json(folder / "parameters.json").get("parameters")
+    parameters = parameters if isinstance(parameters, Mapping) else {}
     trial = read_trial(folder, folder.name, parameters, DONE if result else CUT_OFF)
-    recipe = read_json(folder / RECIPE) or None
+    recipe = usable_recipe(folder / RECIPE)
     failure = None
     if not result:
         last = max((path.stat().st_mtime for path in folder.glob("metrics.jsonl")), default=None)

@@ -12,6 +12,7 @@ from urllib.parse import quote
 import psutil
 
 from autostr_nni.nni.state import RECIPE_FILE, read_state
+from autostr_nni.nni.stored import is_profile
 from autostr_nni.recipe import load_recipe
 from autostr_nni.report.history import (
     CUT_OFF,
@@ -22,6 +23,7 @@ from autostr_nni.report.history import (
     TrialHistory,
     read_trial,
     space_of,
+    usable_recipe,
 )
 from autostr_nni.search_spaces.errors import InputError
 from autostr_nni.summary import RESULT, read_json, trial_folders
@@ -53,8 +55,10 @@ def read_experiment(folder: Path) -> SearchHistory:
         folder=folder,
         state=word,
         trials=trials,
-        planned=state.get("planned") or profile.get("maxTrialNumber"),
-        failure=failure,
+        planned=next(
+            (n for n in (state.get("planned"), profile.get("maxTrialNumber")) if type(n) is int), None
+        ),
+        failure=str(failure) if failure else None,
         recipe=recipe,
         recipe_source=source,
         space=space_of(trials, recipe),
@@ -98,9 +102,10 @@ def _database(path: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
             reports = base.execute(
                 "SELECT trialJobId, type, data FROM MetricData ORDER BY timestamp"
             ).fetchall()
-    except sqlite3.Error:
+        profile = json.loads(last[0]) if last else {}
+        return (profile if is_profile(profile) else {}), _rows(events, reports)
+    except (sqlite3.Error, ValueError, TypeError, AttributeError, RecursionError):  # damaged
         return {}, []
-    return (json.loads(last[0]) if last else {}), _rows(events, reports)
 
 
 def _rows(events: list[Any], reports: list[Any]) -> list[dict[str, Any]]:
@@ -111,7 +116,8 @@ def _rows(events: list[Any], reports: list[Any]) -> list[dict[str, Any]]:
         )
         row["status"], row["sequence"] = event, sequence
         if data:
-            row["parameters"] = json.loads(data).get("parameters") or row["parameters"]
+            told = json.loads(data).get("parameters")
+            row["parameters"] = told if isinstance(told, dict) else row["parameters"]
         if event == "RUNNING":
             row["start"] = row["start"] or at / 1000
         elif event != "WAITING":
@@ -153,7 +159,8 @@ def _trials_of_folders(folder: Path, alive: bool) -> list[TrialHistory]:
     """The trials where there is no database: those that left a folder, in the order they began."""
     trials = []
     for place in sorted(trial_folders(folder), key=lambda path: path.stat().st_mtime):
-        parameters = read_json(place / "parameters.json").get("parameters") or {}
+        parameters = read_json(place / "parameters.json").get("parameters")
+        parameters = parameters if isinstance(parameters, dict) else {}
         status = DONE if (place / RESULT).is_file() else RUNNING if alive else CUT_OFF
         trials.append(read_trial(place, place.name, parameters, status))
     return trials
@@ -162,7 +169,7 @@ def _trials_of_folders(folder: Path, alive: bool) -> list[TrialHistory]:
 def _recipe(folder: Path, profile: dict[str, Any]) -> tuple[dict[str, Any] | None, str | None]:
     """The recipe as the tuner kept it, else as its file is now, and where it comes from."""
     kept = folder / RECIPE_FILE
-    content = read_json(kept)
+    content = usable_recipe(kept)
     if content:
         return content, str(kept)
     named = ((profile.get("tuner") or {}).get("classArgs") or {}).get("recipe")

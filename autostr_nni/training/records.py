@@ -28,15 +28,17 @@ def read_metrics(folder: Path) -> list[dict[str, Any]]:
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
-    """All complete JSON lines of a file; none where it is absent."""
-    if not path.exists():
-        return []
+    """All JSON objects of a file, one a line, up to the first line that is none; none where it is absent."""
     lines = []
-    for line in path.read_text(encoding="utf-8").splitlines():
-        try:
-            lines.append(json.loads(line))
-        except json.JSONDecodeError:
-            break
+    try:
+        with open(path, encoding="utf-8") as file:
+            for line in file:
+                content = json.loads(line)
+                if not isinstance(content, dict):
+                    break
+                lines.append(content)
+    except (OSError, ValueError, RecursionError):  # absent, torn or damaged
+        pass
     return lines
 
 
@@ -54,6 +56,6 @@ def read_result(folder: Path) -> dict[str, Any] | None:
     """The result of a finished trial, or None."""
     try:
         result: dict[str, Any] = json.loads((folder / RESULT).read_text(encoding="utf-8"))
-    except (FileNotFoundError, json.JSONDecodeError):
+    except (OSError, ValueError, RecursionError):
         return None
-    return result
+    return result if isinstance(result, dict) else None

@@ -92,7 +92,7 @@ def test_text_and_file_of_a_recipes_space(
 @pytest.mark.parametrize(
     ("content", "part"),
     [
-        (None, "No such file"),
+        (None, "no such file"),
         ("{", "no usable space"),
         ("[]", "no usable space"),
         ('{"space": {"x": 1}}', "no usable"),

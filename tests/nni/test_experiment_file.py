@@ -120,7 +120,7 @@ def test_files_that_are_none(tmp_path: Path) -> None:
         load_experiment(tmp_path)
     broken = tmp_path / "broken.yml"
     broken.write_text("tuner: {name: [\n")
-    with pytest.raises(InputError, match=r"broken.yml, line \d"):
+    with pytest.raises(InputError, match=r"broken.yml:\d: is not valid YAML"):
         load_experiment(broken)
     broken.write_text("just words\n")
     with pytest.raises(InputError, match="is no experiment file"):

@@ -113,7 +113,7 @@ def test_bad_json_is_explained(change, tmp_path):
 def test_what_cannot_be_read_is_explained(tmp_path):
     with pytest.raises(InputError, match="neither PATH:OPERATION"):
         parse_architecture("autostr-iit5k", SPACE)
-    with pytest.raises(InputError, match=r"missing\.json cannot be read"):
+    with pytest.raises(InputError, match=r"missing\.json: there is no such file"):
         parse_architecture(str(tmp_path / "missing.json"), SPACE)
     (tmp_path / "broken.json").write_text("{", encoding="utf-8")
     with pytest.raises(InputError, match="broken.json.*not JSON"):

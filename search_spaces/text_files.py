@@ -1,0 +1,48 @@
+"""Reading text that somebody wrote: whole, as UTF-8, and not without a limit."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from .errors import InputError
+
+MEGABYTE = 1 << 20
+
+
+def read_text(path: str | os.PathLike[str], most: int = MEGABYTE) -> str:
+    """The text of a file, without a byte order mark.
+
+    Args:
+        path: of a file; a pipe with nobody at its other end counts as empty.
+        most: bytes that the file may have.
+
+    Raises:
+        InputError: it is missing, a folder, unreadable, larger than `most`, or not UTF-8.
+    """
+    try:
+        # Opening a pipe that nobody writes to would wait for ever.
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        os.set_blocking(handle, True)
+        with os.fdopen(handle, "rb") as file:
+            data = file.read(most + 1)
+    except FileNotFoundError:
+        raise InputError(f"{path}: there is no such file") from None
+    except IsADirectoryError:
+        raise InputError(f"{path}: is a folder; name the file in it") from None
+    except (OSError, ValueError) as error:  # ValueError: a name with a zero byte
+        raise InputError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
+    if len(data) > most:
+        raise InputError(f"{path}: is larger than {most // MEGABYTE} MB, which no such file is; name another")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: is not UTF-8 text (byte {error.start})") from None
+
+
+def is_file(text: str) -> bool:
+    """Whether a text names a file; one too long or too odd to be a name does not."""
+    try:
+        return Path(text).is_file()
+    except (OSError, ValueError):
+        return False
