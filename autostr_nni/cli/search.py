@@ -62,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
     start = _in_process if args.in_process else _through_nni
     try:
         with display_on(sys.stderr if args.json else sys.stdout) as display:
-            if experiment.recipe is not None:
+            if experiment.recipe is not None and (experiment.here or args.in_process):
                 prepare_data(experiment.recipe, display)
             result = start(experiment, args, display)
     except KeyboardInterrupt:

@@ -77,6 +77,12 @@ class ExperimentFile:
         return int(self.config["trialConcurrency"])
 
     @property
+    def here(self) -> bool:
+        """Whether trials run on this machine, and need the recipe's data here."""
+        service = self.config["trainingService"]
+        return isinstance(service, Mapping) and service.get("platform") == "local"
+
+    @property
     def directory(self) -> Path:
         """Where NNI keeps its experiments."""
         return Path(self.config["experimentWorkingDirectory"])
@@ -101,6 +107,7 @@ def load_experiment(path: Path) -> ExperimentFile:
         )
     _check_values(config, path)
     _check_service(config["trainingService"], path)
+    config["trainingService"] = _with_key_files(config["trainingService"], folder)
     config["trialCodeDirectory"] = _folder(
         folder, config.get("trialCodeDirectory", "."), path, "trialCodeDirectory"
     )
@@ -183,10 +190,27 @@ def _check_service(service: Any, path: Path) -> None:
     for item in service if isinstance(service, list) else [service]:
         if not isinstance(item, Mapping) or "platform" not in item:
             raise InputError(f"{path}: trainingService must be like {{platform: local}}")
-        if item["platform"] == "local" and item.get("reuseMode", item.get("reuse_mode")):
+        platform = item["platform"]
+        if platform in ("local", "remote") and item.get("reuseMode", item.get("reuse_mode")):
             raise InputError(
-                f"{path}: trainingService.reuseMode is not usable on platform local; leave it out"
+                f"{path}: trainingService.reuseMode is not usable on platform {platform}; leave it out"
             )
+
+
+def _with_key_files(given: Any, folder: Path) -> Any:
+    """The training service with the machines' SSH keys as absolute paths; relative ones start at `folder`."""
+    if isinstance(given, list):
+        return [_with_key_files(item, folder) for item in given]
+    if not isinstance(given, Mapping):
+        return given
+    result = {}
+    for key, value in given.items():
+        if _plain(key) == "machinelist":
+            value = _with_key_files(value, folder)
+        elif _plain(key) == "sshkeyfile" and value is not None:
+            value = str((folder / Path(str(value)).expanduser()).resolve())
+        result[key] = value
+    return result
 
 
 def _tuner(given: Any, folder: Path, path: Path) -> tuple[dict[str, Any], Recipe | None, str | None]:

@@ -10,11 +10,13 @@
 // 4. The tuner has ten seconds to connect, which a busy machine does not keep. Here it has longer, while it lives.
 //
 // It also ends the manager when the process that started it (AUTOSTR_OWNER) is gone. `warm.cjs` starts the process
-// that keeps imports warm for trials, `waits.cjs` shortens waits.
+// that keeps imports warm for trials, `waits.cjs` shortens waits. Trials on other machines are remote.cjs's, also in
+// the process that keeps them there.
 'use strict';
 
 const Module = require('module');
 const net = require('net');
+const remote = require('./remote.cjs');
 
 const LOOPBACK = '127.0.0.1';
 const host = process.env.AUTOSTR_HOST || LOOPBACK;
@@ -62,32 +64,77 @@ function alsoListen(server, hosts) {
 const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
 async function submitTrialJob(form) {
-  const { getLogger } = requireOf(this, 'common/log');
   const { uniqueString } = requireOf(this, 'common/utils');
-  const logger = getLogger('autostr');
   await this.startDeferred.promise;
   const id = form.id || uniqueString(5); // a trial that is resumed keeps its name
-  this.allocatedParameters.set(id, form.hyperParameters.value);
-  let envId = form.envId;
-  let submitTime;
-  for (;;) {
-    envId = this.environments.some((env) => env.id === envId) ? envId : this.schedule();
-    if (envId !== null) {
-      submitTime = Date.now();
-      try {
-        const created = await this.v3.createTrial(envId, this.config.trialCommand, 'trial_code', form.sequenceId, id);
-        if (created !== null) break;
-      } catch (error) {
-        logger.error('Exception when creating trial', id, ':', error);
-      }
-    }
-    await pause(1000); // no environment, or no free GPU, for now
-    envId = undefined;
-  }
+  const envId = await place(this, id, form);
   const trial = this.trialJobs[id] || { id, status: 'WAITING', workingDirectory: '_unset_' };
-  Object.assign(trial, { submitTime, form, envId, url: trialUrl(this, envId, id) });
+  Object.assign(trial, { submitTime: Date.now(), form, envId, url: trialUrl(this, envId, id) });
   this.trialJobs[id] = trial;
   return trial;
+}
+
+// Start a trial on its own machine if it has one, else on the one with the fewest trials; which one that is.
+// `wanted` tells whether it is still asked for; null if it is not.
+async function place(service, id, form, wanted = () => true) {
+  const logger = requireOf(service, 'common/log').getLogger('autostr');
+  const placed = (service.__autostrPlaced ??= new Map());
+  const tried = new Set();
+  let own = form.envId;
+  service.allocatedParameters.set(id, form.hyperParameters.value);
+  while (wanted()) {
+    const envId = service.environments.some((env) => env.id === own) ? own : freest(service, placed, tried);
+    own = undefined;
+    if (envId === null) {
+      tried.clear();
+      await pause(1000); // no machine, or no free GPU, for now
+      continue;
+    }
+    tried.add(envId);
+    placed.set(id, envId);
+    try {
+      const created = await service.v3.createTrial(envId, service.config.trialCommand, 'trial_code', form.sequenceId, id);
+      if (created !== null) return envId;
+    } catch (error) {
+      logger.error('Exception when creating trial', id, ':', error);
+    }
+    placed.delete(id);
+  }
+  return null;
+}
+
+function freest(service, placed, tried) {
+  const ends = (id) => !['WAITING', 'RUNNING', undefined].includes(service.trialJobs[id]?.status);
+  for (const id of [...placed.keys()].filter(ends)) placed.delete(id);
+  const load = (env) => [...placed.values()].filter((envId) => envId === env.id).length;
+  const [first] = service.environments.filter((env) => !tried.has(env.id)).sort((a, b) => load(a) - load(b));
+  return first ? first.id : null;
+}
+
+// The machine of a trial is lost: the trial goes on elsewhere, under its name.
+const MOST_MOVES = 3; // a trial that has brought down so many machines is not tried on another
+
+async function move(service, id) {
+  const logger = requireOf(service, 'common/log').getLogger('autostr');
+  const trial = service.trialJobs[id];
+  while (!trial.form) await pause(100); // it has only just been started
+  trial.__autostrMoves = (trial.__autostrMoves || 0) + 1;
+  if (trial.__autostrMoves > MOST_MOVES) {
+    service.v3.emitter.emit('trial_stop', id, Date.now(), null);
+    return;
+  }
+  logger.warning(`The machine of trial ${id} is lost; the trial is started on another.`);
+  const envId = await place(service, id, { ...trial.form, envId: undefined }, () => !service.v3.ended.has(id));
+  if (envId === null) return;
+  Object.assign(trial, { envId, url: trialUrl(service, envId, id) });
+  if (service.v3.ended.has(id)) await service.v3.stopTrial(id); // it was cancelled meanwhile
+}
+
+// What keeps the machines from being used is told as the experiment's error. NNI would just end.
+function run() {
+  this.v3.emitter?.on('autostr_lost', (id) => move(this, id));
+  this.start().catch((error) => this.runDeferred.settled || this.runDeferred.reject(error));
+  return this.runDeferred.promise;
 }
 
 function trialUrl(service, envId, id) {
@@ -107,7 +154,9 @@ Module._load = function (request, parent, isMain) {
   if (service && !service.prototype.__autostrParent) {
     service.prototype.__autostrParent = parent;
     service.prototype.submitTrialJob = submitTrialJob;
+    service.prototype.run = run;
   }
+  if (parent && /remote_v3/.test(parent.filename)) remote.mend(loaded, (name) => load.call(this, name, parent, false));
   const manager = loaded && loaded.NNIManager;
   if (manager && !manager.prototype.__autostr) mendManager(manager.prototype);
   const store = loaded && loaded.NNIDataStore;
@@ -157,6 +206,14 @@ function mendStatus(store) {
   store.getJobStatusByLatestEvent = function (before, event) {
     return event === 'ADD_RESUMED' ? 'WAITING' : status.call(this, before, event);
   };
+  // A trial that goes on, or is run again after its last report, may send what it has sent: kept once.
+  const keep = store.storeMetricData;
+  store.storeMetricData = async function (id, data) {
+    const { type, sequence, value } = JSON.parse(data);
+    const kept = type === 'REQUEST_PARAMETER' ? [] : await this.db.queryMetricData(id, type);
+    if (kept.some((report) => report.sequence === sequence && report.data === value)) return;
+    await keep.call(this, id, data);
+  };
 }
 
 // --- no manager without its owner ------------------------------------------------------------------------------
@@ -169,3 +226,7 @@ if (owner) {
 
 require('./waits.cjs');
 require('./warm.cjs');
+
+// --- on a machine that runs trials for another -------------------------------------------------------------------
+
+if (/trial_keeper[\\/]main\.js$/.test(process.argv[1] || '')) remote.mendKeeper();

@@ -1,0 +1,191 @@
+"""Machines of the tests' own: SSH servers on loopback addresses, each with a home folder of its own."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import yaml
+
+from autostr_nni.nni import processes
+from autostr_nni.nni.launcher import choose_port
+
+SSHD = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
+SEPARATION = Path("/run/sshd")  # root's sshd wants it
+
+SERVER = """
+ListenAddress {address}
+Port {port}
+HostKey {folder}/host_key
+AuthorizedKeysFile {folder}/user_key.pub
+PidFile {folder}/sshd.pid
+StrictModes no
+UsePAM no
+PasswordAuthentication no
+PermitRootLogin prohibit-password
+MaxStartups 50
+Subsystem sftp internal-sftp
+SetEnv HOME={folder}/home OMP_NUM_THREADS=1 PYTHONPATH={python_path}
+"""
+
+
+class Machine:
+    """An SSH server and everything that runs below its home folder."""
+
+    def __init__(self, folder: Path, address: str) -> None:
+        self.folder, self.address = folder, address
+        self.home = folder / "home"
+        self.port = choose_port(None, address)
+        self.home.mkdir(parents=True)
+        for name in ("host_key", "user_key"):
+            command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / name)]
+            subprocess.run(command, check=True)
+        python_path = os.environ.get("PYTHONPATH", "")
+        settings = SERVER.format(address=address, port=self.port, folder=folder, python_path=python_path)
+        (folder / "sshd_config").write_text(settings)
+        self.start()
+
+    def start(self) -> None:
+        """Start the server, and wait until it listens."""
+        assert SSHD is not None
+        command = [SSHD, "-D", "-E", str(self.folder / "sshd.log"), "-f", str(self.folder / "sshd_config")]
+        self._server = subprocess.Popen(command)
+        deadline = time.monotonic() + 30
+        while True:
+            with socket.socket() as probe:
+                if probe.connect_ex((self.address, self.port)) == 0:
+                    return
+            log = self.folder / "sshd.log"
+            assert self._server.poll() is None and time.monotonic() < deadline, log.read_text()
+            time.sleep(0.1)
+
+    @property
+    def entry(self) -> dict[str, Any]:
+        """This machine in an experiment file's machineList."""
+        return {
+            "host": self.address,
+            "port": self.port,
+            "user": getpass.getuser(),
+            "sshKeyFile": str(self.folder / "user_key"),
+            "pythonPath": str(Path(sys.executable).parent),
+        }
+
+    def processes(self) -> list[psutil.Process]:
+        """What runs in this machine's home, besides the server."""
+        found = []
+        for process in psutil.process_iter():
+            try:
+                if process.environ().get("HOME") == str(self.home):
+                    found.append(process)
+            except psutil.Error:
+                continue
+        return [process for process in found if process.status() != psutil.STATUS_ZOMBIE]
+
+    def trials(self, experiment: str) -> dict[str, Path]:
+        """Folders of the trials that this machine has run, by trial id."""
+        pattern = f"nni-experiments/{experiment}/environments/*/trials/*/"
+        return {folder.name: folder for folder in self.home.glob(pattern)}
+
+    def kill(self) -> None:
+        """The power cut: the server and everything that it runs."""
+        try:
+            server = psutil.Process(self._server.pid)
+            family = [server, *server.children(recursive=True)]
+        except psutil.NoSuchProcess:
+            family = []
+        processes.end([*family, *self.processes()])
+        processes.end(self.processes())  # started meanwhile
+        self._server.wait()
+
+
+@pytest.fixture
+def machines(tmp_path: Path) -> Iterator[list[Machine]]:
+    """Two of them, at 127.0.0.2 and 127.0.0.3."""
+    if SSHD is None or shutil.which("ssh-keygen") is None:
+        pytest.skip("no sshd: install openssh-server")
+    made_separation = os.getuid() == 0 and not SEPARATION.exists()
+    if made_separation:
+        SEPARATION.mkdir(mode=0o755)
+    made: list[Machine] = []
+    try:
+        for number, address in ((1, "127.0.0.2"), (2, "127.0.0.3")):
+            made.append(Machine(tmp_path / f"machine{number}", address))
+        yield made
+    finally:
+        for machine in made:
+            machine.kill()
+        if made_separation:
+            SEPARATION.rmdir()
+
+
+class Search:
+    """A search whose trials run on the machines; its own home is that of none of them."""
+
+    def __init__(self, folder: Path, machines: list[Machine], config: Path) -> None:
+        self.folder, self.config = folder, config
+        self.experiments = folder / "nni-experiments"
+        content = yaml.safe_load(config.read_text())
+        content["trainingService"] = {"platform": "remote", "machineList": [item.entry for item in machines]}
+        config.write_text(yaml.safe_dump(content))
+        home = folder / "home"
+        home.mkdir(parents=True)
+        self.environment = {
+            **os.environ,
+            "HOME": str(home),
+            "NNI_CONFIG_DIR": str(folder / "nni-config"),
+            "OMP_NUM_THREADS": "1",
+            "http_proxy": "http://127.0.0.1:9",  # must not come between
+        }
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """Run `autostr search`, or another command, with its results below this search's folder."""
+        words = arguments or ("search", str(self.config), "--json", "--out", str(self.experiments))
+        command = [sys.executable, "-m", "autostr_nni.cli.main", *words]
+        pipe = subprocess.PIPE
+        return subprocess.Popen(
+            command, env=self.environment, cwd=self.folder, stdout=pipe, stderr=pipe, text=True
+        )
+
+    def processes(self) -> list[psutil.Process]:
+        """Everything alive that was started for this search, besides what runs on machines."""
+        found = []
+        for process in psutil.process_iter():
+            try:
+                if process.environ().get("HOME") == self.environment["HOME"]:
+                    found.append(process)
+            except psutil.Error:
+                continue
+        return [process for process in found if process.status() != psutil.STATUS_ZOMBIE]
+
+    def log(self) -> str:
+        """What NNI's manager has noted."""
+        return "\n".join(path.read_text() for path in self.experiments.glob("*/log/nnimanager.log"))
+
+
+@pytest.fixture
+def remote_search(
+    tmp_path: Path, machines: list[Machine], tiny_search: Callable[..., Path]
+) -> Iterator[Search]:
+    """The tiny search on both machines. Its data lie at the same place on each."""
+    folder = tmp_path / "manager"
+    made = Search(folder, machines, tiny_search(folder / "project"))
+    yield made
+    processes.end(made.processes())
+
+
+def json_of(started: subprocess.Popen[str], seconds: float) -> tuple[dict[str, Any], str]:
+    """A search's summary, and what it said on its way."""
+    output, errors = started.communicate(timeout=seconds)
+    assert started.returncode == 0, errors
+    return json.loads(output), errors
