@@ -1,9 +1,11 @@
-"""The READMEs: cheap commands run, the others are parsed, and the recipe reference is complete."""
+"""The READMEs: commands are known, links lead somewhere, and the recipe reference is complete.
+
+The README's commands are run in test_readme_commands.py.
+"""
 
 from __future__ import annotations
 
 import argparse
-import ast
 import re
 import shlex
 import textwrap
@@ -12,7 +14,6 @@ from typing import Any
 
 import pytest
 import yaml
-from PIL import Image
 
 from autostr_nni.cli.main import COMMANDS, build_parser, main
 from autostr_nni.nni.experiment_file import load_experiment
@@ -22,8 +23,6 @@ ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 GUIDES = [ROOT / "README.md", *sorted((ROOT / "examples").glob("*/README.md"))]
 
-# Not run: too long, or in need of what a test has not. Those of autostr are parsed all the same.
-LONG = ("search", "resume", "train", "evaluate", "read")
 OTHER_PROGRAMS = ("make", "nnictl", "apt-get", "export", "mkdir", "cd")
 
 FENCE = re.compile(
@@ -68,22 +67,6 @@ def test_shell_blocks_hold_known_commands(guide: Path) -> None:
         assert callable(build_parser().parse_args(arguments).run)
         for file in [part for part in arguments if part.endswith(".yml") and not part.startswith("mine/")]:
             assert (ROOT / file).is_file() or (guide.parent / file).is_file(), arguments
-
-
-def test_cheap_commands_run(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "examples").symlink_to(ROOT / "examples")
-    (tmp_path / "mine").mkdir()
-    for part in ("train", "validation"):
-        Image.new("RGB", (80, 32), (200, 180, 40)).save(tmp_path / "mine" / f"{part} 1.png")
-        (tmp_path / "mine" / f"{part}.tsv").write_text(f"{part} 1.png\tOpen\n", encoding="utf-8")
-    cheap = [arguments for arguments in commands_of(ROOT / "README.md") if arguments[0] not in LONG]
-    assert {"space", "describe", "data"} == {arguments[0] for arguments in cheap}
-    for arguments in cheap:
-        assert main(arguments) == 0, (arguments, capsys.readouterr().err)
-        assert capsys.readouterr().out
 
 
 def test_shown_output_is_what_the_command_prints(capsys: pytest.CaptureFixture[str]) -> None:
@@ -151,16 +134,11 @@ def test_own_search_is_complete(tmp_path: Path) -> None:
         load_recipe(tmp_path / "recipe.yml")
 
 
-def test_python_blocks_run(capsys: pytest.CaptureFixture[str]) -> None:
-    long = blocks(README, "python", "only imported")
-    assert len(long) == 2
-    for code in long:
-        tree = ast.parse(code)
-        tree.body = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
-        exec(compile(tree, "README.md", "exec"), {})
-    for code in blocks(README, "python"):
-        if code not in long:
-            exec(compile(code, "README.md", "exec"), {})
+def test_nnis_own_strategies_run(capsys: pytest.CaptureFixture[str]) -> None:
+    """The first of the blocks in Python; the searches are run in test_readme_commands.py."""
+    code, *searches = blocks(README, "python")
+    assert len(searches) == 2
+    exec(compile(code, "README.md", "exec"), {})
     assert re.search(r"^[AB.]+:\w+(,\w+){14} -\d+", capsys.readouterr().out, re.M)
 
 

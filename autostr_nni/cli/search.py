@@ -54,6 +54,7 @@ def add_page_options(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Exit status 0 for a search that reached its result, 1 for one that did not, 130 after Ctrl-C."""
     from autostr_nni.nni.experiment_file import load_experiment
+    from autostr_nni.nni.launcher import stoppable
     from autostr_nni.progress.display import display_on
 
     if args.in_process and (args.detach or args.port is not None):
@@ -61,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
     experiment = load_experiment(args.config)
     start = _in_process if args.in_process else _through_nni
     try:
-        with display_on(sys.stderr if args.json else sys.stdout) as display:
+        with stoppable(), display_on(sys.stderr if args.json else sys.stdout) as display:
             if experiment.recipe is not None and (experiment.here or args.in_process):
                 prepare_data(experiment.recipe, display)
             result = start(experiment, args, display)
@@ -74,7 +75,9 @@ def run(args: argparse.Namespace) -> int:
 def prepare_data(recipe: Any, log: Any) -> None:
     """Render the word sets that the recipe asks for, before any trial needs them."""
     from autostr_nni.data.prepare import prepare_data
+    from autostr_nni.recipe.extras import check_extras
 
+    check_extras(recipe)
     prepare_data(recipe, log)
 
 

@@ -42,6 +42,7 @@ def run(args: argparse.Namespace) -> int:
     from autostr_nni.cli.progress import epoch_line
     from autostr_nni.data.prepare import prepare_data
     from autostr_nni.recipe import load_recipe
+    from autostr_nni.recipe.extras import check_extras
 
     recipe = load_recipe(args.recipe)
     if args.epochs is not None:
@@ -52,6 +53,7 @@ def run(args: argparse.Namespace) -> int:
         if not args.json:
             print(text, flush=True)
 
+    check_extras(recipe)
     prepare_data(recipe, say)
     from autostr_nni.training.trial import train_architecture  # slow: after what may be wrong with the input
 

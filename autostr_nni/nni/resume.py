@@ -14,6 +14,7 @@ from autostr_nni.nni.search import run
 from autostr_nni.nni.state import RECIPE_FILE, find_state
 from autostr_nni.nni.stored import Stored, change, read_stored
 from autostr_nni.progress.display import Log
+from autostr_nni.recipe.extras import check_extras
 from autostr_nni.search_spaces.errors import InputError
 from autostr_nni.strategies.core import RETRY
 from autostr_nni.summary import read_json
@@ -49,6 +50,8 @@ def resume(
                 "run it again, or search with autostr search"
             )
         recipe = _recipe(stored)
+        if recipe is not None:
+            check_extras(recipe)
         state, complaint = find_state(folder)
         stored = with_budget(stored, recipe, state, max_trials, max_duration)
         if complaint:

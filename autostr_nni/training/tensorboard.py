@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from contextlib import suppress
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from autostr_nni.recipe import Recipe
-from autostr_nni.search_spaces.errors import InputError
+from autostr_nni.recipe.extras import check_extras
 
 #: Folder of the logs, in a trial's own.
 FOLDER = "tensorboard"
@@ -41,11 +40,7 @@ def logged(report: Report, recipe: Recipe, folder: Path) -> Report:
     """
     if not recipe.training.tensorboard:
         return report
-    if find_spec("tensorboard") is None:
-        raise InputError(
-            "training.tensorboard: TensorBoard is not installed: "
-            "install with `pip install 'autostr_nni[tensorboard]'`, or write false"
-        )
+    check_extras(recipe)
     logs = folder / FOLDER
     logs.mkdir(parents=True, exist_ok=True)
     link_for_button(logs)

@@ -13,6 +13,7 @@ import yaml
 
 from autostr_nni.cli.main import main
 from autostr_nni.data.lmdb_io import write_lmdb
+from autostr_nni.recipe import extras
 
 Refused = Callable[..., str]
 
@@ -188,3 +189,25 @@ def test_sets_with_nothing_to_learn(project: Path, refused: Refused) -> None:
     change(project, "data.train", ["broken"])
     told = refused("search", "experiment.yml", "--in-process", "--out", "another")
     assert "none of the images of" in told and "broken can be decoded" in told
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["search", "experiment.yml"],
+        ["search", "experiment.yml", "--in-process"],
+        ["train", "ABABB:k3e1,skip,k3e1,k3e1,k3e1,k3e1", "--recipe", "recipe.yml", "--out", "net"],
+    ],
+)
+def test_logs_that_cannot_be_written(
+    project: Path, refused: Refused, monkeypatch: pytest.MonkeyPatch, command: list[str]
+) -> None:
+    """Told before the search starts, not by the first trial."""
+    recipe = project / "recipe.yml"
+    content = yaml.safe_load(recipe.read_text())
+    content["training"]["tensorboard"] = True
+    recipe.write_text(yaml.safe_dump(content))
+    monkeypatch.setattr(extras, "find_spec", lambda name: None)
+    told = refused(*command)
+    assert "recipe.yml: training.tensorboard: TensorBoard is not installed: install with `pip" in told
+    assert not (project / "runs").exists() and not (project / "net").exists()

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from autostr_nni.recipe import extras
 from autostr_nni.search_spaces.errors import InputError
 from autostr_nni.training import tensorboard
 from autostr_nni.training.records import read_metrics
@@ -56,7 +57,7 @@ def test_only_where_asked(make_recipe, tmp_path: Path) -> None:
 
 
 def test_without_tensorboard(make_recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tensorboard, "find_spec", lambda name: None)
+    monkeypatch.setattr(extras, "find_spec", lambda name: None)
     with pytest.raises(
         InputError, match=r"training.tensorboard: .*`pip install 'autostr_nni\[tensorboard\]'"
     ):

@@ -1,0 +1,21 @@
+"""What a recipe needs beside the package itself."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+from autostr_nni.search_spaces.errors import InputError
+
+if TYPE_CHECKING:
+    from autostr_nni.recipe.recipe import Recipe
+
+
+def check_extras(recipe: Recipe) -> None:
+    """Raise InputError where the recipe asks for what is not installed: better before a search than in its
+    trials."""
+    if recipe.training.tensorboard and find_spec("tensorboard") is None:
+        raise InputError(
+            f"{recipe.source or 'recipe'}: training.tensorboard: TensorBoard is not installed: "
+            "install with `pip install 'autostr_nni[tensorboard]'`, or write false"
+        )

@@ -1,0 +1,264 @@
+"""Every command block of the README runs, in the order of the text: as it stands, on a few small words.
+
+The recipes are the README's and the quickstart's with the smaller counts of `SMALLER` laid over them;
+experiment files and command lines are untouched. What the text cannot know is put in its place: the ids of
+the two searches, and the net that `best.ckpt` stands for.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import re
+import shlex
+import shutil
+import socket
+import subprocess
+import sys
+import textwrap
+from collections.abc import Iterator, Mapping
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import yaml
+from matplotlib import get_cachedir
+from PIL import Image
+
+from autostr_nni.cli.main import main
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+FENCE = re.compile(
+    r"(?:^ *<!-- (?P<mark>[^\n]*) -->\n+)?^ *```(?P<kind>\w+)\n(?P<body>.*?)^ *```$", re.M | re.S
+)
+
+SMALLER: dict[str, Any] = {
+    "model": {
+        "stem_width": 8,
+        "stage_widths": [8, 8, 8, 8, 8],
+        "translator": {"hidden": 8, "decoder": 16, "attention": 16, "embedding": 8},
+    },
+    "training": {"batch_size": 8, "epochs": 1, "epoch_images": 8, "short_words": {"epochs": 0}},
+    "search": {
+        "path": {"epochs": 1, "epoch_images": 8, "paths": ["ABABB"]},
+        "operators": {"warmup_epochs": 1, "epochs": 1, "epoch_images": 8, "arch_every": 1},
+        "random": {"count": 1},
+    },
+}
+PORT_OF_VIEW = 8080  # NNI's own command takes this one
+
+
+def smaller(content: Any, changes: Any = SMALLER) -> Any:
+    """A recipe with `changes` laid over it, and 16 words in every rendered set."""
+    if not isinstance(changes, Mapping):
+        return changes
+    laid = {**content, **{key: smaller(content.get(key, {}), value) for key, value in changes.items()}}
+    if "synth" in laid.get("data", {}):
+        synth = {name: {**spec, "count": 16} for name, spec in laid["data"]["synth"].items()}
+        laid["data"] = {**laid["data"], "synth": synth}
+    return laid
+
+
+class Newcomer:
+    """Who follows the README in a folder that looks like the repository, with a home of their own."""
+
+    def __init__(self, folder: Path, home: Path) -> None:
+        self.folder = folder
+        self.environment = {
+            **os.environ,
+            "HOME": str(home),
+            "NNI_CONFIG_DIR": str(home / "nni-config"),
+            "MPLCONFIGDIR": get_cachedir(),
+            "OMP_NUM_THREADS": "1",
+            "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+        }
+        self.ids: list[str] = []
+        self.said: dict[str, str] = {}  # output by command line
+
+    def sh(self, block: str) -> None:
+        """A shell block. What `autostr` does is run line by line, the rest by a shell."""
+        lines = [words for line in block.splitlines() if (words := shlex.split(line, comments=True))]
+        if any(words[0] == "nnictl" for words in lines):
+            self.view(block)
+            return
+        for words in lines:
+            if words[0] == "make":
+                for command in self.made_by(words[1]):
+                    self.autostr(command)
+            else:
+                assert words[0] == "autostr", words
+                self.autostr(words[1:])
+
+    def made_by(self, target: str) -> list[list[str]]:
+        """The arguments of the `autostr` commands that a target of the Makefile runs."""
+        command = ["make", "-n", "-C", str(ROOT), target]
+        lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+        if target == "test":  # is running
+            assert all(any(tool in line for line in lines) for tool in ("ruff format", "mypy", "pytest"))
+            return []
+        found = [shlex.split(line)[1:] for line in lines if line.startswith(".venv/bin/autostr ")]
+        assert found, lines
+        return found
+
+    def autostr(self, arguments: list[str]) -> None:
+        """Run a command; those that start NNI as a user does, in a process of their own."""
+        ids = dict(zip(("yh527exw", "wu7tab3d"), self.ids, strict=False))
+        arguments = [ids.get(part, part) for part in arguments]
+        if arguments[0] in ("search", "resume"):
+            output = self.python("-m", "autostr_nni.cli.main", *arguments)
+            self.ids += [id for id in re.findall(r"experiment: (\w+)", output) if id not in self.ids]
+            (kept,) = re.findall(r"^Kept in (.*)$", output, re.M)
+            best = json.loads((Path(kept) / "summary.json").read_text())["best"]
+            shutil.copy(Path(best["folder"]) / "best.ckpt", self.folder)
+        else:
+            with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(io.StringIO()) as stdout:
+                patch.chdir(self.folder)
+                patch.setenv("HOME", self.environment["HOME"])
+                status = main(arguments)
+            assert status == 0, arguments
+            output = stdout.getvalue()
+        assert output, arguments
+        self.said[" ".join(arguments)] = output
+
+    def python(self, *arguments: str) -> str:
+        """Run this Python; its output."""
+        done = subprocess.run(
+            [sys.executable, *arguments],
+            cwd=self.folder,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def view(self, block: str) -> None:
+        """NNI's page of a search that has ended, open to this machine alone."""
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", PORT_OF_VIEW)) == 0:
+                pytest.skip(f"port {PORT_OF_VIEW} is in use")
+        id = self.ids[0]
+        script = textwrap.dedent(block).replace(" ID", f" {id}")
+        shell = ["bash", "-e", "-c", script]
+        try:
+            subprocess.run(shell, cwd=self.folder, env=self.environment, check=True, timeout=60)
+            open_to = [c for c in psutil.net_connections("tcp") if c.laddr.port == PORT_OF_VIEW and c.pid]
+            listening = [ip_address(c.laddr.ip) for c in open_to if c.status == "LISTEN"]
+            assert listening and all(address.is_loopback for address in listening)
+        finally:
+            stop = f"nnictl stop {id}"
+            assert f"`{stop.replace(id, 'ID')}`" in README
+            subprocess.run(shlex.split(stop), cwd=self.folder, env=self.environment, check=True, timeout=60)
+
+    def processes(self) -> list[psutil.Process]:
+        """All that still runs with the newcomer's home."""
+        mine = []
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error):
+                same = process.environ().get("HOME") == self.environment["HOME"]
+                if same and process.status() != psutil.STATUS_ZOMBIE:
+                    mine.append(process)
+        return mine
+
+
+@pytest.fixture(scope="module")
+def newcomer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Newcomer]:
+    folder = tmp_path_factory.mktemp("repository")
+    ignored = shutil.ignore_patterns("words", "real", "runs")
+    shutil.copytree(ROOT / "examples/quickstart", folder / "examples/quickstart", ignore=ignored)
+    recipe = folder / "examples/quickstart/recipe.yml"
+    recipe.write_text(yaml.safe_dump(smaller(yaml.safe_load(recipe.read_text()))))
+    mine = folder / "mine"
+    mine.mkdir()
+    for part, words in (("train", ("Open", "exit", "No", "12")), ("validation", ("Open", "in"))):
+        for word in words:  # with a space in the name, as users have them
+            picture = Image.effect_noise((80, 32), 60).convert("RGB")
+            picture.save(mine / f"{part} {word}.png")
+        lines = [f"{part} {word}.png\t{word}\n" for word in words]
+        (mine / f"{part}.tsv").write_text("".join(lines), encoding="utf-8")
+    shutil.copy(mine / "train No.png", folder / "photo.png")
+    shutil.copytree(mine, folder / "more_words", ignore=shutil.ignore_patterns("*.tsv"))
+    made = Newcomer(folder, tmp_path_factory.mktemp("home"))
+    yield made
+    left = made.processes()
+    for process in left:  # after a failure: by id
+        process.kill()
+    assert left == []
+
+
+@pytest.fixture(scope="module")
+def followed(newcomer: Newcomer) -> Newcomer:
+    """The newcomer after all of the README."""
+    own = {"own recipe": "recipe.yml", "own search": "search.yml"}
+    ran = 0
+    for match in FENCE.finditer(README):
+        body = textwrap.dedent(match["body"])
+        if match["mark"] in own:
+            content = yaml.safe_load(body)
+            if match["mark"] == "own recipe":
+                content = smaller(content)
+            (newcomer.folder / "mine" / own[match["mark"]]).write_text(yaml.safe_dump(content))
+        elif match["kind"] == "sh" and "nnictl" not in body:
+            newcomer.sh(body)
+            ran += 1
+    assert ran >= 9
+    return newcomer
+
+
+def said(newcomer: Newcomer, command: str) -> str:
+    """What the one command that starts so has printed."""
+    (output,) = (output for line, output in newcomer.said.items() if line.startswith(command))
+    return output
+
+
+def test_every_shell_block_runs(followed: Newcomer) -> None:
+    commands = {line.split()[0] for line in followed.said}
+    assert commands == {
+        "search", "resume", "report", "data", "evaluate", "read", "export", "space", "describe"
+    }  # fmt: skip
+    search = said(followed, "search examples/quickstart/two_step.yml")
+    assert "0 of 2 trials done, " in search and "2 of 2 trials done, 0 running, best word accuracy" in search
+    assert "Best architecture: ABABB:" in search
+    assert "1 of 1 trials done" in said(followed, "search examples/quickstart/random.yml")
+    assert "Best architecture: ABABB:" in said(followed, "resume ")
+    assert len(followed.ids) == 3  # two quickstarts and the search over the newcomer's own words
+
+
+def test_the_report_is_of_both_searches(followed: Newcomer) -> None:
+    told = json.loads((followed.folder / "runs/report/report.json").read_text())
+    assert [search["strategy"] for search in told["searches"]] == ["two-step", "random"]
+    assert [search["sentence"] for search in told["searches"]] == [
+        "finished: 2 of 2 trials done",
+        "finished: 1 of 1 trials done",
+    ]
+    assert told["settings"]["differences"] == [] and told["notes"] == []
+
+
+def test_the_newcomers_own_words_are_read(followed: Newcomer) -> None:
+    lines = said(followed, "read best.ckpt").splitlines()
+    names = [line.split("\t")[0] for line in lines]
+    assert names[0] == "photo.png" and len(names) == 7
+    assert "validation" in said(followed, "evaluate best.ckpt")
+    assert (followed.folder / "net.onnx").stat().st_size > 10_000
+
+
+def test_the_page_of_a_search_that_has_ended(followed: Newcomer) -> None:
+    (block,) = (m["body"] for m in FENCE.finditer(README) if m["kind"] == "sh" and "nnictl" in m["body"])
+    followed.sh(block)
+
+
+@pytest.mark.parametrize("module", ["nni.nas_experiment", "inprocess"])
+def test_the_searches_from_python_run(newcomer: Newcomer, module: str) -> None:
+    (code,) = (
+        m["body"]
+        for m in FENCE.finditer(README)
+        if m["kind"] == "python" and f"from autostr_nni.{module} import" in m["body"]
+    )
+    output = newcomer.python("-c", f"if __name__ == '__main__':\n{textwrap.indent(code, '    ')}")
+    assert re.search(r"ABABB", output)
