@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from nni.nas.space import ModelStatus, SimplifiedModelSpace
@@ -11,6 +12,8 @@ from autostr_nni.search_spaces.nni_space import default_backbone
 from autostr_nni.search_spaces.space import SearchSpace
 from autostr_nni.search_spaces.stride_path import StridePath
 from autostr_nni.strategies.two_step import OPERATORS, PATH, TRAIN
+
+SPACE = "search_space"  # how a `SearchSpace` is sent to trials
 
 
 class ReadableModelSpace(SimplifiedModelSpace):  # type: ignore[misc]
@@ -67,10 +70,25 @@ class ReadableModelSpace(SimplifiedModelSpace):  # type: ignore[misc]
         if self.sample is not None:
             content["mutation_summary"] = dict(self.sample)
             content["default_operation"] = self.default_operation
+        # NNI would pickle the space.
+        content["model_args"] = [_plain(value) for value in content["model_args"]]
+        content["model_kwargs"] = {key: _plain(value) for key, value in content["model_kwargs"].items()}
         return content
 
     @classmethod
     def _load(cls, **attributes: Any) -> ReadableModelSpace:
+        attributes["model_args"] = [_space(value) for value in attributes["model_args"]]
+        attributes["model_kwargs"] = {key: _space(value) for key, value in attributes["model_kwargs"].items()}
         model: ReadableModelSpace = super()._load(**attributes)
         model.default_operation = attributes.get("default_operation", cls.default_operation)
         return model
+
+
+def _plain(value: Any) -> Any:
+    return {SPACE: asdict(value)} if isinstance(value, SearchSpace) else value
+
+
+def _space(value: Any) -> Any:
+    if not isinstance(value, Mapping) or value.keys() != {SPACE}:
+        return value
+    return SearchSpace(**value[SPACE])
