@@ -35,6 +35,14 @@ class Batch(NamedTuple):
     dropped: int  #: samples that could not be decoded
 
 
+class Filled(NamedTuple):
+    """All of a batch but its images: little to send from one process to another."""
+
+    ids: list[Sequence[int]]  #: class numbers of each word with the end, in bytes where they fit
+    labels: list[bytes]  #: labels as they are in the set, UTF-8
+    dropped: int  #: samples that could not be decoded
+
+
 class WordDataset(Dataset["Sample | None"]):
     """Words of all sets at or under ``folders``.
 
@@ -82,24 +90,23 @@ class WordDataset(Dataset["Sample | None"]):
         image = torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))
         return image, self.charset.encode(text), label
 
-    def batch(self, indices: Sequence[int], out: np.ndarray | None = None) -> Batch:
-        """The words of ``indices`` that can be decoded, in that order.
+    def batch(self, indices: Sequence[int]) -> Batch:
+        """The words of ``indices`` that can be decoded, in that order."""
+        pixels = np.empty((len(indices), *self.image, 3), np.uint8)
+        filled = self.fill(pixels, indices)
+        return assemble(torch.from_numpy(pixels), filled)
 
-        Their pixels are written straight into one array: ``out`` (uint8 [at least B, height, width, 3],
-        contiguous), or a new one.
-        """
-        pixels = np.empty((len(indices), *self.image, 3), np.uint8) if out is None else out
-        rows: list[Sequence[int]] = []
-        texts: list[str] = []
-        for data, raw in self._read(indices):
-            # A label that cannot be used any more: the set was changed after it was opened.
-            if data is None or raw is None or label_cause(raw, self.charset, self.max_length)[0]:
+    def fill(self, pixels: np.ndarray, indices: Sequence[int]) -> Filled:
+        """Write the images of a batch straight into ``pixels`` (uint8 [at least B, height, width, 3])."""
+        ids: list[Sequence[int]] = []
+        labels: list[bytes] = []
+        for data, label in self._read(indices):
+            if data is None or label is None or not (numbers := self._encode(label)):
                 continue
-            if decode_image(data, self.image, pixels[len(rows)]) is not None:
-                rows.append(self.charset.encode_label(raw))
-                texts.append(raw.decode())
-        images = torch.from_numpy(pixels[: len(rows)]).permute(0, 3, 1, 2)
-        return Batch(images, *_padded(rows), texts, len(indices) - len(rows))
+            if decode_image(data, self.image, pixels[len(ids)]) is not None:
+                ids.append(numbers)
+                labels.append(label)
+        return Filled(ids, labels, len(indices) - len(ids))
 
     def _read(self, indices: Sequence[int]) -> Iterable[tuple[bytes | None, bytes | None]]:
         """Encoded images and labels, one transaction for each set."""
@@ -114,6 +121,14 @@ class WordDataset(Dataset["Sample | None"]):
             for place, sample in zip(places.tolist(), part, strict=True):
                 found[place] = sample
         return found
+
+    def _encode(self, label: bytes) -> Sequence[int]:
+        """Class numbers of a label; none where it cannot be used any more, as the set was changed since."""
+        try:
+            ids = self.charset.encode_label(label)
+        except UnicodeDecodeError:
+            return b""
+        return ids if 1 < len(ids) <= self.max_length + 1 else b""
 
     def label(self, index: int) -> str:
         """Label of a word as it is in the set."""
@@ -170,13 +185,15 @@ class WordDataset(Dataset["Sample | None"]):
         return not cause
 
 
-def _padded(rows: Sequence[Sequence[int]]) -> tuple[torch.Tensor, torch.Tensor]:
-    """Class numbers as one tensor [B, T], filled up with ``PADDING``, and their lengths [B]."""
-    lengths = np.fromiter(map(len, rows), np.int64, len(rows))
-    targets = np.full((len(rows), int(lengths.max(initial=0))), PADDING, np.int64)
+def assemble(pixels: torch.Tensor, filled: Filled) -> Batch:
+    """The batch of ``filled`` whose images lie in ``pixels``, of which it is a view."""
+    lengths = np.fromiter(map(len, filled.ids), np.int64, len(filled.ids))
+    targets = np.full((len(lengths), int(lengths.max(initial=0))), PADDING, np.int64)
     inside = np.arange(targets.shape[1]) < lengths[:, None]
-    targets[inside] = np.fromiter(chain.from_iterable(rows), np.int64, int(lengths.sum()))
-    return torch.from_numpy(targets), torch.from_numpy(lengths)
+    targets[inside] = np.fromiter(chain.from_iterable(filled.ids), np.int64, int(lengths.sum()))
+    images = pixels[: len(lengths)].permute(0, 3, 1, 2)
+    texts = [label.decode() for label in filled.labels]
+    return Batch(images, torch.from_numpy(targets), torch.from_numpy(lengths), texts, filled.dropped)
 
 
 def _all_sets(roots: Sequence[str | os.PathLike[str]]) -> list[Path]:

@@ -6,15 +6,20 @@ the time; everything else by Pillow. One resizing serves both.
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import re
+import struct
 
 import numpy as np
 from PIL import Image, ImageOps
 
+from autostr_nni.search_spaces.text_files import read_start
+
 #: Larger images are refused as undecodable: a word crop never is, a decompression bomb may be.
 MAX_PIXELS = 50_000_000
+MAX_BYTES = 64 << 20  #: of the encoded image
 
 os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(MAX_PIXELS))  # read when OpenCV is loaded
 import cv2  # noqa: E402
@@ -22,13 +27,23 @@ import cv2  # noqa: E402
 cv2.setNumThreads(1)  # word images are small, and loader processes are forked
 
 # Start of frame of a Huffman-coded JPEG of 8 bits and 1 or 3 components: height and width follow.
-_FRAME = re.compile(rb"\xff[\xc0-\xc2]\x00[\x0b\x11]\x08(..)(..)", re.DOTALL)
+_FRAME = re.compile(rb"\xff[\xc0-\xc2]\x00[\x0b\x11]\x08")
+_USUAL_FRAME = b"\xff\xc0\x00\x11\x08"
+_SIZE = struct.Struct(">HH").unpack_from
 _AS_STORED = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
 _REDUCED = {
-    8: cv2.IMREAD_REDUCED_COLOR_8,
-    4: cv2.IMREAD_REDUCED_COLOR_4,
-    2: cv2.IMREAD_REDUCED_COLOR_2,
+    2: cv2.IMREAD_REDUCED_COLOR_2 | cv2.IMREAD_IGNORE_ORIENTATION,
+    4: cv2.IMREAD_REDUCED_COLOR_4 | cv2.IMREAD_IGNORE_ORIENTATION,
+    8: cv2.IMREAD_REDUCED_COLOR_8 | cv2.IMREAD_IGNORE_ORIENTATION,
 }
+
+
+def read_image(path: str | os.PathLike[str]) -> bytes:
+    """The bytes of an image file. OSError if it cannot be read, or has more than ``MAX_BYTES``."""
+    data = read_start(path, MAX_BYTES + 1)
+    if len(data) > MAX_BYTES:
+        raise OSError(errno.EFBIG, "too large for a word image")
+    return data
 
 
 def decode_image(data: bytes, image: tuple[int, int], out: np.ndarray | None = None) -> np.ndarray | None:
@@ -49,16 +64,16 @@ def decode_image(data: bytes, image: tuple[int, int], out: np.ndarray | None = N
 def resize(pixels: np.ndarray, image: tuple[int, int], out: np.ndarray | None = None) -> np.ndarray:
     """``pixels`` [h, w, 3] in the size (height, width), bilinear.
 
-    An axis that shrinks to half or less is averaged over whole areas first, or bilinear sampling would skip
-    pixels. Enlarging equals Pillow's BILINEAR within a grey level; shrinking is a little less soft.
+    An axis that shrinks to half or less is halved first, as often as it can be, or bilinear sampling would
+    skip pixels. Enlarging equals Pillow's BILINEAR within a grey level; shrinking is a little less soft.
     """
     height, width = image
-    rows, columns = pixels.shape[:2]
-    if rows >= 2 * height or columns >= 2 * width:
-        rows = height if rows >= 2 * height else rows
-        columns = width if columns >= 2 * width else columns
-        pixels = cv2.resize(pixels, (columns, rows), interpolation=cv2.INTER_AREA)
-    return cv2.resize(pixels, (width, height), out, interpolation=cv2.INTER_LINEAR)
+    rows, columns, _ = pixels.shape
+    while rows >= 2 * height or columns >= 2 * width:
+        rows = rows // 2 if rows >= 2 * height else rows
+        columns = columns // 2 if columns >= 2 * width else columns
+        pixels = cv2.resize(pixels, (columns, rows))
+    return cv2.resize(pixels, (width, height), out)
 
 
 def _decode_plain_jpeg(data: bytes, image: tuple[int, int]) -> np.ndarray | None:
@@ -68,17 +83,22 @@ def _decode_plain_jpeg(data: bytes, image: tuple[int, int]) -> np.ndarray | None
     """
     if not data.startswith(b"\xff\xd8\xff"):
         return None
-    frame = _FRAME.search(data)
-    if frame is None or data.find(b"Exif\0", 0, frame.start()) >= 0:
+    frame = data.find(_USUAL_FRAME, 2, 2048)
+    if frame < 0:
+        found = _FRAME.search(data)
+        if found is None:
+            return None
+        frame = found.start()
+    if b"Exif\0" in data[:frame]:
         return None
-    rows, columns = int.from_bytes(frame[1], "big"), int.from_bytes(frame[2], "big")
+    rows, columns = _SIZE(data, frame + 5)
     if rows * columns > MAX_PIXELS:
         return None
     encoded = np.frombuffer(data, np.uint8)
-    for factor, flag in _REDUCED.items():
-        if rows >= factor * image[0] and columns >= factor * image[1]:
-            found = cv2.imdecode(encoded, flag | cv2.IMREAD_IGNORE_ORIENTATION)
-            return None if found is None else cv2.cvtColor(found, cv2.COLOR_BGR2RGB)
+    if rows >= 2 * image[0] and columns >= 2 * image[1]:
+        factor = min(rows // image[0], columns // image[1])
+        small = cv2.imdecode(encoded, _REDUCED[8 if factor >= 8 else 4 if factor >= 4 else 2])
+        return None if small is None else cv2.cvtColor(small, cv2.COLOR_BGR2RGB)
     return cv2.imdecode(encoded, _AS_STORED)
 
 
@@ -96,6 +116,8 @@ def open_image(data: bytes, shrink_to: tuple[int, int] | None = None) -> Image.I
 
     With ``shrink_to`` (width, height) a JPEG may be decoded at 1/2, 1/4 or 1/8 size, but not smaller.
     """
+    if len(data) > MAX_BYTES:
+        return None
     try:
         picture = Image.open(io.BytesIO(data))
         if picture.width * picture.height > MAX_PIXELS:

@@ -15,10 +15,12 @@ from pathlib import Path
 import lmdb
 
 from autostr_nni.data.folders import DATA_FILE, is_partial, new_folder
+from autostr_nni.data.lmdb_check import Damaged, check_database
 from autostr_nni.search_spaces.errors import InputError
 
 _FIRST_MAP = 64 << 20
 _TRANSACTION = 2000
+_MOST_SAMPLES = 2**31 - 1
 
 
 def image_key(number: int) -> bytes:
@@ -119,7 +121,7 @@ class LmdbReader:
         """Encoded images and undecoded texts of many samples, read in one transaction."""
         with self._reading(), self._environment().begin() as transaction:
             get = transaction.get
-            return [(get(image_key(number)), get(label_key(number))) for number in numbers]
+            return [(get(b"image-%09d" % number), get(b"label-%09d" % number)) for number in numbers]
 
     def labels(self) -> Iterator[tuple[int, bytes]]:
         """Numbers and undecoded texts of all samples that have both an image and a text, in order.
@@ -192,17 +194,15 @@ class LmdbReader:
             shared.environment.close()
             del _OPEN[str(self.folder)]
         try:
+            check_database(path)
             environment = lmdb.open(
                 str(self.folder), readonly=True, lock=False, readahead=False, meminit=False, create=False
             )
+        except Damaged as error:
+            raise InputError(f"{path} is damaged ({error}): copy or make it again") from None
         except (lmdb.Error, OSError) as error:
             reason = str(error).split(": ", 1)[-1]
             raise InputError(f"{path} is not a readable LMDB ({reason}): copy or make it again") from None
-        # Reading beyond the end of a file cut short would kill the process: refuse it here.
-        needed = (environment.info()["last_pgno"] + 1) * environment.stat()["psize"]
-        if stat.st_size < needed:
-            environment.close()
-            raise InputError(f"{path} is cut short ({stat.st_size} of {needed} bytes): copy it again")
         shared = _Shared(environment, stamp)
         _OPEN[str(self.folder)] = shared
         return shared
@@ -211,10 +211,12 @@ class LmdbReader:
         value = self._get(b"num-samples")
         if value is None:
             raise InputError(f"{self.folder} has no num-samples entry: it is not a word image set")
-        if not value.strip().isdigit():
+        if not value.strip().isdigit() or len(value) > 20:
             raise InputError(f"{self.folder} has num-samples {value[:20]!r}, which is not a number")
         if int(value) == 0:
             raise InputError(f"{self.folder} is an empty set: its num-samples is 0")
+        if int(value) > _MOST_SAMPLES:
+            raise InputError(f"{self.folder} has num-samples {int(value)}, which is more than a set can have")
         return int(value)
 
 
@@ -236,6 +238,13 @@ def _numbered(transaction: lmdb.Transaction, prefix: bytes, values: bool) -> Ite
 def find_sets(root: str | os.PathLike[str]) -> list[Path]:
     """All set folders at or under ``root``, sorted. ``InputError`` says what is missing."""
     root = Path(root)
+    try:
+        root.stat()
+    except FileNotFoundError:
+        pass
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"{root} cannot be opened ({reason}): give the path of a word image set") from None
     if not root.exists():
         raise InputError(f"the folder {root} does not exist: give the path of a word image set")
     if not root.is_dir():

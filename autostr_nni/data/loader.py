@@ -9,18 +9,20 @@ from __future__ import annotations
 import mmap
 import multiprocessing
 import random
+import weakref
 from collections.abc import Iterator
 from math import prod
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch.utils.data import BatchSampler, DataLoader, Dataset, Sampler, SequentialSampler, get_worker_info
 
-from autostr_nni.data.dataset import Batch, WordDataset
+from autostr_nni.data.dataset import Batch, Filled, WordDataset, assemble
 from autostr_nni.search_spaces.errors import InputError
 
 _PREFETCH = 4  # batches of one loader process that may be waiting or in work
+_HELD = 3  # batches that the training may hold at a time without their being copied
 
 
 class EpochSampler(Sampler[int]):
@@ -55,62 +57,90 @@ class EpochSampler(Sampler[int]):
 
 
 class _Task(NamedTuple):
-    """What is asked of a loader process: words, and the shared batch that takes their pixels."""
+    """What is asked of a loader process: words, and the place in the ring that takes their pixels."""
 
     slot: int
     indices: list[int]
 
 
-class _Tasks(BatchSampler):
-    """Batches of indices that take the places of the ring in turn."""
+class _Done(NamedTuple):
+    """What comes back: the pixels lie in the ring."""
 
-    def __init__(self, batches: BatchSampler, slots: int) -> None:
+    slot: int
+    filled: Filled
+
+
+class Ring:
+    """Shared memory for batches on their way; a slot serves again when nobody holds its images any more."""
+
+    def __init__(self, slots: int, shape: tuple[int, ...]) -> None:
+        self.slots, self.memory = slots, shared_bytes((slots, *shape))
+        self.held: set[int] = set()  # slots whose images somebody has
+        self.free = list(range(slots))
+
+    def restart(self) -> None:
+        """Forget what was asked for and never taken out."""
+        self.free = [slot for slot in range(self.slots) if slot not in self.held]
+
+    def take_out(self, slot: int) -> torch.Tensor:
+        """The images of a slot: uint8 [batch, height, width, 3].
+
+        They are the ring's own memory, or a copy where that would leave too few slots to go on with.
+        """
+        pixels = self.memory[slot]
+        if len(self.held) >= _HELD or torch.cuda.is_available():
+            copy = torch.empty(pixels.shape, dtype=torch.uint8, pin_memory=torch.cuda.is_available())
+            self.free.append(slot)
+            return copy.copy_(pixels)
+        array = pixels.numpy()  # every tensor that shares its memory keeps this object alive
+        self.held.add(slot)
+        weakref.finalize(array, self._give_back, slot).atexit = False
+        return torch.from_numpy(array)
+
+    def _give_back(self, slot: int) -> None:
+        self.held.discard(slot)
+        self.free.append(slot)  # the next to be used: it is still in the processor's cache
+
+
+class _Tasks(BatchSampler):
+    """Batches of indices, each with a free place in the ring."""
+
+    def __init__(self, batches: BatchSampler, ring: Ring) -> None:
         super().__init__(batches.sampler, batches.batch_size, batches.drop_last)
-        self.batches, self.slots = batches, slots
+        self.batches, self.ring = batches, ring
 
     def __len__(self) -> int:
         return len(self.batches)
 
     def __iter__(self) -> Iterator[_Task]:  # type: ignore[override]
-        for number, indices in enumerate(self.batches):
-            yield _Task(number % self.slots, indices)
+        # This runs when the loader asks for the first batch: no process is writing any more.
+        self.ring.restart()
+        for indices in self.batches:
+            yield _Task(self.ring.free.pop(), indices)
 
 
-class _Filled(NamedTuple):
-    """A batch on its way between processes: its images lie in the ring."""
-
-    slot: int
-    batch: Batch  # without images; other tensors as arrays, which are sent as they are
-
-
-class _Fetch(Dataset[Batch]):
+class _Fetch(Dataset[_Done]):
     """What the loader runs, in a loader process or in its own."""
 
-    def __init__(self, words: WordDataset, ring: torch.Tensor | None) -> None:
-        self.words, self.ring = words, ring
+    def __init__(self, words: WordDataset, memory: torch.Tensor) -> None:
+        self.words, self.memory = words, memory
 
     def __len__(self) -> int:
         return len(self.words)
 
-    def __getitems__(self, task: _Task) -> Batch | _Filled:
-        if self.ring is None:
-            return self.words.batch(task.indices)
-        found = self.words.batch(task.indices, self.ring[task.slot].numpy())
-        arrays = {"images": None, "targets": found.targets.numpy(), "lengths": found.lengths.numpy()}
-        return _Filled(task.slot, found._replace(**arrays))
+    def __getitems__(self, task: _Task) -> _Done:
+        return _Done(task.slot, self.words.fill(self.memory[task.slot].numpy(), task.indices))
 
 
 class WordLoader(DataLoader[Batch]):
     """A ``DataLoader`` of batches that belong to whoever takes them."""
 
     def __init__(self, words: WordDataset, batches: BatchSampler, workers: int) -> None:
-        # While the k-th batch is taken out, the one `waiting` places later is already being written.
-        waiting = workers * _PREFETCH
         self.words = words
-        self.ring = shared_bytes((waiting + 1, batches.batch_size, *words.image, 3)) if workers else None
+        self.ring = Ring(workers * _PREFETCH + _HELD + 1, (batches.batch_size, *words.image, 3))
         super().__init__(
-            _Fetch(words, self.ring),
-            batch_sampler=_Tasks(batches, waiting + 1),
+            _Fetch(words, self.ring.memory),  # type: ignore[arg-type]  # _take makes its items into batches
+            batch_sampler=_Tasks(batches, self.ring),
             num_workers=workers,
             persistent_workers=workers > 0,
             prefetch_factor=_PREFETCH if workers else None,
@@ -122,17 +152,8 @@ class WordLoader(DataLoader[Batch]):
     def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]
         return map(self._take, super().__iter__())
 
-    def _take(self, found: Batch | _Filled) -> Batch:
-        """The batch with images of its own: they are copied before the ring comes round."""
-        if isinstance(found, Batch):
-            return found
-        batch = found.batch
-        assert self.ring is not None
-        written = self.ring[found.slot, : len(batch.texts)]
-        images = torch.empty(written.shape, dtype=torch.uint8, pin_memory=torch.cuda.is_available())
-        targets, lengths = torch.from_numpy(batch.targets), torch.from_numpy(batch.lengths)
-        images = images.copy_(written).permute(0, 3, 1, 2)
-        return batch._replace(images=images, targets=targets, lengths=lengths)
+    def _take(self, done: Any) -> Batch:
+        return assemble(self.ring.take_out(done.slot), done.filled)
 
 
 def make_loader(
@@ -166,8 +187,8 @@ def shared_bytes(shape: tuple[int, ...]) -> torch.Tensor:
     return torch.empty(shape, dtype=torch.uint8).share_memory_()
 
 
-def _as_it_is(found: Batch | _Filled) -> Batch | _Filled:
-    return found
+def _as_it_is(done: _Done) -> _Done:
+    return done
 
 
 def _start_worker(_: int) -> None:

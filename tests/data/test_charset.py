@@ -4,7 +4,7 @@ import pickle
 
 import pytest
 
-from autostr_nni.data.charset import Charset
+from autostr_nni.data.charset import NAMED, Charset
 from autostr_nni.search_spaces.errors import InputError
 
 
@@ -66,3 +66,13 @@ def test_bad_charsets(name: str, words: str) -> None:
 def test_pickles() -> None:
     charset = Charset.named("lowercase")
     assert pickle.loads(pickle.dumps(charset)) == charset
+
+
+@pytest.mark.parametrize("name", [*NAMED, "abc!é", "€$"])
+@pytest.mark.parametrize("label", ["", "Hello", "no. 9", "naïve", "\u212aelvin", "€5!", "ß", "A-b_c", "\t~"])
+def test_labels_encode_as_their_texts(name: str, label: str) -> None:
+    """The short way over bytes gives what cleaning and encoding the text gives."""
+    charset, raw = Charset.named(name), label.encode()
+    text, removed = charset.clean(label)
+    assert list(charset.encode_label(raw)) == charset.encode(text)
+    assert charset.count(raw) == (len(text), removed)

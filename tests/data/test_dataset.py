@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 from PIL import Image
+from torch.utils.data import BatchSampler
 
 from autostr_nni.data.charset import Charset
 from autostr_nni.data.dataset import PADDING, WordDataset
@@ -142,6 +143,36 @@ def test_loader(word_set, workers: int) -> None:
     assert torch.equal(state, torch.random.get_rng_state())
 
 
+@pytest.mark.parametrize("workers", [0, 1, 2])
+def test_batches_belong_to_whoever_takes_them(word_set, workers: int) -> None:
+    """Memory is used again only when nobody holds it: not for batches that are kept, nor parts of them."""
+    dataset = WordDataset(word_set([str(i) for i in range(120)]), PRINTABLE, 25, (8, 16))
+    loader = make_loader(dataset, 4, workers)
+    kept = list(loader)
+    parts = [batch.images[1:2, :, ::2].numpy() for batch in loader]  # the batches themselves are gone
+    stopped = iter(loader)
+    first = next(stopped).images
+    again = list(loader)  # after an epoch that was left
+    assert [text for batch in kept for text in batch.texts] == [str(i) for i in range(120)]
+    for number, batch in enumerate(kept):
+        alone = torch.stack([dataset[4 * number + i][0] for i in range(4)])
+        assert torch.equal(batch.images, alone) and torch.equal(again[number].images, alone)
+        assert torch.equal(torch.from_numpy(parts[number]), alone[1:2, :, ::2])
+    assert torch.equal(first, kept[0].images)
+    assert kept[0].images.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_given_batches(word_set) -> None:
+    dataset = WordDataset(word_set(list("abcdefg")), PRINTABLE, 25, (8, 16))
+
+    class Every(BatchSampler):
+        def __iter__(self):
+            yield from ([5, 1], [], [3])
+
+    order = Every(range(7), 2, False)
+    assert [batch.texts for batch in make_loader(dataset, batches=order)] == [["f", "b"], [], ["d"]]
+
+
 def test_loader_without_a_sampler_keeps_the_order(word_set) -> None:
     dataset = WordDataset(word_set(list("abcde")), PRINTABLE, 25, (8, 16))
     assert [text for batch in make_loader(dataset, 2) for text in batch.texts] == list("abcde")
@@ -176,3 +207,26 @@ class TestEpochSampler:
             EpochSampler(0)
         with pytest.raises(InputError):
             EpochSampler(5, 0)
+
+
+def test_a_batch_is_its_items(raw_set, picture) -> None:
+    samples = [(picture((40 + i, 16), shade=i), f"w{i}".encode()) for i in range(9)]
+    folders = [raw_set(samples[i::3], name=f"part{i}") for i in range(3)]
+    dataset = WordDataset(folders, PRINTABLE, 25, (8, 16))
+    order = [8, 0, 4, 4, 1]
+    batch = dataset.batch(order)
+    for place, index in enumerate(order):
+        item = dataset[index]
+        assert item is not None
+        image, ids, label = item
+        assert torch.equal(batch.images[place], image)
+        assert batch.targets[place, : batch.lengths[place]].tolist() == ids
+        assert batch.texts[place] == label
+    assert dataset.batch([]).images.shape == (0, 3, 8, 16)
+
+
+def test_a_charset_of_many_characters(word_set) -> None:
+    """Class numbers beyond a byte."""
+    charset = Charset.named("".join(map(chr, range(0x4E00, 0x4E00 + 400))))
+    batch = WordDataset(word_set([chr(0x4E00 + 399), chr(0x4E00) * 2]), charset, 5).batch([0, 1])
+    assert batch.targets.tolist() == [[399, 400, PADDING], [0, 0, 400]]

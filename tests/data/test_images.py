@@ -63,3 +63,59 @@ def test_bad_bytes(picture, monkeypatch: pytest.MonkeyPatch) -> None:
     assert decode_image(good[: len(good) // 2], (8, 8)) is None
     monkeypatch.setattr(images, "MAX_PIXELS", 60 * 40 - 1)
     assert decode_image(good, (8, 8)) is None
+
+
+def jpeg(size: tuple[int, int], mode: str = "RGB", **options: object) -> bytes:
+    """A smooth coloured picture."""
+    y, x = np.mgrid[: size[1], : size[0]]
+    waves = [np.sin(x / 9 + k) * np.cos(y / 7 - k) * 120 + 128 for k in range(3)]
+    buffer = io.BytesIO()
+    Image.fromarray(np.stack(waves, -1).astype(np.uint8)).convert(mode).save(buffer, "JPEG", **options)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("size", [(60, 20), (230, 41), (400, 130), (1700, 600)])
+@pytest.mark.parametrize(("mode", "options"), [("RGB", {}), ("RGB", {"progressive": True}), ("L", {})])
+def test_plain_jpegs_have_pillow_s_pixels(size: tuple[int, int], mode: str, options: dict) -> None:
+    data = jpeg(size, mode, **options)
+    fast = images._decode_plain_jpeg(data, (32, 100))
+    picture = images.open_image(data, shrink_to=(100, 32))
+    assert picture is not None
+    assert np.array_equal(fast, np.asarray(picture.convert("RGB")))
+
+
+def test_enlarging_is_pillow_s(picture) -> None:
+    small = Image.open(io.BytesIO(jpeg((61, 23))))
+    ours = images.resize(np.asarray(small), (64, 256)).astype(int)
+    theirs = np.asarray(small.resize((256, 64), Image.Resampling.BILINEAR)).astype(int)
+    assert np.abs(ours - theirs).max() <= 1
+
+
+@pytest.mark.parametrize("size", [(32, 400), (128, 100), (300, 900)])
+def test_shrinking_skips_no_pixels(size: tuple[int, int]) -> None:
+    """Lines of one pixel, black and white in turn, become grey."""
+    for axis in (0, 1):
+        lines = np.zeros((*size, 3), np.uint8)
+        lines[(slice(None), slice(None, None, 2)) if axis else slice(None, None, 2)] = 255
+        shrunk = images.resize(lines, (32, 100))[4:-4, 4:-4]
+        if size[axis] >= 2 * (32, 100)[axis]:
+            assert shrunk.min() > 110 and shrunk.max() < 145
+
+
+def test_pixels_are_written_into_what_is_given(picture) -> None:
+    for data in (jpeg((50, 20)), picture((50, 20), shade=9, form="PNG")):
+        batch = np.full((3, 32, 100, 3), 77, np.uint8)
+        assert np.shares_memory(decode_image(data, (32, 100), batch[1]), batch)
+        assert np.array_equal(batch[1], decode_image(data, (32, 100)))
+        assert (batch[[0, 2]] == 77).all()
+
+
+def test_damaged_jpegs_are_left_to_pillow(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = jpeg((80, 30))
+    assert images._decode_plain_jpeg(whole[:-200], (32, 100)) is None
+    assert decode_image(whole[:-200], (32, 100)) is None
+    assert decode_image(whole + b"\0" * 9, (32, 100)) is not None  # rubbish behind the end is none
+    monkeypatch.setattr(images, "_decode_plain_jpeg", lambda *_: None)
+    assert np.array_equal(
+        decode_image(whole, (32, 100)), images.resize(np.asarray(Image.open(io.BytesIO(whole))), (32, 100))
+    )

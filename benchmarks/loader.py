@@ -1,0 +1,253 @@
+"""Images per second from LMDB to batch, beside decoders alone and a plain Pillow and torchvision pipeline.
+
+    python benchmarks/loader.py [--set FOLDER] [--words 4000] [--runs 7] [--batch 64] [--json]
+
+Rendered words of style scene, or any set. The floor is one tight loop in one process over encoded images that
+are in memory already: JPEG decoding and resizing with the fastest library that is installed (Pillow,
+torchvision, OpenCV and simplejpeg are tried). Then whole trainings at the sizes of two recipes tell what part
+of the time goes into waiting for batches. All of a run's figures are taken in turn; medians of all runs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import itertools
+import json
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from PIL import Image
+from torch.utils.data import DataLoader, Dataset, Sampler
+from torchvision import transforms
+from torchvision.io import ImageReadMode, decode_jpeg
+from torchvision.transforms.v2 import functional as F
+
+from autostr_nni.data.charset import Charset
+from autostr_nni.data.dataset import WordDataset
+from autostr_nni.data.lmdb_io import LmdbReader
+from autostr_nni.data.loader import make_loader
+from autostr_nni.data.synth.produce import synthesize
+from autostr_nni.models.recognizer import build_recognizer
+from autostr_nni.recipe import load_recipe
+from autostr_nni.training.optimizers import build_optimizer
+
+SIZES = {"backbone 32x100": (32, 100), "rectifier 64x256": (64, 256)}
+EXAMPLES = Path(__file__).parents[1] / "examples"
+Decode = Callable[[bytes, int, int], Any]
+
+
+def pillow(data: bytes, height: int, width: int) -> Any:
+    picture = Image.open(io.BytesIO(data))
+    picture.draft("RGB", (width, height))
+    return np.asarray(picture.convert("RGB").resize((width, height), Image.Resampling.BILINEAR))
+
+
+def torchvision(data: bytes, height: int, width: int) -> Any:
+    pixels = decode_jpeg(torch.frombuffer(bytearray(data), dtype=torch.uint8), ImageReadMode.RGB)
+    return F.resize(pixels, [height, width], antialias=True)
+
+
+def opencv(data: bytes, height: int, width: int) -> Any:
+    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
+    return cv2.resize(pixels, (width, height), interpolation=cv2.INTER_LINEAR)
+
+
+def simplejpeg_opencv(data: bytes, height: int, width: int) -> Any:
+    import simplejpeg
+
+    pixels = simplejpeg.decode_jpeg(data, "RGB")
+    return cv2.resize(pixels, (width, height), interpolation=cv2.INTER_LINEAR)
+
+
+def decoders() -> dict[str, Decode]:
+    """The libraries that are installed."""
+    found: dict[str, Decode] = {"Pillow": pillow, "torchvision": torchvision, "OpenCV": opencv}
+    if find_spec("simplejpeg"):
+        found["simplejpeg and OpenCV"] = simplejpeg_opencv
+    return found
+
+
+def decoded_per_second(decode: Decode, encoded: list[bytes], size: tuple[int, int]) -> float:
+    """Images per second of one loop over bytes in memory."""
+    started = time.perf_counter()
+    for data in encoded:
+        decode(data, *size)
+    return len(encoded) / (time.perf_counter() - started)
+
+
+class Endless(Sampler[int]):
+    """All words again and again, shuffled: loader processes never come to the end of an epoch."""
+
+    def __init__(self, length: int) -> None:
+        self.length = length
+
+    def __iter__(self) -> Iterator[int]:
+        for turn in itertools.count():
+            yield from np.random.default_rng(turn).permutation(self.length).tolist()
+
+
+class PlainWords(Dataset[tuple[torch.Tensor, str]]):
+    """What a first attempt looks like: Pillow, torchvision's transforms, one sample at a time."""
+
+    def __init__(self, folder: Path, size: tuple[int, int]) -> None:
+        self.reader = LmdbReader(folder)
+        self.transform = transforms.Compose([transforms.Resize(size), transforms.ToTensor()])
+
+    def __len__(self) -> int:
+        return len(self.reader)
+
+    def __getitem__(self, index: int) -> tuple[torch.Tensor, str]:
+        data, label = self.reader.sample(index + 1)
+        assert data is not None and label is not None
+        return self.transform(Image.open(io.BytesIO(data)).convert("RGB")), label
+
+
+class Stream:
+    """An endless loader, whose steady state is timed."""
+
+    def __init__(self, loader: DataLoader[Any], batch: int) -> None:
+        self.batch = batch
+        self.ready = 8 * max(1, loader.num_workers)  # batches that may have been waiting since the last turn
+        self.batches = iter(loader)
+
+    def per_second(self, count: int) -> float:
+        """Images per second over ``count`` batches."""
+        for _ in range(self.ready):
+            next(self.batches)
+        started = time.perf_counter()
+        for _ in range(count):
+            next(self.batches)
+        return count * self.batch / (time.perf_counter() - started)
+
+
+def throughput(folder: Path, size: tuple[int, int], batch: int, runs: int, images: int) -> dict[str, float]:
+    """Medians of images per second: every decoder, our loader, the plain one."""
+    torch.set_num_threads(1)
+    words = WordDataset(folder, Charset.named("printable"), 25, size)
+    encoded = [data for i in range(min(2000, len(words))) if (data := words.encoded(i)) is not None]
+    streams: dict[str, Stream] = {}
+    for workers in (0, 1, 2):
+        loader = make_loader(words, batch, workers, Endless(len(words)))
+        streams[f"ours, {workers} workers"] = Stream(loader, batch)
+    plain = PlainWords(folder, size)
+    for workers in (1, 2):
+        theirs = DataLoader(plain, batch, sampler=Endless(len(plain)), num_workers=workers)
+        streams[f"plain, {workers} workers"] = Stream(theirs, batch)
+    found: dict[str, list[float]] = {}
+    for _ in range(runs):
+        for name, decode in decoders().items():
+            found.setdefault(name, []).append(decoded_per_second(decode, encoded, size))
+        for name, stream in streams.items():
+            part = images // 4 if name.startswith("plain") else images
+            found.setdefault(name, []).append(stream.per_second(part // batch))
+    return {name: statistics.median(values) for name, values in found.items()}
+
+
+def ratios(found: dict[str, float]) -> dict[str, float | str]:
+    """The figures of the acceptance."""
+    floor = max(decoders(), key=lambda name: found[name])
+    one, two = found["ours, 1 workers"], found["ours, 2 workers"]
+    return {
+        "floor": floor,
+        "ours, 1 worker / floor": one / found[floor],
+        "ours, 2 workers / 1 worker": two / one,
+        "ours / plain, 1 worker": one / found["plain, 1 workers"],
+        "ours / plain, 2 workers": two / found["plain, 2 workers"],
+    }
+
+
+def waiting(example: str, folder: Path, workers: int, steps: int) -> dict[str, float]:
+    """Share of a training's time in which it waits for its next batch; the first batch is not counted."""
+    recipe = load_recipe(EXAMPLES / example / "recipe.yml")
+    torch.set_num_threads(recipe.training.threads or torch.get_num_threads())
+    torch.manual_seed(recipe.seed)
+    charset, space = Charset.named(recipe.data.charset), recipe.space()
+    words = WordDataset(folder, charset, recipe.data.max_length, recipe.model.image)
+    path = space.typical_paths()[1]
+    architecture = space.default_architecture(path, "k3e1")  # the smallest net: it waits the most
+    net = build_recognizer(architecture, space, recipe.model, charset.classes)
+    optimizer = build_optimizer(net.parameters(), recipe.training.optimizer)
+    batches = iter(make_loader(words, recipe.training.batch_size, workers, Endless(len(words))))
+    next(batches)
+    waited, started = 0.0, time.perf_counter()
+    for _ in range(steps):
+        asked = time.perf_counter()
+        batch = next(batches)
+        waited += time.perf_counter() - asked
+        optimizer.zero_grad(set_to_none=True)
+        net.loss(batch.images, batch.targets).backward()
+        torch.nn.utils.clip_grad_norm_(net.parameters(), recipe.training.clip or 1e9)
+        optimizer.step()
+    seconds = time.perf_counter() - started
+    return {
+        "share of waiting": waited / seconds,
+        "images per second": steps * recipe.training.batch_size / seconds,
+    }
+
+
+def trainings(words: Path, numbers: Path, runs: int, steps: int) -> dict[str, dict[str, float]]:
+    """Medians of `waiting` for two recipes, with the workers that they ask for (none) and with one."""
+    found: dict[str, list[dict[str, float]]] = {}
+    for _ in range(runs):
+        for example, folder in (("quickstart", numbers), ("real_words", words)):
+            for workers in (0, 1):
+                found.setdefault(f"{example}, {workers} workers", []).append(
+                    waiting(example, folder, workers, steps)
+                )
+    return {
+        name: {key: statistics.median(row[key] for row in rows) for key in rows[0]}
+        for name, rows in found.items()
+    }
+
+
+def main() -> None:
+    """Print the table, or JSON."""
+    parser = argparse.ArgumentParser(description="Images per second from LMDB to batch.")
+    parser.add_argument("--set", type=Path, help="a set of words; rendered ones by default")
+    parser.add_argument("--words", type=int, default=4000)
+    parser.add_argument("--runs", type=int, default=7)
+    parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--images", type=int, default=12800, help="images of one measurement")
+    parser.add_argument("--steps", type=int, default=30, help="training steps of one measurement")
+    parser.add_argument("--json", action="store_true")
+    args = parser.parse_args()
+    result: dict[str, Any] = {"batch": args.batch, "runs": args.runs}
+    with tempfile.TemporaryDirectory() as temporary:
+        words, numbers = args.set or Path(temporary, "words"), Path(temporary, "numbers")
+        if args.set is None:
+            synthesize(words, args.words)
+        synthesize(numbers, 1000, source="digits:2-3", style="mild", charset="digits")
+        for name, size in SIZES.items():
+            found = throughput(words, size, args.batch, args.runs, args.images)
+            result[name] = {"images per second": found, "ratios": ratios(found)}
+        result["training"] = trainings(words, numbers, args.runs, args.steps)
+    if args.json:
+        print(json.dumps(result, indent=2))
+        return
+    show(result)
+
+
+def show(values: dict[str, Any], indent: str = "") -> None:
+    """Nested figures, one a line."""
+    for key, value in values.items():
+        if isinstance(value, dict):
+            print(f"{indent}{key}")
+            show(value, indent + "  ")
+        else:
+            text = (
+                value if not isinstance(value, float) else f"{value:,.0f}" if value > 100 else f"{value:.3f}"
+            )
+            print(f"{indent}{key:<34}{text:>24}")
+
+
+if __name__ == "__main__":
+    main()
