@@ -153,7 +153,7 @@ def start_experiment(
 
     Raises InputError if NNI refuses the file, SearchError if it does not start.
     """
-    warm = "autostr_nni.trial" in experiment.config["trialCommand"]
+    warm = experiment.here and "autostr_nni.trial" in experiment.config["trialCommand"]
     with as_environment(manager_environment(host, experiment.concurrency, owned=not detach, warm=warm)):
         from nni.experiment import Experiment, RunMode
         from nni.experiment.config import ExperimentConfig

@@ -3,7 +3,7 @@
 NNI 3.0 hands parameters to trials in the order in which they ask (microsoft/nni issue 5726): at a
 concurrency above 1, or once a trial has died early, a trial runs with another's parameters. Under
 ``autostr search`` the manager is mended (``preload.cjs``). Under a plain ``nnictl create`` the trial asks the
-manager for its own record, which works wherever trials reach the manager: on the manager's machine.
+manager for its own record, from another machine too.
 """
 
 from __future__ import annotations
@@ -62,8 +62,6 @@ def _own_record(patience: float) -> Any:
             break
         except (requests.RequestException, ValueError) as error:
             reason = str(error)
-            if os.environ.get("NNI_PLATFORM") != "local":
-                break  # a remote worker's keeper has no list of trials
         time.sleep(0.2)
     print(
         f"autostr: warning: trial {trial} cannot ask NNI's manager for its own parameters ({reason}) and "

@@ -44,9 +44,9 @@ class Reported:
 
 
 def _known_to_manager() -> set[int] | None:
-    """The epochs that the manager has of this trial; None where it cannot be asked, as on another machine."""
+    """The epochs that the manager has of this trial; None where it cannot be asked."""
     manager, trial = Manager.of_trial(), os.environ.get("NNI_TRIAL_JOB_ID")
-    if manager is None or not trial or os.environ.get("NNI_PLATFORM") != "local":
+    if manager is None or not trial:
         return None
     try:
         reports = manager.get(f"metric-data/{trial}?type=PERIODICAL")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 from collections.abc import MutableMapping
+from pathlib import Path
 from typing import Any
 
 import requests
@@ -18,6 +21,10 @@ def exempt_loopback(environment: MutableMapping[str, str]) -> None:
         hosts = [host for host in environment.get(key, "").split(",") if host]
         hosts += [host for host in ("localhost", LOOPBACK, "::1") if host not in hosts]
         environment[key] = ",".join(hosts)
+
+
+def _age(path: Path) -> float:
+    return -path.stat().st_mtime
 
 
 class Manager:
@@ -36,9 +43,26 @@ class Manager:
 
     @classmethod
     def of_trial(cls) -> Manager | None:
-        """The manager, or a remote worker's keeper, of this process's trial; None outside a trial."""
+        """The manager of this process's trial, also from another machine; None where it is not known."""
+        if os.environ.get("NNI_PLATFORM") == "remote":
+            return cls._of_machine()
         channel = os.environ.get("NNI_TRIAL_COMMAND_CHANNEL", "")
         return cls._of_channel(channel, "/env/") if channel.startswith("http") else None
+
+    @classmethod
+    def _of_machine(cls) -> Manager | None:
+        """The manager whose address the process that keeps this machine's trials was started with.
+
+        A trial's own channel leads to that process. It keeps its settings beside the trials' folder.
+        """
+        place = Path(os.environ.get("NNI_OUTPUT_DIR", "")).parents
+        if len(place) < 2:
+            return None
+        for settings in sorted(place[1].glob("trial_keeper*/launcher_config.json"), key=_age):
+            with contextlib.suppress(OSError, ValueError, KeyError):
+                channel = json.loads(settings.read_text(encoding="utf-8"))["managerCommandChannel"]
+                return cls._of_channel(channel, "/platform/")
+        return None
 
     @classmethod
     def _of_channel(cls, channel: str, end: str) -> Manager:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 import json
 import os
 import shutil
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
@@ -36,7 +38,7 @@ PasswordAuthentication no
 PermitRootLogin prohibit-password
 MaxStartups 50
 Subsystem sftp internal-sftp
-SetEnv HOME={folder}/home OMP_NUM_THREADS=1 PYTHONPATH={python_path}
+SetEnv HOME={folder}/home OMP_NUM_THREADS=1 PIP_NO_INDEX=1 PYTHONPATH={python_path}
 """
 
 
@@ -97,16 +99,21 @@ class Machine:
         pattern = f"nni-experiments/{experiment}/environments/*/trials/*/"
         return {folder.name: folder for folder in self.home.glob(pattern)}
 
-    def kill(self) -> None:
-        """The power cut: the server and everything that it runs."""
+    def cut(self) -> None:
+        """The server and its connections end; what was started over them goes on."""
         try:
             server = psutil.Process(self._server.pid)
             family = [server, *server.children(recursive=True)]
         except psutil.NoSuchProcess:
             family = []
-        processes.end([*family, *self.processes()])
-        processes.end(self.processes())  # started meanwhile
+        processes.end(process for process in family if "sshd" in process.name())
         self._server.wait()
+
+    def kill(self) -> None:
+        """The power cut: the server and everything that it runs."""
+        self.cut()
+        processes.end(self.processes())
+        processes.end(self.processes())  # started meanwhile
 
 
 @pytest.fixture
@@ -151,7 +158,10 @@ class Search:
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """Run `autostr search`, or another command, with its results below this search's folder."""
         words = arguments or ("search", str(self.config), "--json", "--out", str(self.experiments))
-        command = [sys.executable, "-m", "autostr_nni.cli.main", *words]
+        return self.run(sys.executable, "-m", "autostr_nni.cli.main", *words)
+
+    def run(self, *command: str) -> subprocess.Popen[str]:
+        """Start a program in this search's environment."""
         pipe = subprocess.PIPE
         return subprocess.Popen(
             command, env=self.environment, cwd=self.folder, stdout=pipe, stderr=pipe, text=True
@@ -168,9 +178,40 @@ class Search:
                 continue
         return [process for process in found if process.status() != psutil.STATUS_ZOMBIE]
 
+    @property
+    def home(self) -> Path:
+        return Path(self.environment["HOME"])
+
+    @property
+    def experiment(self) -> Path | None:
+        """The experiment's folder, once it is there."""
+        return next(
+            (path.parent for path in self.experiments.glob("*/db") if not path.parent.is_symlink()), None
+        )
+
     def log(self) -> str:
         """What NNI's manager has noted."""
-        return "\n".join(path.read_text() for path in self.experiments.glob("*/log/nnimanager.log"))
+        return (self.experiment / "log" / "nnimanager.log").read_text() if self.experiment else ""
+
+    def rows(self) -> dict[str, dict[str, Any]]:
+        """NNI's record of each trial: the parameters that it was started with."""
+        base = self.experiment / "db" / "nni.sqlite" if self.experiment else None
+        if base is None or not base.exists():
+            return {}
+        query = "SELECT trialJobId, data FROM TrialJobEvent WHERE data LIKE '{%'"
+        with contextlib.closing(sqlite3.connect(f"{base.as_uri()}?mode=ro", uri=True, timeout=20)) as opened:
+            try:
+                found = opened.execute(query).fetchall()
+            except sqlite3.OperationalError:  # no table yet
+                return {}
+        return {trial: json.loads(data)["parameters"] for trial, data in found}
+
+    def epochs(self, trial: str) -> list[int]:
+        """Epochs of a trial whose metrics have been fetched."""
+        assert self.experiment is not None
+        metrics = self.experiment / "trials" / trial / "metrics.jsonl"
+        lines = metrics.read_text().splitlines() if metrics.is_file() else []
+        return [json.loads(line)["epoch"] for line in lines]
 
 
 @pytest.fixture
@@ -182,10 +223,3 @@ def remote_search(
     made = Search(folder, machines, tiny_search(folder / "project"))
     yield made
     processes.end(made.processes())
-
-
-def json_of(started: subprocess.Popen[str], seconds: float) -> tuple[dict[str, Any], str]:
-    """A search's summary, and what it said on its way."""
-    output, errors = started.communicate(timeout=seconds)
-    assert started.returncode == 0, errors
-    return json.loads(output), errors
