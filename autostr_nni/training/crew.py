@@ -84,7 +84,7 @@ class Member:
                 stdin=subprocess.DEVNULL,
             )
         with suppress(OSError):  # one that died at once is found when its answer is awaited
-            self.connection.send(job)
+            _send(self.connection, job)
 
     def died(self) -> RuntimeError:
         """What to say of a process that ended without a word."""
@@ -114,7 +114,7 @@ def _follow(members: list[Member], report: Report) -> Any:
                     raise member.died()
                 continue
             try:
-                kind, *content = member.connection.recv()
+                kind, *content = pickle.loads(member.connection.recv_bytes())
             except (EOFError, OSError):
                 raise member.died() from None
             if kind == "report":
@@ -133,12 +133,12 @@ def _follow(members: list[Member], report: Report) -> Any:
 
 def serve(connection: Connection) -> int:
     """The work of one process: what it gets through ``connection``; the exit status."""
-    job: Job = connection.recv()
+    job: Job = pickle.loads(connection.recv_bytes())
     team = Team(job.rank, job.size)
 
     def report(metrics: Mapping[str, Any], final: bool) -> None:
         if team.leads:
-            connection.send(("report", dict(metrics), final))
+            _send(connection, ("report", dict(metrics), final))
 
     try:
         printed = _Printed(connection if team.leads else None)
@@ -146,11 +146,16 @@ def serve(connection: Connection) -> int:
             team.join(job.meeting, job.on_gpu)
             result = job.work(team=team, report=report)
             team.leave()
-        connection.send(("done", result if team.leads else None))
+        _send(connection, ("done", result if team.leads else None))
     except BaseException as error:
-        connection.send(("failed", _sendable(error), traceback.format_exc()))
+        _send(connection, ("failed", _sendable(error), traceback.format_exc()))
         return 1
     return 0
+
+
+def _send(connection: Connection, message: Any) -> None:
+    """Send by value: torch would have tensors sent by `Connection.send` share memory."""
+    connection.send_bytes(pickle.dumps(message))
 
 
 class _Printed(TextIOBase):
@@ -161,7 +166,7 @@ class _Printed(TextIOBase):
 
     def write(self, text: str, /) -> int:
         if self._connection is not None:
-            self._connection.send(("print", text))
+            _send(self._connection, ("print", text))
         return len(text)
 
 
