@@ -122,6 +122,7 @@ function remoteFolder(worker, id) {
 async function list(sftp, folder, prefix = '') {
   const found = [];
   for (const item of await promisify(sftp.readdir.bind(sftp))(`${folder}/${prefix}`)) {
+    if (/[/\\]|^\.\.$/.test(item.filename)) continue; // no machine writes beside the trial's folder
     const name = prefix + item.filename;
     if (item.attrs.isDirectory()) found.push(...(await list(sftp, folder, `${name}/`)));
     else if (item.attrs.isFile()) found.push({ name, size: item.attrs.size, stamp: `${item.attrs.size} ${item.attrs.mtime}` });
