@@ -1,4 +1,4 @@
-"""Reading text that somebody wrote: whole, as UTF-8, and not without a limit."""
+"""Reading files that somebody else wrote: not without a limit, and text as UTF-8."""
 
 from __future__ import annotations
 
@@ -21,11 +21,7 @@ def read_text(path: str | os.PathLike[str], most: int = MEGABYTE) -> str:
         InputError: it is missing, a folder, unreadable, larger than `most`, or not UTF-8.
     """
     try:
-        # Opening a pipe that nobody writes to would wait for ever.
-        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        os.set_blocking(handle, True)
-        with os.fdopen(handle, "rb") as file:
-            data = file.read(most + 1)
+        data = read_start(path, most + 1)
     except FileNotFoundError:
         raise InputError(f"{path}: there is no such file") from None
     except IsADirectoryError:
@@ -38,6 +34,15 @@ def read_text(path: str | os.PathLike[str], most: int = MEGABYTE) -> str:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: is not UTF-8 text (byte {error.start})") from None
+
+
+def read_start(path: str | os.PathLike[str], most: int) -> bytes:
+    """At most so many first bytes of a file. Raises OSError, or ValueError for a name with a zero byte."""
+    # Opening a pipe that nobody writes to would wait for ever.
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(handle, "rb") as file:
+        os.set_blocking(handle, True)
+        return file.read(most)
 
 
 def is_file(text: str) -> bool:

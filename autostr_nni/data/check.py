@@ -10,7 +10,7 @@ from typing import Any
 
 from autostr_nni.data.charset import Charset
 from autostr_nni.data.images import open_image
-from autostr_nni.data.labels import label_cause
+from autostr_nni.data.labels import MOST_BYTES, label_cause
 from autostr_nni.data.lmdb_io import LmdbReader
 
 _SHARES = (0, 25, 50, 75, 100)
@@ -102,7 +102,7 @@ def _look(
 ) -> None:
     """Count one sample; its label's fault comes before its image's."""
     cause, removed = label_cause(raw, charset, max_length)
-    text = raw.decode(errors="replace")
+    text = raw[:MOST_BYTES].decode(errors="replace")
     report.characters.update(text)
     if removed:
         report.unknown.update(c for c in text if charset.clean(c)[1])

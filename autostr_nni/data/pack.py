@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from autostr_nni.data.folders import new_folder
-from autostr_nni.data.images import open_image
+from autostr_nni.data.images import open_image, read_image
 from autostr_nni.data.lmdb_io import write_samples
 from autostr_nni.search_spaces.errors import InputError
 
@@ -81,7 +81,7 @@ def _samples(lines: list[str], base: Path, summary: PackSummary) -> Iterator[tup
 def _read(path: Path) -> tuple[bytes | None, str]:
     """Bytes of a decodable image file, or None and why not."""
     try:
-        data = path.read_bytes()
+        data = read_image(path)
     except (FileNotFoundError, NotADirectoryError):
         return None, "missing image"
     except (OSError, ValueError):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import warnings
+import zipfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ from autostr_nni.recipe import Recipe, recipe_from
 from autostr_nni.search_spaces.architecture import Architecture
 from autostr_nni.search_spaces.errors import InputError
 from autostr_nni.search_spaces.space import SearchSpace
+from autostr_nni.search_spaces.text_files import is_file
 
 FORMAT = "autostr_nni recognizer 1"
 
@@ -61,14 +64,9 @@ def load_trained(path: Path | str, device: str = "cpu") -> Trained:
         InputError: no such file, not a recognizer's checkpoint, or a damaged one.
     """
     path = Path(path)
-    if not path.is_file():
+    if not is_file(str(path)):
         raise InputError(f"{path}: no such checkpoint; a trial leaves one as best.ckpt in its folder")
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises many kinds for a damaged file
-        raise InputError(
-            f"{path}: not a readable checkpoint ({type(error).__name__}); train again or use another file"
-        ) from None
+    content = load_file(path, "train again or use another file")
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise InputError(f"{path}: holds no recognizer of autostr; give the best.ckpt of a trained net")
     try:
@@ -76,15 +74,63 @@ def load_trained(path: Path | str, device: str = "cpu") -> Trained:
         space = replace(recipe.space(), stage_layers=tuple(content["stage_layers"]))
         architecture = Architecture.from_json(content["architecture"], space)
         classes = Charset.named(recipe.data.charset).classes
+        # On no device: what a damaged recipe asks for is not made before the weights are seen to be there.
+        with torch.device("meta"):
+            empty = build_recognizer(architecture, space, recipe.model, classes)
+        _check_weights(content["weights"], empty)
         recognizer = build_recognizer(architecture, space, recipe.model, classes)
         recognizer.load_state_dict(content["weights"])
         metrics = json.loads(content["metrics"])
-    except (KeyError, TypeError, ValueError):
+    except InputError as error:
+        told = str(error)
+        raise InputError(told if str(path) in told else f"{path}: {told}") from None
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
         raise InputError(f"{path}: lacks a part of a recognizer's checkpoint; the file is damaged") from None
-    except RuntimeError:
+    except (RuntimeError, MemoryError):
         raise InputError(f"{path}: its weights do not fit its own recipe; the file is damaged") from None
     recognizer.to(device).eval()
     return Trained(recognizer, recipe, architecture, space, metrics)
+
+
+def load_file(path: Path, advice: str) -> Any:
+    """What a checkpoint holds, on the CPU. No code of it is run, and nothing larger than the file is made.
+
+    Raises InputError, which ends with `advice`, where it cannot be read.
+    """
+    try:
+        check_archive(path)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch's words to programmers about what a damaged file says
+            # Mapped, a tensor cannot reach beyond the file; read, torch would trust the size that it claims.
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    except Exception as error:  # torch raises many kinds for a damaged file
+        raise InputError(f"{path}: not a readable checkpoint ({type(error).__name__}); {advice}") from None
+
+
+def check_archive(path: Path) -> None:
+    """Raise ValueError where a file is no whole archive as torch writes them: stored, not compressed."""
+    with zipfile.ZipFile(path) as archive:
+        entries = archive.infolist()
+        stored = all(entry.compress_type == zipfile.ZIP_STORED for entry in entries)
+        if not stored or sum(entry.file_size for entry in entries) > path.stat().st_size:
+            raise ValueError("an archive that grows when it is unpacked")
+        damaged = archive.testzip()
+    if damaged is not None:
+        raise ValueError(f"{damaged} is damaged")
+
+
+def _check_weights(weights: Any, net: torch.nn.Module) -> None:
+    """Raise where these are not the net's weights: dense, finite, of its names, shapes and types."""
+    wanted = net.state_dict()
+    if not isinstance(weights, dict) or weights.keys() != wanted.keys():
+        raise RuntimeError("other names")
+    for name, value in weights.items():
+        expected = wanted[name]
+        alike = isinstance(value, torch.Tensor) and value.layout == torch.strided and not value.is_quantized
+        if not alike or value.shape != expected.shape or value.dtype != expected.dtype:
+            raise RuntimeError(f"another {name}")
+        if not torch.isfinite(value).all():
+            raise ValueError(f"a damaged {name}")
 
 
 def load_weights(recognizer: Recognizer, path: Path) -> None:

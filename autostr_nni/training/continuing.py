@@ -13,6 +13,7 @@ import torch
 from lightning_fabric.plugins import TorchCheckpointIO
 
 from autostr_nni.files import keep_previous, previous_of, whole_file
+from autostr_nni.training.checkpoint import check_archive
 from autostr_nni.training.records import ARCHITECTURE, RESULT
 
 LAST = "last.ckpt"
@@ -70,6 +71,7 @@ def readable(path: Path) -> bool:
     if not path.exists():
         return False
     try:
+        check_archive(path)  # a mapped file's check sums are not looked at
         torch.load(path, map_location="cpu", weights_only=True, mmap=True)
     except Exception:  # torch raises many kinds for a damaged file
         return False

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from autostr_nni.data.charset import Charset
-from autostr_nni.data.images import decode_image
+from autostr_nni.data.images import decode_image, read_image
 from autostr_nni.models.recognizer import input_size
 from autostr_nni.recipe import Recipe
 from autostr_nni.training.checkpoint import Trained
@@ -47,7 +47,7 @@ def use_threads(recipe: Recipe) -> None:
 def load_pixels(file: Path, size: tuple[int, int]) -> np.ndarray | None:
     """A file's picture, uint8 ``[height, width, 3]`` of the size given; None if it is no readable image."""
     try:
-        data = file.read_bytes()
-    except OSError:
+        data = read_image(file)
+    except (OSError, ValueError):
         return None
     return decode_image(data, size)
