@@ -14,7 +14,7 @@ from autostr_nni.training.records import METRICS, read_metrics
 
 
 def state_line(plan: Plan | None, trials: Sequence[Seen], records: Iterable[TrialRecord]) -> str:
-    """``3 of 12 trials done, 2 running, about 5 min left, best word accuracy 41.2 % (path ABABB)``.
+    """``3 of 12 trials done, 2 running, about 5 min left, best 41.2 % (path ABABB)``: of word accuracy.
 
     Args:
         plan: None where it is not known how many trials there will be.
@@ -28,11 +28,11 @@ def state_line(plan: Plan | None, trials: Sequence[Seen], records: Iterable[Tria
         parts.append(f"{counts[FAILED]} failed")
     if plan:
         left = time_left(plan, trials)
-        if left is None or left[1] > 0:
+        if left is None or left[1] > 0 or counts[RUNNING]:
             parts.append(in_words(left))
     best = best_so_far(records)
     if best is not None:
-        parts.append(f"best word accuracy {100 * (best.accuracy or 0):.1f} % ({describe(best.parameters)})")
+        parts.append(f"best {100 * (best.accuracy or 0):.1f} % ({describe(best.parameters)})")
     return ", ".join(parts)
 
 

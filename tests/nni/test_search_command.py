@@ -21,7 +21,7 @@ def test_search_to_its_end(project: Any) -> None:
     assert result["trials"] == 5 and len(result["failed"]) == 1
     assert result["page"] in progress
     assert f"trial {result['failed'][0]}" in progress and "died on purpose; its log: " in progress
-    assert "4 trials done, 0 running, 1 failed, best word accuracy" in progress
+    assert "4 trials done, 0 running, 1 failed, best" in progress
     assert project.processes() == []
     assert json.loads((project.experiments / result["experiment"] / "summary.json").read_text()) == result
 
