@@ -109,7 +109,7 @@ def test_a_search_through_nni(tmp_path: Path) -> None:
     nni.now += 30
     assert "about 4 min left" in nni.look() and nni.progress.line(nni.rows) == nni.look()
     nni.now += 10_000  # far beyond what was to be expected
-    assert "1 running, under 1 min left, " in nni.look()
+    assert "1 running, 1 failed, under 1 min left, " in nni.look()
     nni.end("t", default=0.9, loss=0.3)
     assert nni.look() == f"5 of 5 trials done, 0 running, 1 failed, best 90.0 % (ABABB:{NET})"
 
