@@ -101,12 +101,13 @@ class Machine:
 
     def cut(self) -> None:
         """The server and its connections end; what was started over them goes on."""
-        try:
+        family: list[psutil.Process] = []
+        with contextlib.suppress(psutil.NoSuchProcess):
             server = psutil.Process(self._server.pid)
-            family = [server, *server.children(recursive=True)]
-        except psutil.NoSuchProcess:
-            family = []
-        processes.end(process for process in family if "sshd" in process.name())
+            for process in [server, *server.children(recursive=True)]:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    family += [process] if "sshd" in process.name() else []
+        processes.end(family)
         self._server.wait()
 
     def kill(self) -> None:
