@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from autostr_nni.models.attention_gru import AttentionGRU
+
 PADDING = -100  # targets of this value carry no loss
 
 
@@ -71,13 +73,16 @@ class AttentionDecoder(nn.Module):
 
     def forward(self, features: Tensor, targets: Tensor) -> Tensor:
         """Teacher forcing: logits ``[B, L, classes]`` for targets ``[B, L]`` padded with ``PADDING``."""
-        previous, state, projected = self.start(features)
+        previous, _, projected = self.start(features)
         inputs = torch.cat([previous[:, None], targets[:, :-1].clamp_min(0)], dim=1)
-        states = []
-        for symbol in inputs.unbind(1):
-            state, _ = self.step(symbol, state, features, projected)
-            states.append(state)
-        logits: Tensor = self.classify(torch.stack(states, dim=1))
+        w_symbol, w_context = self.gru.weight_ih.split([self.embedding.embedding_dim, features.shape[2]], 1)
+        # What a symbol gives to the gates is the same wherever it stands: one row of a table.
+        symbols = F.embedding(inputs.t(), F.linear(self.embedding.weight, w_symbol, self.gru.bias_ih))
+        of_state = self.gru.weight_hh, self.gru.bias_hh, self.project_state.weight
+        tensors = symbols, features, projected, w_context, *of_state, self.score.weight[0]
+        with torch.autocast(features.device.type, enabled=False):  # its ops are written into given memory
+            states = AttentionGRU.apply(*(tensor.to(self.score.weight.dtype) for tensor in tensors))
+        logits: Tensor = self.classify(states).transpose(0, 1)
         return logits
 
     @torch.no_grad()
