@@ -13,6 +13,7 @@ from autostr_nni.search_spaces.errors import InputError
 if TYPE_CHECKING:
     from autostr_nni.training.mistakes import Mistake
 
+POOLED = "all"  # the row of all sets together
 _SHEET = 40  # words on a sheet of errors
 Row = Mapping[str, Any]
 
@@ -75,7 +76,7 @@ def run(args: argparse.Namespace) -> int:
 
     rows = evaluate_sets(trained.recognizer, recipe, named_sets(args.sets), look)
     if len(pairs) > 1:
-        pairs["all"] = [pair for found in pairs.values() for pair in found]
+        pairs[POOLED] = [pair for found in pairs.values() for pair in found]
     lengths: dict[str, dict[int, Row]] = {}
     if args.by_length:
         lengths = {name: {n: s.to_dict() for n, s in by_length(p).items()} for name, p in pairs.items()}
@@ -134,22 +135,32 @@ def draw_mistakes(mistakes: Sequence[Mistake], rows: Mapping[str, Row], checkpoi
     row = list(rows.values())[-1]
     wrong = row["words"] - row["correct"]
     title = f"{wrong:,} of {row['words']:,} words read wrong" if wrong else "No word read wrong"
-    subtitle = f"{', '.join(name for name in rows if name != 'all')} · {checkpoint}"
+    subtitle = f"{', '.join(name for name in rows if name != POOLED)} · {checkpoint}"
     if entries:
         subtitle = f"the {len(entries)} it was surest of · {subtitle}"
     save(contact_sheet(entries, title, subtitle), sheet)
 
 
 def named_sets(folders: list[str]) -> dict[str, Path]:
-    """A short distinct name for every folder. Raises InputError where one is given twice."""
+    """A distinct name for every folder: the end of its path, as short as it can be.
+
+    Raises InputError where one is given twice.
+    """
     paths = [Path(folder).resolve() for folder in folders]
     if len(set(paths)) < len(paths):
         raise InputError("a set is given twice: name every folder once")
-    names = [path.name for path in paths]
-    return {
-        (path.name if names.count(path.name) == 1 else str(folder)): path
-        for path, folder in zip(paths, folders, strict=True)
-    }
+    names: dict[str, Path] = {}
+    for path in paths:
+        ends = [str(Path(*path.parts[-length:])) for length in range(1, len(path.parts) + 1)]
+        others = [other for other in paths if other != path]
+        name = next((end for end in ends if end != POOLED and _alone(end, others)), str(path))
+        names[name] = path
+    return names
+
+
+def _alone(end: str, others: list[Path]) -> bool:
+    """Whether no other path ends so."""
+    return not any(f"/{other}".endswith(f"/{end}") for other in others)
 
 
 def scores_table(rows: Mapping[str, Row]) -> str:
@@ -167,7 +178,7 @@ def scores_table(rows: Mapping[str, Row]) -> str:
             **row["skipped"],
             **({"without alphanumeric characters": row["empty"]} if row["empty"] else {}),
         }
-        if causes and name != "all":
+        if causes and name != POOLED:
             text += f"\n{name}: not counted: " + ", ".join(f"{n} {cause}" for cause, n in causes.items())
     return text
 

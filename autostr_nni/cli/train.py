@@ -40,6 +40,7 @@ def add_parser(subparsers: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Train, and print the result."""
     from autostr_nni.cli.progress import epoch_line
+    from autostr_nni.nni.launcher import stoppable
     from autostr_nni.data.prepare import prepare_data
     from autostr_nni.recipe import load_recipe
     from autostr_nni.recipe.extras import check_extras
@@ -54,6 +55,9 @@ def run(args: argparse.Namespace) -> int:
             print(text, flush=True)
 
     check_extras(recipe)
+    folder = Path(args.out)
+    if folder.exists() and not folder.is_dir():  # told before words are rendered
+        raise InputError(f"--out {folder}: cannot be used as a folder: it is a file")
     prepare_data(recipe, say)
     from autostr_nni.training.trial import train_architecture  # slow: after what may be wrong with the input
 
@@ -61,12 +65,12 @@ def run(args: argparse.Namespace) -> int:
         if not final:
             say(epoch_line(metrics))
 
-    folder = Path(args.out)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"--out {folder}: cannot be used as a folder: {error.strerror}") from None
-    with redirect_stdout(sys.stderr if args.json else sys.stdout):  # training prints of its own
+    # Training prints of its own.
+    with stoppable(), redirect_stdout(sys.stderr if args.json else sys.stdout):
         result = train_architecture(architecture, space, recipe, folder, report, init=args.init)
     if args.json:
         print(json.dumps({**result, "folder": str(folder)}, indent=2))

@@ -96,7 +96,10 @@ class ExperimentFile:
 
 def load_experiment(path: Path) -> ExperimentFile:
     """Read and check ``path``. Raises InputError, one sentence, for what is wrong with it or its recipe."""
-    config = _spelled(_read(path), KEYS, str(path))
+    content = _read(path)
+    if "data" in content and "tuner" not in content:
+        raise InputError(f"{path}: is a recipe; name the experiment file, whose tuner names the recipe")
+    config = _spelled(content, KEYS, str(path))
     folder = path.resolve().parent
     for key in ("trialCommand", "trialConcurrency", "tuner", "trainingService"):
         if config.get(key) is None:

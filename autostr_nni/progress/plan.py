@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from autostr_nni.data.lmdb_io import LmdbReader, find_sets
 from autostr_nni.recipe import Recipe
 from autostr_nni.search_spaces.errors import InputError
 from autostr_nni.strategies.core import Strategy
@@ -63,6 +62,8 @@ def planned_images(recipe: Recipe) -> dict[str, float]:
 
 def count_words(folders: Iterable[Path]) -> int | None:
     """Samples of the sets in these folders, usable or not; None where one cannot be read."""
+    from autostr_nni.data.lmdb_io import LmdbReader, find_sets  # not needed where the recipe tells
+
     count = 0
     try:
         for folder in folders:

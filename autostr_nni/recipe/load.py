@@ -43,6 +43,8 @@ def recipe_from(
     """
     if not isinstance(content, dict):
         raise InputError(f"{name}: must be a mapping of keys to values, not {type(content).__name__}")
+    if "trialCommand" in content and "data" not in content:
+        raise InputError(f"{name}: is an experiment file; name the recipe, which its tuner names")
     try:
         recipe = Recipe.model_validate(content, context={"folder": folder})
     except ValidationError as error:

@@ -211,3 +211,11 @@ def test_logs_that_cannot_be_written(
     told = refused(*command)
     assert "recipe.yml: training.tensorboard: TensorBoard is not installed: install with `pip" in told
     assert not (project / "runs").exists() and not (project / "net").exists()
+
+
+def test_recipe_and_experiment_taken_for_each_other(project: Path, refused: Refused) -> None:
+    assert "recipe.yml: is a recipe; name the experiment file" in refused("search", "recipe.yml")
+    told = refused("space", "--recipe", "experiment.yml")
+    assert told == (
+        "autostr: error: experiment.yml: is an experiment file; name the recipe, which its tuner names\n"
+    )

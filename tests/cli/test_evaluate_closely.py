@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from autostr_nni.cli.evaluate import named_sets
 from autostr_nni.cli.main import main
 from autostr_nni.data.charset import Charset
 from autostr_nni.data.dataset import WordDataset
@@ -124,3 +125,9 @@ def test_sheets_of_any_size() -> None:
         assert sheet.height == 72 + -(-count // 4) * 146
         right = np.asarray(sheet)[:, -8:]
         assert right.min() > 200  # nothing runs over the edge
+
+
+def test_sets_go_by_the_shortest_end_that_tells_them_apart() -> None:
+    names = named_sets(["/a/quick/words/test", "/a/real/words/test", "/a/b/val", "/val", "/x/all"])
+    assert list(names) == ["quick/words/test", "real/words/test", "b/val", "/val", "x/all"]
+    assert all(str(path).endswith(name) for name, path in names.items())
