@@ -19,7 +19,7 @@ from autostr_nni.files import keep_previous, previous_of, whole_file, write_atom
 from autostr_nni.recipe import Recipe
 from autostr_nni.recipe.recipe import WITHOUT_WEIGHT
 from autostr_nni.search_spaces.errors import InputError
-from autostr_nni.strategies.core import Strategy, plain
+from autostr_nni.strategies.core import Strategy, plain, saved_trials
 
 STATE = "state.json"
 RECIPE = "recipe.json"
@@ -66,9 +66,9 @@ def find_state(folder: Path) -> tuple[dict[str, Any] | None, str | None]:
 def _content(path: Path) -> dict[str, Any] | None:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        whole = all("id" in trial for trial in content["state"]["trials"])
-        return {"source": None, "recipe": content["recipe"], **content} if whole else None
-    except (OSError, ValueError, KeyError, TypeError):
+        saved_trials(content["state"])
+        return {"source": None, "recipe": content["recipe"], **content}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, InputError):
         return None
 
 

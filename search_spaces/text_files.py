@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 from pathlib import Path
 
 from .errors import InputError
@@ -29,7 +31,9 @@ def read_text(path: str | os.PathLike[str], most: int = MEGABYTE) -> str:
     except (OSError, ValueError) as error:  # ValueError: a name with a zero byte
         raise InputError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
     if len(data) > most:
-        raise InputError(f"{path}: is larger than {most // MEGABYTE} MB, which no such file is; name another")
+        raise InputError(
+            f"{path}: is larger than {most // MEGABYTE} MB, the most that is read of such a file"
+        )
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -37,10 +41,12 @@ def read_text(path: str | os.PathLike[str], most: int = MEGABYTE) -> str:
 
 
 def read_start(path: str | os.PathLike[str], most: int) -> bytes:
-    """At most so many first bytes of a file. Raises OSError, or ValueError for a name with a zero byte."""
+    """At most so many first bytes of a file or pipe. Raises OSError; ValueError for an odd name."""
     # Opening a pipe that nobody writes to would wait for ever.
     handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     with os.fdopen(handle, "rb") as file:
+        if stat.S_ISCHR(os.fstat(handle).st_mode):  # /dev/zero has no end, and a terminal waits
+            raise OSError(errno.EINVAL, "it is a device")
         os.set_blocking(handle, True)
         return file.read(most)
 

@@ -73,6 +73,12 @@ class Charset:
         """A charset by name (see ``NAMED``) or, for any other text, of exactly its characters."""
         if name in NAMED:
             return cls(*NAMED[name])
+        near = difflib.get_close_matches(name, NAMED, n=1, cutoff=0.75)
+        if near:
+            raise InputError(
+                f"charset '{name}' is no name of one; did you mean '{near[0]}'? To read these very "
+                "characters, list them in another order"
+            )
         return cls(name)
 
     @property

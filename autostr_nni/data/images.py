@@ -46,14 +46,6 @@ def read_image(path: str | os.PathLike[str]) -> bytes:
     return data
 
 
-def read_image(path: str | os.PathLike[str]) -> bytes:
-    """The bytes of an image file. OSError if it cannot be read, or has more than ``MAX_BYTES``."""
-    data = read_start(path, MAX_BYTES + 1)
-    if len(data) > MAX_BYTES:
-        raise OSError(errno.EFBIG, "too large for a word image")
-    return data
-
-
 def decode_image(data: bytes, image: tuple[int, int], out: np.ndarray | None = None) -> np.ndarray | None:
     """Decode and resize to (height, width): uint8 array [height, width, 3], RGB; None if undecodable.
 

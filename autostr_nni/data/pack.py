@@ -12,8 +12,10 @@ from autostr_nni.data.folders import new_folder
 from autostr_nni.data.images import open_image, read_image
 from autostr_nni.data.lmdb_io import write_samples
 from autostr_nni.search_spaces.errors import InputError
+from autostr_nni.search_spaces.text_files import read_text
 
 _EXAMPLES = 3
+_MOST_BYTES = 2 << 30
 
 
 @dataclass
@@ -45,11 +47,9 @@ def pack(
     source = Path(list_file)
     try:
         # Not splitlines: a label may hold any other separator that Unicode knows.
-        lines = source.read_text(encoding="utf-8-sig").split("\n")
-    except FileNotFoundError:
-        raise InputError(f"the list {list_file} does not exist") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"the list {list_file} cannot be read as UTF-8 text: {error}") from None
+        lines = read_text(source, most=_MOST_BYTES).split("\n")
+    except InputError as error:
+        raise InputError(f"the list {error}") from None
     summary = PackSummary(str(folder))
     with new_folder(folder, force) as partial:
         summary.packed = write_samples(partial, _samples(lines, source.parent, summary))

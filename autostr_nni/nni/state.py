@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from autostr_nni.files import keep_previous, previous_of, whole_file, write_atomic
+from autostr_nni.search_spaces.errors import InputError
+from autostr_nni.strategies.core import saved_trials
 
 logger = logging.getLogger("autostr_nni.tuner")
 
@@ -69,10 +71,10 @@ def _content(path: Path) -> dict[str, Any] | None:
     """The content of a state file; None where there is none or where it is damaged."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        whole = isinstance(content, dict) and all("id" in trial for trial in content["state"]["trials"])
-    except (OSError, ValueError, KeyError, TypeError):
+        saved_trials(content["state"])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, InputError):
         return None
-    return content if whole else None
+    return dict(content)
 
 
 def note_no_space(trial: Path, sentence: str) -> None:

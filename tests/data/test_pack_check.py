@@ -51,7 +51,7 @@ def test_nothing_to_pack(tmp_path: Path, content: bytes, words: str) -> None:
     with pytest.raises(InputError, match=words):
         pack(tmp_path / "list", tmp_path / "set")
     assert [entry.name for entry in tmp_path.iterdir()] == ["list"]
-    with pytest.raises(InputError, match="does not exist"):
+    with pytest.raises(InputError, match="there is no such file"):
         pack(tmp_path / "nothing", tmp_path / "set")
 
 

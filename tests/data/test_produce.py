@@ -101,11 +101,11 @@ def test_progress(tmp_path: Path, options: dict) -> None:
 @pytest.mark.parametrize(
     ("changed", "words"),
     [
-        ({"source": "nowhere.txt"}, "does not exist"),
+        ({"source": "nowhere.txt"}, "no such file"),
         ({"source": "digits:30-40"}, "no text"),
         ({"fonts": ("/nonexistent",)}, "no font"),
         ({"backgrounds": ("/nonexistent",)}, "no picture"),
-        ({"exclude": ("/nonexistent",)}, "does not exist"),
+        ({"exclude": ("/nonexistent",)}, "no such file"),
         ({"source": "english", "charset": "@#"}, "no word"),
     ],
 )

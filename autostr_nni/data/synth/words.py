@@ -9,10 +9,10 @@ import re
 from bisect import bisect
 from collections.abc import Callable, Collection, Iterable
 from itertools import accumulate
-from pathlib import Path
 
 from autostr_nni.data.charset import Charset
-from autostr_nni.search_spaces.errors import InputError
+from autostr_nni.search_spaces.errors import InputError, shown
+from autostr_nni.search_spaces.text_files import read_text
 
 #: Parts of all words, by split name: each word lies in exactly one.
 SPLITS: dict[str, tuple[float, float]] = {
@@ -22,6 +22,7 @@ SPLITS: dict[str, tuple[float, float]] = {
 }
 _ENGLISH_WORDS = 60_000
 _ATTEMPTS = 2000
+_MOST_BYTES = 256 << 20  # of a word list
 #: How much rarer each letter beyond the fourth makes an English word.
 _LONGER = 0.82
 
@@ -49,11 +50,9 @@ def read_words(path: str | os.PathLike[str]) -> list[tuple[str, float]]:
     """Words with weights from a text file: one a line, a weight after a tab if wanted (else 1)."""
     words = []
     try:
-        lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
-    except FileNotFoundError:
-        raise InputError(f"the word list {path} does not exist") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"the word list {path} cannot be read as UTF-8 text: {error}") from None
+        lines = read_text(path, most=_MOST_BYTES).splitlines()
+    except InputError as error:
+        raise InputError(f"the word list {error}") from None
     for number, line in enumerate(lines, start=1):
         word, _, weight = line.strip().partition("\t")
         if word:
@@ -62,7 +61,7 @@ def read_words(path: str | os.PathLike[str]) -> list[tuple[str, float]]:
             except ValueError:
                 value = 0.0
             if not 0 < value < float("inf"):
-                raise InputError(f"{path}, line {number}: the weight '{weight}' is not a number above 0")
+                raise InputError(f"{path}, line {number}: the weight {shown(weight)} is not a number above 0")
             words.append((word, value))
     return words
 
