@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any
 
 from autostr_nni.files import NoSpace, write_atomic
 from autostr_nni.nni.state import note_no_space
-from autostr_nni.search_spaces.errors import InputError
+from autostr_nni.search_spaces.errors import InputError, TrainingFailed
 from autostr_nni.warm.command import run_warm
 from autostr_nni.warm.leaving import leave
 
@@ -38,7 +38,8 @@ _TRIAL_PROCESS = os.getpid()
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Exit status: 0, or 2 after a sentence on stderr for bad input, or 130 when NNI cancels the trial."""
+    """Exit status: 0; after a sentence on stderr 1 for a training that failed and 2 for bad input; 130 when
+    NNI cancels the trial."""
     parser = argparse.ArgumentParser(
         prog="python -m autostr_nni.trial", description="One trial of an NNI experiment."
     )
@@ -55,6 +56,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except InputError as error:
         print(f"autostr: error: {error}", file=sys.stderr)
         return 2
+    except TrainingFailed as error:
+        print(f"autostr: error: {error}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         print("autostr: the trial was cancelled", file=sys.stderr)
         return 130

@@ -15,7 +15,7 @@ from typing import Any
 
 from autostr_nni import __version__
 from autostr_nni.cli import data, describe, evaluate, export, read, report, resume, search, space, train
-from autostr_nni.search_spaces.errors import InputError
+from autostr_nni.search_spaces.errors import InputError, TrainingFailed
 
 # In the order of `autostr --help`. Each has `add_parser(subparsers)`, which sets `run`, a function of the
 # parsed arguments that returns the exit status.
@@ -66,6 +66,8 @@ def _complain(error: BaseException) -> int:
     """Tell an error in one sentence; the exit status."""
     if isinstance(error, InputError):
         sentence, status = str(error), 2
+    elif isinstance(error, TrainingFailed):
+        sentence, status = str(error), 1
     elif isinstance(error, KeyboardInterrupt):
         sentence, status = "interrupted", INTERRUPTED
     else:

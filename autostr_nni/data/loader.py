@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import mmap
 import multiprocessing
+import os
 import random
 import weakref
 from collections.abc import Iterator
+from functools import partial
 from math import prod
 from typing import Any, NamedTuple
 
@@ -19,6 +21,7 @@ import torch
 from torch.utils.data import BatchSampler, DataLoader, Dataset, Sampler, SequentialSampler, get_worker_info
 
 from autostr_nni.data.dataset import Batch, Filled, WordDataset, assemble
+from autostr_nni.lifeline import die_with_parent
 from autostr_nni.search_spaces.errors import InputError
 
 _PREFETCH = 4  # batches of one loader process that may be waiting or in work
@@ -145,7 +148,7 @@ class WordLoader(DataLoader[Batch]):
             persistent_workers=workers > 0,
             prefetch_factor=_PREFETCH if workers else None,
             collate_fn=_as_it_is,
-            worker_init_fn=_start_worker,
+            worker_init_fn=partial(_start_worker, parent=os.getpid()),
             generator=torch.Generator().manual_seed(words.seed),
         )
 
@@ -191,8 +194,9 @@ def _as_it_is(done: _Done) -> _Done:
     return done
 
 
-def _start_worker(_: int) -> None:
-    """Seed what a worker may draw from, differently in each, and keep it to one thread."""
+def _start_worker(_: int, parent: int) -> None:
+    """Seed what a worker may draw from, differently in each, keep it to one thread, and to its parent's life."""
+    die_with_parent(parent)
     info = get_worker_info()
     assert info is not None
     random.seed(info.seed)

@@ -28,6 +28,8 @@ ADVICE = "lower the learning rate or the gradient clip of the recipe"
 
 # What a checkpoint between two epochs says of the one in flight.
 _BETWEEN_EPOCHS: dict[str, Any] = {"batches_done": 0, "loss_sum": torch.zeros(()), "loss_count": 0}
+#: Lightning's name for the count of steps, which alone moves on within an epoch.
+_STEPS = "epoch_loop.manual_optimization.optim_step_progress"
 
 
 class LossNotFinite(TrainingFailed):
@@ -120,7 +122,7 @@ class ReadingTask(pl.LightningModule):
 
     def on_fit_start(self) -> None:
         if self._loops is None:
-            self._loops = {"fit_loop": deepcopy(self.trainer.fit_loop.state_dict())}
+            self._loops = deepcopy(self.trainer.fit_loop.state_dict())
 
     def on_train_epoch_start(self) -> None:
         if self.first_batch:  # the loader of this epoch is a short one: the next needs another
@@ -177,9 +179,10 @@ class ReadingTask(pl.LightningModule):
         if self.batches_done:
             # Lightning would go on within an epoch by counts of its own. It is given those of the epoch's
             # start, and this task leaves out the batches that were taken.
-            checkpoint["loops"] = {**checkpoint["loops"], **(self._loops or {})}
+            now, start = checkpoint["loops"]["fit_loop"], self._loops or {}
+            checkpoint["loops"]["fit_loop"] = {**start, _STEPS: now[_STEPS]}
         else:
-            self._loops = {"fit_loop": deepcopy(checkpoint["loops"]["fit_loop"])}
+            self._loops = deepcopy(checkpoint["loops"]["fit_loop"])
         checkpoint["autostr"] = {
             "images_seen": self.images_seen,
             "seconds": self.seconds,
@@ -199,7 +202,7 @@ class ReadingTask(pl.LightningModule):
         self.first_batch = self.batches_done = state["batches_done"]
         self._loss_sum = state["loss_sum"] if self.team.leads else torch.zeros(())
         self._loss_count = state["loss_count"]
-        self._loops = {"fit_loop": deepcopy(checkpoint["loops"]["fit_loop"])}
+        self._loops = deepcopy(checkpoint["loops"]["fit_loop"])
         if "random" in state:
             torch.set_rng_state(state["random"])
 
