@@ -40,8 +40,8 @@ def add_parser(subparsers: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Train, and print the result."""
     from autostr_nni.cli.progress import epoch_line
-    from autostr_nni.nni.launcher import stoppable
     from autostr_nni.data.prepare import prepare_data
+    from autostr_nni.nni.launcher import stoppable
     from autostr_nni.recipe import load_recipe
     from autostr_nni.recipe.extras import check_extras
 

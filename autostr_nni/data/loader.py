@@ -195,7 +195,7 @@ def _as_it_is(done: _Done) -> _Done:
 
 
 def _start_worker(_: int, parent: int) -> None:
-    """Seed what a worker may draw from, differently in each, keep it to one thread, and to its parent's life."""
+    """Seed what a worker may draw from, differently in each; keep it to one thread and its parent's life."""
     die_with_parent(parent)
     info = get_worker_info()
     assert info is not None
