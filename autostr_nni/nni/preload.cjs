@@ -211,7 +211,7 @@ function mendStatus(store) {
   store.storeMetricData = async function (id, data) {
     const { type, sequence, value } = JSON.parse(data);
     const kept = type === 'REQUEST_PARAMETER' ? [] : await this.db.queryMetricData(id, type);
-    if (kept.some((report) => report.sequence === sequence && report.data === value)) return;
+    if (kept.some((report) => report.sequence === sequence && report.data === JSON.stringify(value))) return;
     await keep.call(this, id, data);
   };
 }
