@@ -23,7 +23,7 @@ _NOTHING = 2**64 - 1
 _DEEPEST = 31
 _PAGE_HEAD = 16
 _NODE_HEAD = 8
-_APART = 1
+_APART, _INNER = 1, 2  # a value on pages of its own; a database within
 _LONGEST_KEY = 511
 _AT_ONCE = 256  # pages
 
@@ -145,7 +145,7 @@ def _check_pages(handle: int, head: _Head, pages: np.ndarray, leaves: bool) -> n
     if not leaves:
         return below | third << np.uint64(32)
     apart = third == _APART  # the value has pages of its own
-    if not (apart | (third == 0)).all():
+    if not (apart | (third == 0) | (third == _INNER)).all():
         raise Damaged("its entries are of another kind")
     length = below.astype(np.int64)
     if (end + np.where(apart, 8, length) > size).any():
