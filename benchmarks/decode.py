@@ -1,0 +1,205 @@
+"""Evaluation images per second: greedy decoding beside the encoder alone and beside a beam of older code.
+
+    python benchmarks/decode.py [--batch 64] [--runs 7] [--words 1000] [--threads N] [--json]
+
+The net is autostr-iiit5k with rectifier at the paper's sizes, with random weights: a bias on the end of the
+word, the same for every contender, makes each word end after exactly 8 characters. The older code's way is
+written out here: it projects the features for the attention anew for every character, takes always 100 steps,
+and keeps 5 beams. Then greedy texts are compared, word for word, with a reference that reads words one by one
+without any of the savings. Batches lie in memory; contenders take turns; medians of all runs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import time
+from collections.abc import Callable
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from autostr_nni.data.charset import Charset
+from autostr_nni.data.dataset import Batch
+from autostr_nni.export.words import rendered_words
+from autostr_nni.models.recognizer import Recognizer, build_recognizer
+from autostr_nni.models.translator import AttentionDecoder
+from autostr_nni.recipe import Recipe, recipe_from
+from autostr_nni.search_spaces.named import lookup
+from autostr_nni.search_spaces.space import SearchSpace
+from autostr_nni.training.evaluation import Reader
+
+LENGTH = 8
+LONGEST = 25
+CHARSET = Charset.named("printable")
+
+
+class EndsAfter(nn.Module):
+    """Scores of characters that make every word end after `LENGTH`: counts its calls, one for each step."""
+
+    def __init__(self, classify: nn.Linear) -> None:
+        super().__init__()
+        self.classify, self.calls = classify, 0
+
+    def forward(self, state: Tensor) -> Tensor:
+        scores: Tensor = self.classify(state).clone()
+        if state.dim() == 3:  # all steps at once: teacher forcing
+            return scores
+        self.calls += 1
+        scores[:, -1] = 1e4 if self.calls > LENGTH else -1e4
+        return scores
+
+
+def plain_step(decoder: AttentionDecoder, symbol: Tensor, state: Tensor, features: Tensor) -> Tensor:
+    """The next state, with everything computed anew."""
+    energy = torch.tanh(decoder.project_features(features) + decoder.project_state(state)[:, None])
+    attention = torch.softmax(decoder.score(energy), dim=1)
+    context = (attention * features).sum(1)
+    return decoder.gru(torch.cat([decoder.embedding(symbol), context], 1), state)
+
+
+def plain_greedy(decoder: AttentionDecoder, features: Tensor) -> list[int]:
+    """One word ``[1, T, C]``, character by character."""
+    symbol = torch.tensor([decoder.bos])
+    state = features.new_zeros(1, decoder.gru.hidden_size)
+    ids = []
+    for _ in range(LONGEST + 1):
+        state = plain_step(decoder, symbol, state, features)
+        symbol = decoder.classify(state).argmax(1)
+        ids.append(int(symbol))
+    return ids
+
+
+def older_beam(decoder: AttentionDecoder, features: Tensor, steps: int = 100, width: int = 5) -> Tensor:
+    """Symbols ``[B, steps]`` of the best of ``width`` beams after all of ``steps`` steps."""
+    batch = len(features)
+    wide = features.repeat_interleave(width, 0)
+    state = wide.new_zeros(batch * width, decoder.gru.hidden_size)
+    symbol = torch.full((batch * width,), decoder.bos)
+    scores = torch.tensor([0.0] + [-torch.inf] * (width - 1)).repeat(batch, 1)
+    first = torch.arange(batch)[:, None] * width
+    ids = torch.empty(batch * width, 0, dtype=torch.long)
+    for _ in range(steps):
+        state = plain_step(decoder, symbol, state, wide)
+        log_p = F.log_softmax(decoder.classify(state), 1).view(batch, width, -1)
+        scores, best = (scores[:, :, None] + log_p).flatten(1).topk(width, 1)
+        rows = (first + best // log_p.shape[2]).flatten()
+        symbol = (best % log_p.shape[2]).flatten()
+        ids = torch.cat([ids[rows], symbol[:, None]], 1)
+        state = state[rows]
+    return ids.view(batch, width, steps)[:, 0]
+
+
+def full_size() -> tuple[Recognizer, Recipe]:
+    """The net and a recipe that names its charset and sizes; its features tell words apart."""
+    recipe = recipe_from({"data": {"train": ["none"], "validation": ["none"]}}, None)
+    net = build_recognizer(lookup("autostr-iiit5k")[0], SearchSpace(), recipe.model, CHARSET.classes).eval()
+    with torch.no_grad():
+        net.decoder.score.weight.mul_(40)
+        net.decoder.classify.weight.mul_(6)
+        for weight in net.encoder.parameters():
+            weight.mul_(3)
+        for part in net.modules():
+            if isinstance(part, nn.BatchNorm2d):  # statistics of words, so that no layer is flat
+                part.momentum = None
+        net.train().features(torch.from_numpy(rendered_words(recipe, 32, seed=1)))
+    return net.eval(), recipe
+
+
+def measure(net: Recognizer, images: np.ndarray, batch: int, runs: int) -> dict[str, float]:
+    """Medians in seconds for one batch, and the ratios of the acceptance."""
+    pixels = torch.from_numpy(images[:batch])
+    ends = net.decoder.classify
+    assert isinstance(ends, EndsAfter)
+    words = torch.randint(0, CHARSET.eos, (batch, LENGTH + 1))
+    words[:, -1] = CHARSET.eos
+    lengths = torch.full((batch,), LENGTH + 1)
+    loaded = Batch(pixels, words, lengths, ["word"] * batch, 0)
+    reader = Reader(net, CHARSET, LONGEST)
+    contenders: dict[str, Callable[[], object]] = {
+        "encoder": lambda: net.features(pixels),
+        "encoder and greedy": lambda: net.read(pixels, LONGEST),
+        "evaluation (greedy and loss)": lambda: reader.add(loaded),
+        "encoder and our beam of 5": lambda: net.read(pixels, LONGEST, 5),
+        "encoder and older beam of 5": lambda: older_beam(net.decoder, net.features(pixels)),
+    }
+    times: dict[str, list[float]] = {name: [] for name in contenders}
+    for run in range(runs + 1):
+        for name, contender in contenders.items():
+            ends.calls = 0
+            started = time.perf_counter()
+            contender()
+            if run:  # the first is a warm-up
+                times[name].append(time.perf_counter() - started)
+    found = {name: statistics.median(values) for name, values in times.items()}
+    encoder, greedy, older = (
+        found["encoder"],
+        found["encoder and greedy"],
+        found["encoder and older beam of 5"],
+    )
+    return {
+        **{f"{name}, images per second": batch / seconds for name, seconds in found.items()},
+        "greedy adds to the encoder": greedy / encoder - 1,
+        "greedy over older beam": older / greedy,
+        "evaluation over older beam": older / found["evaluation (greedy and loss)"],
+    }
+
+
+def equal_texts(net: Recognizer, images: np.ndarray, batch: int) -> dict[str, float]:
+    """How many words our greedy decoding and the reference read alike, with words of all lengths."""
+    alike, lengths = 0, set()
+    ends = net.decoder.classify
+    assert isinstance(ends, EndsAfter)
+    net.decoder.classify = ends.classify
+    # An end of the word that is so likely that words of all lengths come out.
+    features = net.features(torch.from_numpy(images[:batch]))
+    symbol = torch.full((batch,), net.decoder.bos)
+    state = torch.zeros(batch, net.decoder.gru.hidden_size)
+    gaps = []
+    for _ in range(LENGTH + 1):
+        state = plain_step(net.decoder, symbol, state, features)
+        scores = net.decoder.classify(state)
+        best, symbol = scores[:, :-1].max(1)
+        gaps.append(best - scores[:, -1])
+    net.decoder.classify.bias[-1] += torch.cat(gaps).quantile(0.1)
+    for start in range(0, len(images), batch):
+        features = net.features(torch.from_numpy(images[start : start + batch]))
+        ours = net.decoder.greedy(features, LONGEST).ids.tolist()
+        for number, ids in enumerate(ours):
+            text = CHARSET.decode(plain_greedy(net.decoder, features[number : number + 1]))
+            alike += CHARSET.decode(ids) == text
+            lengths.add(len(text))
+    return {"words": len(images), "read alike": alike, "shortest": min(lengths), "longest": max(lengths)}
+
+
+def main() -> None:
+    """Print the table, or JSON."""
+    parser = argparse.ArgumentParser(description="Evaluation images per second.")
+    parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--runs", type=int, default=7)
+    parser.add_argument("--words", type=int, default=1000, help="words whose texts are compared")
+    parser.add_argument("--threads", type=int)
+    parser.add_argument("--json", action="store_true")
+    args = parser.parse_args()
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    torch.manual_seed(0)
+    net, recipe = full_size()
+    net.decoder.classify = EndsAfter(net.decoder.classify)
+    images = rendered_words(recipe, max(args.words, args.batch))
+    with torch.inference_mode():
+        result = measure(net, images, args.batch, args.runs)
+    with torch.no_grad():
+        result |= equal_texts(net, images, args.batch)
+    if args.json:
+        print(json.dumps({"threads": torch.get_num_threads(), "batch": args.batch, **result}, indent=2))
+        return
+    for key, value in result.items():
+        print(f"{key:<50}{value:>10.3f}" if isinstance(value, float) else f"{key:<50}{value:>10}")
+
+
+if __name__ == "__main__":
+    main()
