@@ -21,6 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from autostr_nni.models.backbone import Backbone
+from autostr_nni.models.operations import MBConv
 from autostr_nni.search_spaces.architecture import Architecture
 from autostr_nni.search_spaces.counting import backbone_costs, cost_table, stem_cost, total
 from autostr_nni.search_spaces.space import SearchSpace
@@ -49,6 +50,23 @@ def matrix_rate() -> float:
     a = torch.randn(2048, 2048)
     torch.mm(a, a)
     return 2 * 2048**3 / min(timed(lambda: torch.mm(a, a)) for _ in range(5))
+
+
+class PlainBlock(nn.Module):
+    """An MBConv's own layers, run one after another by torch alone."""
+
+    def __init__(self, block: MBConv) -> None:
+        super().__init__()
+        self.body, self.residual = block.body, block.residual
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.body(x)
+        return x + out if self.residual else out
+
+
+def plain(blocks: nn.ModuleList) -> list[nn.Module]:
+    """The blocks without our fused mathematics."""
+    return [PlainBlock(block) if isinstance(block, MBConv) else block for block in blocks]
 
 
 class Ours:
@@ -89,6 +107,7 @@ class Plain:
     def __init__(self, images: Tensor, architecture: Architecture) -> None:
         self.images = images.contiguous(memory_format=torch.channels_last)
         self.net = Backbone(architecture, SPACE).to(memory_format=torch.channels_last)
+        self.net.blocks = nn.ModuleList(plain(self.net.blocks))
         self.optimizer = torch.optim.Adadelta(self.net.parameters())
 
     def weight_step(self) -> None:
@@ -110,7 +129,7 @@ class NniProxyless:
         for number, block in enumerate(source.choice_blocks):
             alpha = nn.Parameter(torch.randn(len(block.names)) * 1e-3)
             names = [str(i) for i in range(len(block.names))]
-            candidates = list(block.operations)
+            candidates = plain(block.operations)
             with frozen_context({f"layer{number}": names[0]}):
                 layer = ProxylessMixedLayer(
                     dict(zip(names, candidates, strict=True)), alpha, nn.Softmax(-1), f"layer{number}"

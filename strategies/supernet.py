@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor, nn
 
 from autostr_nni.models.backbone import build_stem, initialise, to_sequence
 from autostr_nni.models.operations import build_operation
 from autostr_nni.search_spaces.space import SearchSpace
 from autostr_nni.search_spaces.stride_path import StridePath
+from autostr_nni.strategies.probe import Probe
 
 
 class ChoiceBlock(nn.Module):
@@ -30,32 +30,22 @@ class ChoiceBlock(nn.Module):
         self.products: Tensor | None = None
 
     def forward(self, x: Tensor) -> Tensor:
-        y: Tensor = self.operations[self.active](x)
-        if self.probing and y.requires_grad:
-            self._probe(x, y)
+        if not self.probing:
+            y: Tensor = self.operations[self.active](x)
+            return y
+        probe = Probe(list(self.operations), x)
+        y = probe.run(self.active, x)
+        if y.requires_grad:
+            self._watch(y, probe)
         return y
 
-    def _probe(self, x: Tensor, y: Tensor) -> None:
-        x_kept, y_kept, active = x.detach(), y.detach(), self.active
-        # Backward may run in another thread, which knows nothing of this one's autocast.
-        device = x.device.type
-        autocast, dtype = torch.is_autocast_enabled(device), torch.get_autocast_dtype(device)
+    def _watch(self, y: Tensor, probe: Probe) -> None:
+        y_kept, active = y.detach(), self.active
 
         def hook(gradient: Tensor) -> None:
-            with torch.no_grad(), torch.autocast(device, dtype=dtype, enabled=autocast):
-                products = [
-                    torch.sum(
-                        gradient * (y_kept if j == active else operation(x_kept)), dtype=_sum_type(gradient)
-                    )
-                    for j, operation in enumerate(self.operations)
-                ]
-                self.products = torch.stack(products)
+            self.products = probe.products(gradient, active, y_kept)
 
         y.register_hook(hook)  # type: ignore[no-untyped-call]
-
-
-def _sum_type(gradient: Tensor) -> torch.dtype:
-    return torch.float64 if gradient.dtype == torch.float64 else torch.float32
 
 
 class Supernet(nn.Module):

@@ -19,6 +19,7 @@ from autostr_nni.search_spaces.counting import backbone_costs, total
 from autostr_nni.search_spaces.errors import InputError
 from autostr_nni.search_spaces.space import SearchSpace
 from autostr_nni.search_spaces.stride_path import StridePath
+from autostr_nni.training.allocation import keep_freed_memory
 from autostr_nni.training.checkpoint import Trained, load_trained, load_weights, pick_device, save_trained
 from autostr_nni.training.continuing import BEST, forget_previous
 from autostr_nni.training.crew import Report, Work, run_in_team
@@ -97,7 +98,8 @@ def run_proposal(
 
 
 def prepare_torch(recipe: Recipe, team: Team = ALONE) -> None:
-    """Seed torch's global generator, from which all weights are drawn, and set this process's threads."""
+    """Seed torch's global generator, which all weights come from; set this process's threads and memory."""
+    keep_freed_memory()
     if recipe.training.threads is not None or team.size > 1:
         threads = recipe.training.threads or torch.get_num_threads()
         torch.set_num_threads(max(1, threads // team.size))

@@ -1,0 +1,34 @@
+"""Where the fused mathematics may stand in for the plain modules."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+
+def fits(module: nn.Module, x: Tensor) -> bool:
+    """Whether ``module`` and all in it would run on x as plain training on CPU in full precision.
+
+    Elsewhere (GPU, autocast, evaluation, tracing and export, hooks that want to see the inner modules) the
+    modules themselves run, which always give the same numbers.
+    """
+    return (
+        module.training
+        and x.device.type == "cpu"
+        and x.dtype in (torch.float32, torch.float64)
+        and x.numel() > x.shape[1] * x.shape[2] * x.shape[3]  # one image alone may have no statistics
+        and not torch.is_autocast_enabled("cpu")
+        and not torch.compiler.is_compiling()
+        and not torch.jit.is_tracing()
+        and all(_plain(part, x) for part in module.modules() if part is not module)
+    )
+
+
+def _plain(module: nn.Module, x: Tensor) -> bool:
+    if module._forward_hooks or module._forward_pre_hooks or module._backward_hooks:
+        return False
+    if isinstance(module, _BatchNorm):  # one over several processes has statistics of its own
+        known = type(module) is nn.BatchNorm2d
+        return known and module.training and module.momentum is not None and module.weight.dtype == x.dtype
+    return not isinstance(module, nn.Conv2d) or module.weight.dtype == x.dtype
