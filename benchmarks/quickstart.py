@@ -1,0 +1,199 @@
+"""`autostr search` on the quickstart, end to end: two commits side by side, item by item.
+
+    python benchmarks/quickstart.py --before 702cd85 [--after HEAD] [--runs 3] [--short] [--json]
+
+Runs alternate, each in a fresh copy of that commit's `examples/quickstart`, rendering included. A commit is
+put into a temporary folder and found through PYTHONPATH; the installed packages serve both. Times are read
+from the command's output, NNI's database and the trials' metrics. `--short` is for trying this out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import os
+import shutil
+import sqlite3
+import statistics
+import subprocess
+import sys
+import tarfile
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+PARTS = {"autostr_nni": "", "search_spaces": "autostr_nni", "strategies": "autostr_nni"}
+ENDED = ("SUCCEEDED", "FAILED", "USER_CANCELED", "SYS_CANCELED", "EARLY_STOPPED")
+SHORT = {"count: 20000": "count: 2000", "epoch_images: 4000": "epoch_images: 320", "8000": "320"}
+ITEMS = (
+    "render words",
+    "start NNI",
+    "step 1: trials start and end",
+    "step 1: training",
+    "step 1: waits",
+    "step 2: trial starts and ends",
+    "step 2: training",
+    "step 3: trial starts and ends",
+    "step 3: training",
+    "steps wait for one another",
+    "stop, summary",
+)
+
+
+def unpack(commit: str, folder: Path) -> Path:
+    """The package of a commit, joined as it is installed, for PYTHONPATH; and its examples beside."""
+    for part, place in PARTS.items():
+        _extract(commit, part, folder / "site" / place)
+    _extract(commit, "examples/quickstart", folder)
+    return folder / "site"
+
+
+def _extract(commit: str, path: str, folder: Path) -> None:
+    packed = subprocess.run(["git", "archive", commit, path], cwd=ROOT, capture_output=True, check=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    with tarfile.open(fileobj=io.BytesIO(packed.stdout)) as archive:
+        archive.extractall(folder, filter="data")
+
+
+def run_once(site: Path, example: Path, folder: Path, short: bool) -> dict[str, Any]:
+    """One quickstart: seconds in all and by item, and what it found."""
+    shutil.copytree(example, folder)
+    recipe = folder / "recipe.yml"
+    if short:
+        text = recipe.read_text()
+        for old, new in SHORT.items():
+            text = text.replace(old, new)
+        recipe.write_text(text)
+    environment = {**os.environ, "PYTHONPATH": str(site), "NNI_CONFIG_DIR": str(folder / "nni")}
+    command = [sys.executable, "-m", "autostr_nni.cli.main", "search", str(folder / "two_step.yml")]
+    started = time.time()
+    page = 0.0
+    with subprocess.Popen(
+        [*command, "--json", "--out", str(folder / "searches")],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment,
+        cwd=folder,
+        text=True,
+    ) as process:
+        assert process.stdout is not None and process.stderr is not None
+        rendered = started
+        for line in process.stderr:
+            if line.startswith("rendered"):
+                rendered = time.time()
+            elif line.startswith("page:"):
+                page = time.time()
+        found = json.loads(process.stdout.read() or "{}")
+    ended = time.time()
+    if process.returncode or not page:
+        raise SystemExit(f"the search failed: {found.get('failure')}")
+    items = account(Path(found["folder"]), started, rendered, ended)
+    return {"seconds": ended - started, "items": items, "result": result_of(found)}
+
+
+def account(search: Path, started: float, rendered: float, ended: float) -> dict[str, float]:
+    """Seconds of each item; they add up to the whole."""
+    trials = times_of(search)
+    items = dict.fromkeys(ITEMS, 0.0)
+    items["render words"] = rendered - started
+    last = rendered
+    for number, step in enumerate(("path", "operators", "train"), start=1):
+        mine = sorted((t for t in trials if t["step"] == step), key=lambda t: t["start"])
+        begin, end = mine[0]["start"], max(t["end"] for t in mine)
+        if number == 1:
+            items["start NNI"] = begin - last
+        else:
+            items["steps wait for one another"] += begin - last
+        last = end
+        # Trials run side by side: the step's time is divided as the sum of its slots' is.
+        work = sum(t["training"] for t in mine)
+        edges = sum(t["end"] - t["start"] for t in mine) - work
+        slots = 2 if len(mine) > 1 else 1
+        trial = "trials start and end" if number == 1 else "trial starts and ends"
+        items[f"step {number}: training"] = work / slots
+        items[f"step {number}: {trial}"] = edges / slots
+        if number == 1:
+            items["step 1: waits"] = end - begin - (work + edges) / slots
+    items["stop, summary"] = ended - last
+    return items
+
+
+def times_of(search: Path) -> list[dict[str, Any]]:
+    """Start, end and training time of every trial, in seconds since the epoch."""
+    trials: dict[str, dict[str, Any]] = {}
+    with sqlite3.connect(f"{(search / 'db' / 'nni.sqlite').as_uri()}?mode=ro", uri=True) as base:
+        events = base.execute(
+            "SELECT trialJobId, event, timestamp, data, message FROM TrialJobEvent ORDER BY rowid"
+        )
+        for trial, event, at, data, _ in events:
+            mine = trials.setdefault(trial, {})
+            if data and "step" not in mine:
+                mine["step"] = json.loads(data)["parameters"]["step"]
+            if event == "RUNNING" or "start" not in mine:
+                mine["start"] = at / 1000
+            if event in ENDED:
+                mine["end"] = at / 1000
+    for trial, mine in trials.items():
+        place = next(search.glob(f"environments/*/trials/{trial}"))
+        lines = (place / "metrics.jsonl").read_text().splitlines()
+        mine["training"] = json.loads(lines[-1])["seconds"]
+        # NNI may be stopped before it has written the last trial's end down.
+        mine.setdefault("end", (place / "result.json").stat().st_mtime)
+    return list(trials.values())
+
+
+def result_of(found: dict[str, Any]) -> dict[str, Any]:
+    """What must not differ between the two."""
+    best = found["best"]
+    losses = {row["stride_path"]: row["loss"] for row in found["paths"]}
+    tests = {name: scores["word_accuracy"] for name, scores in (best.get("test") or {}).items()}
+    return {"losses": losses, "found": found["found"], "validation": best["word_accuracy"], "test": tests}
+
+
+def table(runs: dict[str, list[dict[str, Any]]]) -> str:
+    """Medians of both, in Markdown."""
+    names = list(runs)
+    lines = [f"| seconds | {' | '.join(names)} |", "| --- | " + " | ".join("---" for _ in names) + " |"]
+
+    def middle(values: list[float]) -> str:
+        return f"{statistics.median(values):.1f}"
+
+    for item in ITEMS:
+        lines.append(f"| {item} | {' | '.join(middle([r['items'][item] for r in runs[n]]) for n in names)} |")
+    whole = {name: statistics.median(run["seconds"] for run in runs[name]) for name in names}
+    lines.append(f"| **whole** | {' | '.join(f'**{whole[name]:.1f}**' for name in names)} |")
+    every = "; ".join(f"{n}: {', '.join(format(r['seconds'], '.1f') for r in runs[n])}" for n in names)
+    lines += ["", f"Every run: {every}. Ratio {whole[names[0]] / whole[names[-1]]:.2f}."]
+    for name in names:
+        lines.append(f"Result of {name}: {json.dumps(runs[name][0]['result'])}")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--before", default="702cd85", help="commit to compare with")
+    parser.add_argument("--after", default="HEAD", help="commit to measure")
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--short", action="store_true", help="a tenth of the images, a tenth of the words")
+    parser.add_argument("--json", action="store_true")
+    args = parser.parse_args()
+    runs: dict[str, list[dict[str, Any]]] = {args.before: [], args.after: []}
+    with tempfile.TemporaryDirectory(prefix="autostr-quickstart-") as place:
+        folder = Path(place)
+        sites = {commit: unpack(commit, folder / f"code-{i}") for i, commit in enumerate(runs)}
+        for number in range(args.runs):
+            for commit, site in sites.items():
+                example = site.parent / "examples" / "quickstart"
+                run = run_once(site, example, folder / f"run-{number}-{commit}", args.short)
+                runs[commit].append(run)
+                print(f"run {number + 1} of {commit}: {run['seconds']:.1f} s", file=sys.stderr, flush=True)
+    print(json.dumps(runs, indent=1) if args.json else table(runs))
+
+
+if __name__ == "__main__":
+    main()
