@@ -177,12 +177,15 @@ def test_parameters_under_plain_nnictl(remote_search: Any, machines: list[Any]) 
     """NNI's own manager hands parameters to whoever asks first; our trials ask for their own."""
     config = yaml.safe_load(remote_search.config.read_text())
     config.update(nniManagerIp="127.0.0.1", experimentWorkingDirectory=str(remote_search.experiments))
+    config["tuner"]["codeDirectory"] = config["trialCodeDirectory"] = "."
     config["searchSpace"] = {"step": {"_type": "choice", "_value": ["path", "operators", "train"]}}
     remote_search.config.write_text(yaml.safe_dump(config))
     nnictl, port = str(Path(sys.executable).with_name("nnictl")), choose_port(None)
     remote_search.environment["no_proxy"] = "localhost,127.0.0.1"
     create = ["create", "--config", str(remote_search.config), "--port", str(port)]
-    remote_search.run(nnictl, *create).communicate(timeout=120)
+    created = remote_search.run(nnictl, *create)
+    output, errors = created.communicate(timeout=120)
+    assert created.returncode == 0, output + errors
     manager = Manager(f"http://127.0.0.1:{port}")
     until(lambda: manager.get("check-status")["status"] == "DONE", 300)
     rows = remote_search.rows()
