@@ -9,7 +9,7 @@ TYPES := .build/types
 PACKAGES := autostr_nni search_spaces strategies
 CODE := $(PACKAGES) tests benchmarks
 
-.PHONY: quickstart quickstart-random test format lint types unit clean
+.PHONY: quickstart quickstart-random test format lint types unit faults clean
 
 quickstart: $(VENV)/.installed ## AutoSTR's two steps as an NNI experiment on rendered numbers
 	$(BIN)/autostr search examples/quickstart/two_step.yml
@@ -43,6 +43,9 @@ types: $(VENV)/.installed-dev
 
 unit: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -q
+
+faults: $(VENV)/.installed-dev ## kill what a search consists of, fill disks, cut files: a table of what was lost
+	FAULTS_TABLE=.build/faults.md OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m "faults or not faults" tests/faults tests/remote
 
 format: $(VENV)/.installed-dev ## put the code in the house's form
 	$(BIN)/ruff format $(CODE)

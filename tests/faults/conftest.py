@@ -1,0 +1,53 @@
+"""Lets the tests of this folder import their helpers, and writes the table that `make faults` shows."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from fault_cases import CASES, Row, table
+from fault_search import Search
+
+ROWS = pytest.StashKey[dict[str, Row]]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash.setdefault(ROWS, {})
+
+
+@pytest.fixture
+def fault(request: pytest.FixtureRequest) -> Callable[[str], Row]:
+    """`with fault("tuner-kill") as row:` what is done; `row.lost` is what it cost. Measures seconds."""
+
+    def of(name: str) -> Row:
+        assert name in CASES, f"fault_cases.py has no case {name}"
+        row = Row(name)
+        request.config.stash[ROWS][name] = row
+        return row
+
+    return of
+
+
+@pytest.fixture
+def search(tmp_path: Path, tiny_search: Callable[..., Path]) -> Iterator[Search]:
+    """A search through NNI in a folder of its own; whatever it leaves is ended after the test."""
+    made = Search(tmp_path / "search", tiny_search)
+    yield made
+    for process in made.processes():  # after a failed test: what it left, by id
+        process.kill()
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    target = os.environ.get("FAULTS_TABLE")
+    if target:
+        text = table(config.stash[ROWS])
+        Path(target).parent.mkdir(parents=True, exist_ok=True)
+        Path(target).write_text(text, encoding="utf-8")
+        terminalreporter.write_line(f"\n{text}\nwritten to {target}")
