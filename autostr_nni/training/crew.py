@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import signal
 import subprocess
 import sys
 import traceback
@@ -86,11 +87,13 @@ class Member:
         with suppress(OSError):  # one that died at once is found when its answer is awaited
             _send(self.connection, job)
 
-    def died(self) -> RuntimeError:
+    def died(self) -> BaseException:
         """What to say of a process that ended without a word."""
         code = self.process.wait()
+        if code in (-signal.SIGTERM, -signal.SIGHUP):  # sent to the whole group, and this one is next
+            return KeyboardInterrupt()
         # The words of torch where a loader process is killed, so that both are understood alike.
-        how = "killed by signal: Killed" if code == -9 else f"gone with exit status {code}"
+        how = "killed by signal: Killed" if code == -signal.SIGKILL else f"gone with exit status {code}"
         return RuntimeError(f"the process of device {self.rank} is {how}")
 
     def end(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import sys
 import time
@@ -20,6 +21,9 @@ from autostr_nni.training.records import append_metrics, write_metrics
 from autostr_nni.training.tasks import ReadingTask
 from autostr_nni.training.team_strategy import TeamStrategy
 from autostr_nni.training.undecodable import TellUndecodable
+
+#: A signal to the whole group of processes may reach a loader process first: torch then raises an error.
+_ENDED = re.compile("killed by signal: (Terminated|Hangup|Interrupt)")
 
 Report = Callable[[dict[str, Any], bool], None]
 
@@ -187,6 +191,10 @@ def fit(task: ReadingTask, training: TrainingSection, epochs: int, folder: Path,
     interrupt = signal.getsignal(signal.SIGINT)
     try:
         trainer.fit(task, ckpt_path=str(start) if start else None, weights_only=True)
+    except RuntimeError as error:
+        if _ENDED.search(str(error)) is None:
+            raise
+        raise KeyboardInterrupt from error
     except SystemExit as end:
         # Lightning turns Ctrl-C into an exit, and leaves the process deaf to the next one.
         if not isinstance(end.__context__, KeyboardInterrupt):
@@ -202,3 +210,4 @@ def quiet_lightning() -> None:
     logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", message=".*does not have many workers.*")
     warnings.filterwarnings("ignore", message=".*isinstance.treespec.*")
+    warnings.filterwarnings("ignore", message=".*sync_dist=True.*")  # the figures are those of all already

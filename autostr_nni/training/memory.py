@@ -17,7 +17,7 @@ _NO_MEMORY = re.compile(
     r"|could not create a memory|ALLOC_FAILED",
     re.I,
 )
-_KILLED = re.compile(r"killed by signal: Killed")  # a loader process, or one of a team
+_KILLED = re.compile(r"killed by signal: Killed|worker .* exited unexpectedly")  # or one of a team
 _SHARED = re.compile(r"bus error|shared memory|unable to (allocate|open|mmap|resize).*shm", re.I)
 
 
