@@ -83,7 +83,8 @@ class Team:
         """Replace the gradients that there are by their sums, in one message.
 
         Everybody must have gradients of the same parameters: those of the operations that were drawn. DDP's
-        own reducer would also send zeros for all the others, six times as much.
+        own reducer would send zeros for all the others too: 40.7 million numbers in the paper's supernet, not
+        12.8 million.
         """
         if self.size == 1:
             return
