@@ -186,7 +186,7 @@ def others_beside(display: Display, stream: TextIO) -> Iterator[None]:
         return
     beside = Beside(display, stream)
     errors = beside if is_terminal(sys.stderr) else sys.stderr
-    with contextlib.redirect_stdout(beside), contextlib.redirect_stderr(errors):  # type: ignore[type-var]
+    with contextlib.redirect_stdout(beside), contextlib.redirect_stderr(errors):
         yield
 
 

@@ -32,11 +32,9 @@ class Plan:
 
 def plan_of(strategy: Strategy, recipe: Recipe, concurrency: int = 1) -> Plan:
     """The plan of one of our strategies."""
+    steps = [(TRAIN, strategy.planned)]
     if strategy.name == "two-step":
-        paths = strategy.planned - 2
-        steps = ((PATH, paths), (OPERATORS, 1), (TRAIN, 1))
-    else:
-        steps = ((TRAIN, strategy.planned),)
+        steps = [(PATH, strategy.planned - 2), (OPERATORS, 1), (TRAIN, 1)]
     return Plan(tuple(step for step in steps if step[1]), planned_images(recipe), concurrency)
 
 

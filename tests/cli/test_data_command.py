@@ -65,8 +65,8 @@ def test_pack(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     [
         (["synth", "OUT", "--count", "0"], "count"),
         (["synth", "OUT", "--count", "5", "--digits", "x"], "digits:1-3"),
-        (["synth", "OUT", "--count", "5", "--lexicon", "OUT.txt"], "does not exist"),
-        (["pack", "OUT.txt", "OUT"], "does not exist"),
+        (["synth", "OUT", "--count", "5", "--lexicon", "OUT.txt"], "there is no such file"),
+        (["pack", "OUT.txt", "OUT"], "there is no such file"),
         (["check", "OUT"], "does not exist"),
         (["check", ".", "--charset", "aa"], "repeats"),
     ],

@@ -16,7 +16,7 @@ from autostr_nni.data.charset import Charset
 from autostr_nni.export import formats
 from autostr_nni.export.words import rendered_words
 from autostr_nni.models.recognizer import build_recognizer
-from autostr_nni.recipe import recipe_from
+from autostr_nni.recipe import load_recipe, recipe_from
 from autostr_nni.search_spaces import named
 from autostr_nni.search_spaces.errors import InputError
 from autostr_nni.training.checkpoint import Trained, load_trained, save_trained
@@ -24,29 +24,22 @@ from autostr_nni.training.checkpoint import Trained, load_trained, save_trained
 NEEDS = {".onnx": ("onnx", "onnxruntime"), ".pt2": (), ".pt": ()}
 
 
+RECTIFIER = {
+    "enabled": True,
+    "image": [32, 48],
+    "localization": [8, 16],
+    "points": 6,
+    "channels": [4, 4],
+    "features": 8,
+}
+
+
 @pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> str:
+def checkpoint(tiny_search: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> str:
     """A random small net with a rectifier that bends, whose words are of several lengths."""
-    content = {
-        "data": {"train": ["none"], "validation": ["none"], "charset": "lowercase", "max_length": 3},
-        "model": {
-            "image": [32, 32],
-            "stem_width": 8,
-            "stage_widths": [8, 8, 8, 8, 8],
-            "stage_layers": [2, 1, 1, 1, 1],
-            "rectifier": {
-                "image": [32, 48],
-                "localization": [8, 16],
-                "points": 6,
-                "channels": [4, 4],
-                "features": 8,
-            },
-            "translator": {"encoder_layers": 1, "hidden": 8, "decoder": 16, "attention": 16, "embedding": 8},
-        },
-        "training": {"threads": 1},
-    }
     folder = tmp_path_factory.mktemp("export")
-    recipe = recipe_from(content, folder)
+    tiny_search(folder, data={"charset": "lowercase", "max_length": 3}, model={"rectifier": RECTIFIER})
+    recipe = load_recipe(folder / "recipe.yml")
     space = recipe.space()
     path = space.typical_paths()[1]
     return str(save(folder / "best.ckpt", recipe, space, space.default_architecture(path, "k3e1")))
