@@ -17,6 +17,7 @@ import requests
 
 from autostr_nni.nni.rest import Manager
 from autostr_nni.nni.rows import final_metrics, parameters_of
+from autostr_nni.recipe import load_recipe
 
 REPORTED = ("default", "loss", "flops_m", "params_m", "images_seen", "seconds")
 
@@ -72,6 +73,7 @@ def test_a_real_search(project: Any, tiny_search: Callable[..., Path]) -> None:
         columns = [unpacked(report["data"]).keys() for report in reports]
         assert all(column >= columns[0] and set(REPORTED) <= column for column in columns)
     check_folders(Path(result["folder"]), result)
+    check_forked_trials(Path(result["folder"]), written.parent / "recipe.yml", project.folder / "again")
 
     assert project.processes() == []
     with socket.socket() as probe:
@@ -112,6 +114,27 @@ def check_folders(folder: Path, result: dict[str, Any]) -> None:
     stored = json.loads((Path(result["best"]["folder"]) / "result.json").read_text())
     assert stored["test"] == result["best"]["test"]
     assert stored["metrics"]["default"] == result["best"]["word_accuracy"]
+
+
+def check_forked_trials(folder: Path, recipe: Path, again: Path) -> None:
+    """Trials were forked from the process that imports for them and trained what they train by themselves."""
+    from autostr_nni.training.trial import run_proposal
+
+    log = (folder / "log" / "warm.log").read_text()
+    assert "ready" in log and "cold" not in log
+    for parameters in folder.glob("environments/*/trials/*/parameters.json"):
+        if json.loads(parameters.read_text())["parameters"]["step"] != "train":
+            continue
+        stored = json.loads((parameters.parent / "result.json").read_text())["metrics"]
+        mine = run_proposal(
+            json.loads(parameters.read_text())["parameters"],
+            load_recipe(recipe),
+            again,
+            lambda metrics, final: None,
+        )
+        assert {**mine, "seconds": 0} == {**stored, "seconds": 0}
+        return
+    pytest.fail("no trial has trained the net that was found")
 
 
 def unpacked(data: Any) -> dict[str, Any]:
