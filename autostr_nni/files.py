@@ -63,7 +63,8 @@ def write_atomic(path: Path, content: str | bytes) -> None:
     """Write a file whole or not at all, text as UTF-8; its folder is made if it is missing."""
     with told_if_full(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
-    data = content.encode() if isinstance(content, str) else content
+    # Half a character, out of a damaged file, is written as JSON would have it.
+    data = content.encode(errors="backslashreplace") if isinstance(content, str) else content
     with whole_file(path) as temporary:
         temporary.write_bytes(data)
 

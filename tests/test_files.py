@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from autostr_nni.files import NoSpace, told_if_full, whole_file, write_atomic
+from autostr_nni.search_spaces.errors import InputError
 
 
 @pytest.fixture
@@ -53,6 +54,14 @@ def test_a_file_that_grows_too_large(tmp_path: Path, small_files: None) -> None:
     assert str(tmp_path) in str(caught.value)
     assert (tmp_path / "x").read_text() == "old"
     assert names(tmp_path) == ["x"]
+
+
+def test_a_set_that_grows_too_large(tmp_path: Path, small_files: None) -> None:
+    from autostr_nni.data.lmdb_io import write_lmdb
+
+    with pytest.raises(InputError, match=f"{tmp_path}: the set cannot be written there .* disk is full"):
+        write_lmdb(tmp_path / "set", [(bytes(50_000), str(number)) for number in range(20)])
+    assert names(tmp_path) == []
 
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT])

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from autostr_nni.files import told_if_full
 from autostr_nni.search_spaces.errors import InputError
 
 DATA_FILE = "data.mdb"
@@ -37,7 +38,8 @@ def new_folder(folder: str | os.PathLike[str], force: bool = False) -> Iterator[
         raise InputError(f"{folder} cannot be written: {error.strerror}") from None
     try:
         partial.chmod(0o777 & ~_umask())
-        yield partial
+        with told_if_full(target.parent):
+            yield partial
         _check_free(target, force)  # somebody else may have finished the same set meanwhile
         if target.exists():
             old = Path(tempfile.mkdtemp(prefix=f".{target.name}.old-", dir=target.parent))

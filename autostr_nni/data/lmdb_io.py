@@ -48,6 +48,11 @@ def write_samples(folder: Path, samples: Iterable[tuple[bytes, str]]) -> int:
         _put(environment, [(b"num-samples", b"%d" % count)])
         environment.sync(True)
         return count
+    except lmdb.Error as error:  # a full disk is "Input/output error" to LMDB as often as it is itself
+        raise InputError(
+            f"{folder.parent}: the set cannot be written there ({str(error).split(': ', 1)[-1]}); see "
+            "whether the disk is full"
+        ) from None
     finally:
         environment.close()
 

@@ -43,20 +43,26 @@ def write_report(histories: Sequence[SearchHistory], folder: Path, force: bool =
     except OSError as error:
         raise InputError(f"--out {folder}: cannot be written: {error.strerror}") from None
     try:
-        (draft / "report.html").write_text(render(report, pictures), encoding="utf-8")
-        text = json.dumps(report, indent=1, ensure_ascii=False)
-        (draft / "report.json").write_text(text + "\n", encoding="utf-8")
+        _write(draft / "report.html", render(report, pictures))
+        _write(draft / "report.json", json.dumps(report, indent=1, ensure_ascii=False) + "\n")
         for part in ("figures", "data"):
             (draft / part).mkdir()
         for picture in pictures:
             (draft / "figures" / f"{picture.name}.svg").write_bytes(picture.svg)
             (draft / "figures" / f"{picture.name}.png").write_bytes(picture.png)
         for name, content in csv_files(report).items():
-            (draft / "data" / name).write_text(content, encoding="utf-8")
+            _write(draft / "data" / name, content)
         _put(draft, folder)
+    except OSError as error:
+        raise InputError(f"--out {folder}: cannot be written: {error.strerror}") from None
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     return dict(report)
+
+
+def _write(path: Path, text: str) -> None:
+    # A name in a damaged file may hold half of a character: JSON and people can read it escaped.
+    path.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def _put(draft: Path, folder: Path) -> None:

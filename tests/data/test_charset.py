@@ -56,7 +56,13 @@ def test_unknown_characters_are_not_encoded() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "words"), [("", "empty"), ("printible", "did you mean 'printable'"), ("aab", "'a'")]
+    ("name", "words"),
+    [
+        ("", "empty"),
+        ("printible", "did you mean 'printable'"),
+        ("lowrcase", "did you mean 'lowercase'"),
+        ("aab", "'a'"),
+    ],
 )
 def test_bad_charsets(name: str, words: str) -> None:
     with pytest.raises(InputError, match=words):

@@ -10,8 +10,8 @@ import pytest
 from fuzz_mutations import fuzzing
 from hypothesis import given
 
-SHORT = 24
-LONG = 240
+SHORT = 16  # inputs of a kind in every test run
+LONG = 240  # and in `make faults`
 SHOWN = 40
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import random
+import shutil
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -105,6 +106,7 @@ def picture(mode: str = "RGB", form: str = "PNG", size: tuple[int, int] = (40, 2
 def make(folder: Path) -> None:
     """Fill a folder: recipe, experiment, architecture, set, images, checkpoint, list, lexicon, searches."""
     from autostr_nni.data.lmdb_io import write_lmdb
+    from autostr_nni.data.synth.glyphs import matplotlib_fonts
     from autostr_nni.recipe import load_recipe
     from autostr_nni.search_spaces.architecture import Architecture
 
@@ -121,6 +123,8 @@ def make(folder: Path) -> None:
         (folder / name).write_bytes(picture(mode, form, **options))
     (folder / "list.tsv").write_text("word.png\t12\nword.jpg\tOpen é\npalette.gif\ta b\n", encoding="utf-8")
     (folder / "lexicon.txt").write_text("apple\nbread\t2.5\nécole\n", encoding="utf-8")
+    (folder / "fonts").mkdir()
+    shutil.copy(matplotlib_fonts() / "DejaVuSans.ttf", folder / "fonts")
     recipe = load_recipe(folder / "recipe.yml")
     space = recipe.space()
     architecture = Architecture.parse(ARCHITECTURE, space)

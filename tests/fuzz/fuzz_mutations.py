@@ -24,10 +24,10 @@ SPLINTERS = [
 #: Put in place of a value of a tree, whatever its type was.
 VALUES: list[Any] = [
     None, True, False, 0, -1, 1, 3, 2**31, 2**63, 10**30, -(10**30), 0.0, -0.5, 0.5, 1.5, 1e308, 1e-320,
-    float("nan"), float("inf"), "", " ", "x", "3", "1e3", "nan", "null", "\0", "é\u2028", "<script>", "..",
-    "/", "~nobody/x", "/dev/null", "/proc/self/mem", "A" * 5000, "ABABB", "k9e9", "cuda:99", [], [[]], [None],
-    [1], [1, 2, 3, 4, 5], ["x"] * 3, [[[[[["deep"]]]]]], [10**9] * 3, [0.5] * 40, {}, {"": 1},
-    {"x": {"y": [1]}}, {"1": None},
+    float("nan"), float("inf"), "", " ", "x", "3", "1e3", "nan", "null", "\0", "é\u2028", "\ud800",
+    "<script>", "..", "/", "~nobody/x", "/dev/null", "/proc/self/mem", "A" * 5000, "ABABB", "k9e9",
+    "cuda:99", [], [[]], [None], [1], [1, 2, 3, 4, 5], ["x"] * 3, [[[[[["deep"]]]]]], [10**9] * 3,
+    [0.5] * 40, {}, {"": 1}, {"x": {"y": [1]}}, {"1": None},
 ]  # fmt: skip
 
 

@@ -54,7 +54,9 @@ RECIPES: dict[str, str | bytes] = {
 @pytest.fixture
 def work(good: Path, tmp_path: Path) -> Path:
     """A folder with good files of every kind."""
-    return place(good, tmp_path / "work", "recipe.yml", "experiment.yml", "net.ckpt", "word.png", "words")
+    return place(
+        good, tmp_path / "work", "recipe.yml", "experiment.yml", "net.ckpt", "word.png", "words", "fonts"
+    )
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -137,7 +139,20 @@ COMMANDS = {
     "checkpoint": ["evaluate", "odd", "words"],
     "image": ["read", "net.ckpt", "odd"],
     "list": ["data", "pack", "odd", "packed"],
-    "words": ["data", "synth", "out", "--count", "1", "--processes", "1", "--lexicon", "odd"],
+    "words": [
+        "data",
+        "synth",
+        "out",
+        "--count",
+        "1",
+        "--processes",
+        "1",
+        "--lexicon",
+        "odd",
+        "--fonts",
+        "fonts",
+        "--no-system-fonts",
+    ],  # fmt: skip
     "set": ["data", "check", "odd"],
     "search": ["report", "odd", "--out", "report"],
     "resumed": ["resume", "odd"],
