@@ -1,11 +1,17 @@
 """Weight step and architecture step of the supernet beside NNI's Proxyless and two floors, in one run.
 
-    python benchmarks/search_step.py [--batch 16] [--runs 7] [--threads N] [--json]
+    python benchmarks/search_step.py [--batch 16] [--runs 7] [--threads N] [--no-memory] [--json]
 
-Backbone only, 32x100, full widths, float32, on the path ABABB. The steps alternate, so that a drift of the
-machine meets all of them alike; medians and ratios are printed. Floor (b) is a plain network of the sampled
-operations in the same memory format; floor (c) is conv MACs x 2 x 3 over the measured rate of matrix
-products.
+Backbone only, 32x100, full widths, on the path ABABB, float32; on a GPU batch 512 in bfloat16. The steps
+alternate, so that a drift of the machine meets all of them alike; medians of times and of ratios are printed.
+All contenders have the same optimizers. Floor (b) is a plain network of the sampled operations, nn modules
+alone, in channels_last as ours; NNI's Proxyless runs the same plain blocks, in torch's own memory format, as
+NNI leaves it, and in channels_last. Floor (c) is conv MACs x 2 x 3 over the measured rate of matrix products.
+
+Everything is measured twice: as glibc allocates by itself, and then with freed memory kept in the process, as
+our trials have it (`autostr_nni.training.allocation`), for all contenders alike.
+
+Peak memory is measured in fresh processes by `step_memory.py`, with 4, 7 and 14 candidates.
 """
 
 from __future__ import annotations
@@ -14,8 +20,13 @@ import argparse
 import json
 import random
 import statistics
+import subprocess
+import sys
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -29,9 +40,22 @@ from autostr_nni.search_spaces.stride_path import StridePath
 from autostr_nni.strategies.architecture_parameters import ArchitectureParameters
 from autostr_nni.strategies.architecture_step import architecture_step
 from autostr_nni.strategies.supernet import Supernet
+from autostr_nni.training.allocation import keep_freed_memory
 
 SPACE = SearchSpace()
 PATH = StridePath.parse("ABABB", SPACE.stage_layers)
+DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
+CONTENDERS = ("plain", "weight", "arch", "nni_weight", "nni_arch", "nni_cl_weight", "nni_cl_arch")
+
+
+def precision() -> AbstractContextManager[None]:
+    """bfloat16 on a GPU, else float32 throughout."""
+    return torch.autocast(DEVICE, torch.bfloat16, enabled=DEVICE == "cuda")
+
+
+def weight_optimizer(parameters: Any) -> torch.optim.Optimizer:
+    """The optimizer of the weights, as trials have it."""
+    return torch.optim.Adadelta(parameters, foreach=True)
 
 
 def timed(step: Callable[[], object]) -> float:
@@ -46,10 +70,11 @@ def timed(step: Callable[[], object]) -> float:
 
 
 def matrix_rate() -> float:
-    """Floating-point operations per second of a large float32 matrix product: the best of five."""
-    a = torch.randn(2048, 2048)
+    """Floating-point operations per second of a large matrix product: the best of five."""
+    size = 8192 if DEVICE == "cuda" else 2048
+    a = torch.randn(size, size, device=DEVICE, dtype=torch.bfloat16 if DEVICE == "cuda" else torch.float32)
     torch.mm(a, a)
-    return 2 * 2048**3 / min(timed(lambda: torch.mm(a, a)) for _ in range(5))
+    return 2 * size**3 / min(timed(lambda: torch.mm(a, a)) for _ in range(5))
 
 
 class PlainBlock(nn.Module):
@@ -74,21 +99,22 @@ class Ours:
 
     def __init__(self, images: Tensor) -> None:
         self.images = images.contiguous(memory_format=torch.channels_last)
-        self.net = Supernet(PATH, SPACE).to(memory_format=torch.channels_last)
+        self.net = Supernet(PATH, SPACE).to(DEVICE, memory_format=torch.channels_last)
         table = cost_table(PATH, SPACE)
         macs = [
             [costs[n].macs for n in block.names]
             for block, costs in zip(self.net.choice_blocks, table, strict=True)
         ]
-        self.arch = ArchitectureParameters(macs, stem_cost(SPACE).macs)
-        self.optimizer = torch.optim.Adadelta(self.net.parameters())
+        self.arch = ArchitectureParameters(macs, stem_cost(SPACE).macs).to(DEVICE)
+        self.optimizer = weight_optimizer(self.net.parameters())
         self.arch_optimizer = torch.optim.Adam(self.arch.parameters(), lr=1e-3, betas=(0.0, 0.999))
 
     def choose(self, indices: list[int]) -> None:
         self.net.choose(indices)
 
     def loss(self) -> Tensor:
-        return self.net(self.images).square().mean()
+        with precision():
+            return self.net(self.images).float().square().mean()
 
     def weight_step(self) -> None:
         self.optimizer.zero_grad(set_to_none=True)
@@ -108,26 +134,29 @@ class Plain:
         self.images = images.contiguous(memory_format=torch.channels_last)
         self.net = Backbone(architecture, SPACE).to(memory_format=torch.channels_last)
         self.net.blocks = nn.ModuleList(plain(self.net.blocks))
-        self.optimizer = torch.optim.Adadelta(self.net.parameters())
+        self.net.to(DEVICE)
+        self.optimizer = weight_optimizer(self.net.parameters())
 
     def weight_step(self) -> None:
         self.optimizer.zero_grad(set_to_none=True)
-        self.net(self.images).square().mean().backward()
+        with precision():
+            loss = self.net(self.images).float().square().mean()
+        loss.backward()
         self.optimizer.step()
 
 
 class NniProxyless:
-    """NNI 3.0's own ProxylessNAS layers over the same blocks, as its strategy runs them."""
+    """NNI 3.0's own ProxylessNAS layers over the same plain blocks, as its strategy runs them."""
 
-    def __init__(self, images: Tensor) -> None:
+    def __init__(self, images: Tensor, memory_format: torch.memory_format) -> None:
         from nni.mutable.frozen import frozen_context
         from nni.nas.oneshot.pytorch.supermodule.proxyless import ProxylessMixedLayer
 
-        self.images = images
-        source = Supernet(PATH, SPACE)
+        self.images = images.contiguous(memory_format=memory_format)
+        source = Supernet(PATH, SPACE).to(DEVICE, memory_format=memory_format)
         layers = []
         for number, block in enumerate(source.choice_blocks):
-            alpha = nn.Parameter(torch.randn(len(block.names)) * 1e-3)
+            alpha = nn.Parameter(torch.randn(len(block.names), device=DEVICE) * 1e-3)
             names = [str(i) for i in range(len(block.names))]
             candidates = plain(block.operations)
             with frozen_context({f"layer{number}": names[0]}):
@@ -138,85 +167,135 @@ class NniProxyless:
         self.net = nn.Sequential(source.stem, *layers)
         self.layers = layers
         alphas = {id(layer._arch_alpha) for layer in layers}
-        self.optimizer = torch.optim.Adadelta([p for p in self.net.parameters() if id(p) not in alphas])
+        self.optimizer = weight_optimizer([p for p in self.net.parameters() if id(p) not in alphas])
         self.arch_optimizer = torch.optim.Adam([layer._arch_alpha for layer in layers], lr=1e-3)
 
     def step(self, optimizer: torch.optim.Optimizer) -> None:
         for layer in self.layers:
             layer.resample({})
         optimizer.zero_grad(set_to_none=True)
-        self.net(self.images).square().mean().backward()
+        with precision():
+            loss = self.net(self.images).float().square().mean()
+        loss.backward()
         optimizer.step()
 
 
-def measure(batch: int, runs: int, seed: int) -> dict[str, object]:
-    """Medians in seconds, and ratios of medians."""
-    torch.manual_seed(seed)
-    rng = random.Random(seed)
-    images = torch.randn(batch, 3, SPACE.height, SPACE.width)
-    ours, nni = Ours(images), NniProxyless(images)
-    times: dict[str, list[float]] = {key: [] for key in ("weight", "arch", "plain", "nni_weight", "nni_arch")}
-    macs = []
-    for run in range(runs + 1):
-        indices = [rng.randrange(len(block.names)) for block in ours.net.choice_blocks]
-        names = tuple(block.names[i] for block, i in zip(ours.net.choice_blocks, indices, strict=True))
+class Race:
+    """All contenders on one batch."""
+
+    def __init__(self, batch: int, seed: int) -> None:
+        torch.manual_seed(seed)
+        self.rng = random.Random(seed)
+        self.batch = batch
+        self.images = torch.randn(batch, 3, SPACE.height, SPACE.width).to(DEVICE)
+        self.ours = Ours(self.images)
+        self.nni = NniProxyless(self.images, torch.contiguous_format)
+        self.nni_cl = NniProxyless(self.images, torch.channels_last)
+
+    def run(self) -> tuple[dict[str, float], int]:
+        """Seconds of one step of each, and the conv MACs per image of the operations that were drawn."""
+        blocks = self.ours.net.choice_blocks
+        indices = [self.rng.randrange(len(block.names)) for block in blocks]
+        names = tuple(block.names[i] for block, i in zip(blocks, indices, strict=True))
         architecture = Architecture(PATH, names)
-        plain = Plain(images, architecture)
+        plain = Plain(self.images, architecture)
         plain.weight_step()
-        ours.choose(indices)
-        sample = {
-            "plain": timed(plain.weight_step),
-            "weight": timed(ours.weight_step),
-            "arch": timed(ours.arch_step),
-            "nni_weight": timed(lambda: nni.step(nni.optimizer)),
-            "nni_arch": timed(lambda: nni.step(nni.arch_optimizer)),
-        }
-        if run:  # the first is a warm-up
-            macs.append(total(backbone_costs(architecture, SPACE)).macs)
-            for key, value in sample.items():
-                times[key].append(value)
+        self.ours.choose(indices)
+        nni, nni_cl = self.nni, self.nni_cl
+        steps = (
+            plain.weight_step,
+            self.ours.weight_step,
+            self.ours.arch_step,
+            lambda: nni.step(nni.optimizer),
+            lambda: nni.step(nni.arch_optimizer),
+            lambda: nni_cl.step(nni_cl.optimizer),
+            lambda: nni_cl.step(nni_cl.arch_optimizer),
+        )
+        times = {name: timed(step) for name, step in zip(CONTENDERS, steps, strict=True)}
+        return times, total(backbone_costs(architecture, SPACE)).macs
+
+
+def measure(race: Race, runs: int) -> dict[str, Any]:
+    """Medians in seconds, and medians of ratios."""
+    race.run()  # a warm-up
+    samples = [race.run() for _ in range(runs)]
     rate = matrix_rate()
-    floor = [m * batch * 2 * 3 / rate for m in macs]
-    median = {key: statistics.median(values) for key, values in times.items()}
+    times = {name: [sample[name] for sample, _ in samples] for name in CONTENDERS}
+    times["arithmetic_floor"] = [macs * race.batch * 2 * 3 / rate for _, macs in samples]
+    for who in ("", "nni_", "nni_cl_"):
+        pairs = zip(times[f"{who}weight"], times[f"{who}arch"], strict=True)
+        times[f"{who}average"] = [weight + arch / 5 for weight, arch in pairs]
 
-    def ratio(a: list[float], b: list[float]) -> float:
-        return statistics.median(x / y for x, y in zip(a, b, strict=True))
+    def ratio(a: str, b: str) -> float:
+        return statistics.median(x / y for x, y in zip(times[a], times[b], strict=True))
 
-    average = [w + a / 5 for w, a in zip(times["weight"], times["arch"], strict=True)]
-    theirs = [w + a / 5 for w, a in zip(times["nni_weight"], times["nni_arch"], strict=True)]
     return {
-        "batch": batch,
-        "runs": runs,
-        "threads": torch.get_num_threads(),
         "matrix_gflops": rate / 1e9,
-        "seconds": {**median, "arithmetic_floor": statistics.median(floor)},
-        "weight_over_plain": ratio(times["weight"], times["plain"]),
-        "arch_over_plain": ratio(times["arch"], times["plain"]),
-        "weight_over_arithmetic": ratio(times["weight"], floor),
-        "nni_over_ours": ratio(theirs, average),
+        "seconds": {name: statistics.median(values) for name, values in times.items()},
+        "ratios": {
+            "weight / plain (b)": ratio("weight", "plain"),
+            "arch / plain (b)": ratio("arch", "plain"),
+            "weight / arithmetic (c)": ratio("weight", "arithmetic_floor"),
+            "NNI / ours, average step": ratio("nni_average", "average"),
+            "NNI channels_last / ours, average step": ratio("nni_cl_average", "average"),
+        },
     }
+
+
+def peak_memory(batch: int) -> dict[str, dict[str, float]]:
+    """MiB of each kind of step with so many candidates, each in a fresh process."""
+    script = Path(__file__).with_name("step_memory.py")
+    found = {}
+    for candidates in (4, 7, 14):
+        command = [sys.executable, str(script), str(candidates), "--batch", str(batch)]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        found[str(candidates)] = json.loads(done.stdout)
+    return found
+
+
+def table(result: dict[str, Any]) -> str:
+    """The figures as Markdown."""
+    before, after = result["as allocated by itself"], result["freed memory kept"]
+    lines = ["| | by itself | freed memory kept |", "| --- | --- | --- |"]
+    for kind in ("seconds", "ratios"):
+        for name, value in before[kind].items():
+            lines.append(f"| {name}, {kind} | {value:.3f} | {after[kind][name]:.3f} |")
+    lines.append(
+        f"| matrix product, GFLOP/s | {before['matrix_gflops']:.0f} | {after['matrix_gflops']:.0f} |"
+    )
+    if memory := result.get("peak_mib"):
+        lines += [
+            "",
+            "| candidates | weight step, MiB | architecture step, MiB | ratio |",
+            "| --- | --- | --- | --- |",
+        ]
+        for candidates, peak in memory.items():
+            w, a = peak["weight"], peak["arch"]
+            lines.append(f"| {candidates} | {w:.0f} | {a:.0f} | {a / w:.2f} |")
+    return "\n".join(lines)
 
 
 def main() -> None:
     """Print the table, or JSON."""
     parser = argparse.ArgumentParser(description="Supernet steps beside NNI's Proxyless and two floors.")
-    parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--batch", type=int, default=512 if DEVICE == "cuda" else 16)
     parser.add_argument("--runs", type=int, default=7)
     parser.add_argument("--threads", type=int)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--no-memory", action="store_true")
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
     if args.threads:
         torch.set_num_threads(args.threads)
-    result = measure(args.batch, args.runs, args.seed)
-    if args.json:
-        print(json.dumps(result, indent=2))
-        return
-    for key, value in result.items():
-        items = value.items() if isinstance(value, dict) else [("", value)]
-        for name, number in items:
-            text = f"{number:.4g}" if isinstance(number, float) else str(number)
-            print(f"{key} {name}".strip().ljust(28), text)
+    result: dict[str, Any] = {"device": DEVICE, "batch": args.batch, "runs": args.runs}
+    result["threads"] = torch.get_num_threads()
+    if not args.no_memory:
+        result["peak_mib"] = peak_memory(args.batch)
+    race = Race(args.batch, args.seed)
+    result["as allocated by itself"] = measure(race, args.runs)
+    keep_freed_memory()
+    result["freed memory kept"] = measure(race, args.runs)
+    print(json.dumps(result, indent=2) if args.json else table(result))
 
 
 if __name__ == "__main__":

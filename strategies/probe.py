@@ -34,7 +34,7 @@ class Probe:
         y: Tensor = candidate(x, self.moments) if isinstance(candidate, MBConv) else candidate(x)
         return y
 
-    @torch.no_grad()  # type: ignore[untyped-decorator]
+    @torch.no_grad()
     def products(self, gradient: Tensor, active: int, output: Tensor) -> Tensor:
         """``sum(gradient * op_j(x))`` of every candidate j, ``[C]``; ``output`` is the active one's.
 

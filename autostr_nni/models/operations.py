@@ -60,13 +60,12 @@ class MBConv(nn.Module):
     @property
     def parts(self) -> Parts:
         """The modules that compute."""
-        expand, depthwise, project = (getattr(self.body, n, None) for n in ("expand", "depthwise", "project"))
-        return Parts(
-            None if expand is None else ConvNorm(*expand),
-            ConvNorm(*depthwise),
-            ConvNorm(*project),
-            self.residual,
+        expand, depthwise, project = (
+            ConvNorm(unit.conv, unit.bn) if unit is not None else None
+            for unit in (getattr(self.body, name, None) for name in ("expand", "depthwise", "project"))
         )
+        assert depthwise is not None and project is not None
+        return Parts(expand, depthwise, project, self.residual)
 
 
 class ResidualUnit(nn.Module):

@@ -188,6 +188,8 @@ def test_elsewhere_the_modules_run():
         assert not fits(block, x)
         block(x).float().sum().backward()
     assert not fits(copy.deepcopy(block).eval(), x)
+    joint = nn.SyncBatchNorm.convert_sync_batchnorm(copy.deepcopy(block))
+    assert not fits(joint, x)
     averaging = copy.deepcopy(block)
     averaging.body.project.bn.momentum = None
     assert not fits(averaging, x)

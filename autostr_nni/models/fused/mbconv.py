@@ -129,7 +129,9 @@ def _backward(
 
     conv, norm = weights[-6:-4]
     g, *d_depthwise = normalise_backward(g, tape.filtered, norm, parts.depthwise.norm.eps)
-    kernel, stride = parts.depthwise.conv.kernel_size[0], parts.depthwise.conv.stride
+    kernel = parts.depthwise.conv.kernel_size[0]
+    down, along = parts.depthwise.conv.stride
+    stride = down, along
     d_conv = depthwise.weight_gradient(g, tape.wide, kernel, stride) if weights_too else None
     gradients = [d_conv, *d_depthwise, *gradients]
     g = depthwise.input_gradient(g, tape.wide, conv, stride)
