@@ -51,9 +51,15 @@ class AttentionGRU(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, ...]:
-        features, _, w_context, w_state, _, w_query, score, *kept = ctx.saved_tensors
+        with torch.autocast(grads[0].device.type, enabled=False):  # a backward pass may be called within one
+            return AttentionGRU.gradients(grads[0], *ctx.saved_tensors)
+
+    @staticmethod
+    def gradients(d_states: Tensor, *saved: Tensor) -> tuple[Tensor, ...]:
+        """Gradients of all inputs from those of the states ``[L, B, S]``."""
+        features, _, w_context, w_state, _, w_query, score, *kept = saved
         states, contexts, energies, attentions, gates = kept
-        steps, batch, size = grads[0].shape
+        steps, batch, size = d_states.shape
         d_new = states.new_empty(steps, batch, 3 * size)  # of the input gates before their activation
         d_own = states.new_empty(steps, batch, 3 * size)  # of the state's gates
         d_contexts = torch.empty_like(contexts)
@@ -63,7 +69,7 @@ class AttentionGRU(torch.autograd.Function):
         for step in reversed(range(steps)):
             energy, attention = energies[step], attentions[step]
             reset, update, candidate, own = gates[step].chunk(4, dim=1)
-            d_state = grads[0][step] + d_next
+            d_state = d_states[step] + d_next
             d_candidate = d_state * (1 - update) * (1 - candidate * candidate)
             d_new[step, :, :size] = d_candidate * own * reset * (1 - reset)
             d_new[step, :, size : 2 * size] = d_state * (states[step] - candidate) * update * (1 - update)

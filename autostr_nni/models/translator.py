@@ -73,17 +73,29 @@ class AttentionDecoder(nn.Module):
 
     def forward(self, features: Tensor, targets: Tensor) -> Tensor:
         """Teacher forcing: logits ``[B, L, classes]`` for targets ``[B, L]`` padded with ``PADDING``."""
-        previous, _, projected = self.start(features)
+        previous, state, projected = self.start(features)
         inputs = torch.cat([previous[:, None], targets[:, :-1].clamp_min(0)], dim=1)
+        if torch.is_grad_enabled():
+            states = self._states(inputs, features, projected)
+        else:
+            each = []
+            for symbol in inputs.unbind(1):
+                state, _ = self.step(symbol, state, features, projected)
+                each.append(state)
+            states = torch.stack(each, dim=1)
+        logits: Tensor = self.classify(states)
+        return logits
+
+    def _states(self, inputs: Tensor, features: Tensor, projected: Tensor) -> Tensor:
+        """States ``[B, L, state]`` after each of the symbols ``[B, L]``, ready for a fast backward pass."""
         w_symbol, w_context = self.gru.weight_ih.split([self.embedding.embedding_dim, features.shape[2]], 1)
         # What a symbol gives to the gates is the same wherever it stands: one row of a table.
         symbols = F.embedding(inputs.t(), F.linear(self.embedding.weight, w_symbol, self.gru.bias_ih))
         of_state = self.gru.weight_hh, self.gru.bias_hh, self.project_state.weight
         tensors = symbols, features, projected, w_context, *of_state, self.score.weight[0]
         with torch.autocast(features.device.type, enabled=False):  # its ops are written into given memory
-            states = AttentionGRU.apply(*(tensor.to(self.score.weight.dtype) for tensor in tensors))
-        logits: Tensor = self.classify(states).transpose(0, 1)
-        return logits
+            states: Tensor = AttentionGRU.apply(*(tensor.to(self.score.weight.dtype) for tensor in tensors))
+        return states.transpose(0, 1)
 
     @torch.no_grad()
     def greedy(self, features: Tensor, max_length: int) -> Reading:

@@ -12,6 +12,7 @@ import torch
 from autostr_nni.data.charset import Charset
 from autostr_nni.data.dataset import Batch, WordDataset
 from autostr_nni.data.loader import make_loader
+from autostr_nni.models.folded import folded
 from autostr_nni.models.recognizer import Recognizer, input_size, recognition_loss
 from autostr_nni.recipe import Recipe
 from autostr_nni.search_spaces.errors import InputError
@@ -116,12 +117,9 @@ def check_any_decoded(dataset: WordDataset, decoded: int) -> None:
 def evaluate(recognizer: Recognizer, recipe: Recipe, dataset: WordDataset) -> tuple[Evaluation, Reader]:
     """Read a whole set in evaluation mode; the reader holds every (prediction, truth) and confidence."""
     beam = recipe.evaluation.beam if recipe.evaluation.decoding == "beam" else 1
-    reader = Reader(recognizer, dataset.charset, dataset.max_length, beam)
-    training = recognizer.training
-    recognizer.eval()
+    reader = Reader(folded(recognizer), dataset.charset, dataset.max_length, beam)
     for batch in make_loader(dataset, recipe.evaluation.batch_size, recipe.data.workers):
         reader.add(batch)
-    recognizer.train(training)
     check_any_decoded(dataset, len(reader.pairs))
     return reader.result(dataset.skipped), reader
 

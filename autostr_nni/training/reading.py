@@ -10,6 +10,7 @@ import torch
 
 from autostr_nni.data.charset import Charset
 from autostr_nni.data.images import decode_image, read_image
+from autostr_nni.models.folded import folded
 from autostr_nni.models.recognizer import input_size
 from autostr_nni.recipe import Recipe
 from autostr_nni.training.checkpoint import Trained
@@ -23,15 +24,16 @@ def read_files(
     """(file, (text, confidence)) in the order given; None for a file that is no readable image."""
     size = input_size(trained.recipe.model)
     charset = Charset.named(trained.recipe.data.charset)
-    device = trained.recognizer.decoder.score.weight.device
+    recognizer = folded(trained.recognizer)
+    device = recognizer.decoder.score.weight.device
     for start in range(0, len(files), batch_size):
         part = files[start : start + batch_size]
         pixels = [load_pixels(file, size) for file in part]
         good = [p for p in pixels if p is not None]
         found: Iterator[TextAndConfidence] = iter(())
         if good:
-            images = torch.from_numpy(np.stack(good).transpose(0, 3, 1, 2).copy()).to(device)
-            reading = trained.recognizer.read(images, trained.recipe.data.max_length, beam)
+            images = torch.from_numpy(np.stack(good)).permute(0, 3, 1, 2).to(device)
+            reading = recognizer.read(images, trained.recipe.data.max_length, beam)
             texts = [charset.decode(ids) for ids in reading.ids.tolist()]
             found = iter(list(zip(texts, reading.confidence.tolist(), strict=True)))
         for file, p in zip(part, pixels, strict=True):

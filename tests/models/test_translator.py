@@ -223,7 +223,7 @@ def test_teacher_forcing_in_mixed_precision():
     features, targets = torch.randn(3, 4, 5, requires_grad=True), torch.tensor([[0, 5], [1, 2], [5, -100]])
     with torch.autocast("cpu", dtype=torch.bfloat16):
         logits = decoder(features, targets)
-    recognition_loss(logits.float(), targets).backward()
+        recognition_loss(logits.float(), targets).backward()  # as Lightning's manual_backward does
     torch.testing.assert_close(logits.float(), decoder(features, targets), atol=0.03, rtol=0.03)
     assert features.grad.isfinite().all()
 

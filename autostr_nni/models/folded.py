@@ -1,0 +1,28 @@
+"""A recognizer for reading alone: its BatchNorms are folded into the convolutions before them."""
+
+from __future__ import annotations
+
+import copy
+from itertools import pairwise
+
+from torch import nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from autostr_nni.models.recognizer import Recognizer
+
+
+def folded(recognizer: Recognizer) -> Recognizer:
+    """A copy in evaluation mode that computes the same with one pass over the features less per convolution.
+
+    With fixed statistics a BatchNorm is a factor and an offset per channel, which the convolution's weights
+    take in. The recognizer itself stays as it is; its copy cannot be trained.
+    """
+    net = copy.deepcopy(recognizer).eval()
+    for part in list(net.modules()):
+        if not isinstance(part, nn.Sequential):
+            continue
+        for (place, conv), (after, norm) in pairwise(list(part.named_children())):
+            if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+                setattr(part, place, fuse_conv_bn_eval(conv, norm))
+                setattr(part, after, nn.Identity())
+    return net
