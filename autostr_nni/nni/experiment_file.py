@@ -221,7 +221,7 @@ def _tuner(given: Any, folder: Path, path: Path) -> tuple[dict[str, Any], Recipe
     known = " or ".join(TUNERS)
     if isinstance(given, Mapping) and "name" in given and "className" not in given:
         raise InputError(
-            f"{path}: tuner.name {shown(given['name'])} runs no search of ours; set tuner.className to {known}"
+            f"{path}: tuner.name {shown(given['name'])} is no search of ours; set tuner.className to {known}"
         )
     tuner = _spelled(given, TUNER_KEYS, f"{path}: tuner")
     name = tuner.get("className")
