@@ -187,10 +187,12 @@ def shared_bytes(shape: tuple[int, ...]) -> torch.Tensor:
     method = multiprocessing.get_start_method(allow_none=True) or multiprocessing.get_all_start_methods()[0]
     if method == "fork":
         return torch.frombuffer(mmap.mmap(-1, prod(shape)), dtype=torch.uint8).view(shape)
-    return torch.empty(shape, dtype=torch.uint8).share_memory_()
+    memory = torch.empty(shape, dtype=torch.uint8)
+    memory.share_memory_()  # type: ignore[no-untyped-call]
+    return memory
 
 
-def _as_it_is(done: _Done) -> _Done:
+def _as_it_is(done: Any) -> Any:
     return done
 
 

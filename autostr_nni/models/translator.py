@@ -88,13 +88,15 @@ class AttentionDecoder(nn.Module):
 
     def _states(self, inputs: Tensor, features: Tensor, projected: Tensor) -> Tensor:
         """States ``[B, L, state]`` after each of the symbols ``[B, L]``, ready for a fast backward pass."""
-        w_symbol, w_context = self.gru.weight_ih.split([self.embedding.embedding_dim, features.shape[2]], 1)
+        given = self.embedding.embedding_dim
+        w_symbol, w_context = self.gru.weight_ih[:, :given], self.gru.weight_ih[:, given:]
         # What a symbol gives to the gates is the same wherever it stands: one row of a table.
         symbols = F.embedding(inputs.t(), F.linear(self.embedding.weight, w_symbol, self.gru.bias_ih))
         of_state = self.gru.weight_hh, self.gru.bias_hh, self.project_state.weight
         tensors = symbols, features, projected, w_context, *of_state, self.score.weight[0]
+        same = [tensor.to(self.score.weight.dtype) for tensor in tensors]
         with torch.autocast(features.device.type, enabled=False):  # its ops are written into given memory
-            states: Tensor = AttentionGRU.apply(*(tensor.to(self.score.weight.dtype) for tensor in tensors))
+            states: Tensor = AttentionGRU.apply(*same)  # type: ignore[no-untyped-call]
         return states.transpose(0, 1)
 
     @torch.no_grad()
