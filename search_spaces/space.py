@@ -86,7 +86,10 @@ class SearchSpace:
             if not isinstance(stride, (list, tuple)) or len(stride) != 2:
                 raise InputError(f"alphabet: {shown(stride)} must be a stride (height, width)")
         values |= {"stem_width": self.stem_width, "projection_skip": self.projection_skip}
-        lists = {"stage_widths": self.stage_widths, "stage_layers": self.stage_layers}
+        lists: dict[str, Sequence[int]] = {
+            "stage_widths": self.stage_widths,
+            "stage_layers": self.stage_layers,
+        }
         lists["alphabet"] = [number for stride in self.alphabet for number in stride]
         for name, value in [*values.items(), *((name, n) for name, ns in lists.items() for n in ns)]:
             kind = bool if name == "projection_skip" else int

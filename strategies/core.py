@@ -239,7 +239,7 @@ def saved_trials(state: Mapping[str, Any]) -> list[Trial]:
     found: list[Trial] = []
     for item in trials if isinstance(trials, list) else [None]:
         try:
-            trial = Trial(**item)
+            trial = Trial(**item) if isinstance(item, dict) else None
         except TypeError:
             trial = None
         whole = (

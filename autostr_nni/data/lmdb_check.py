@@ -141,9 +141,10 @@ def _check_pages(handle: int, head: _Head, pages: np.ndarray, leaves: bool) -> n
     end = node + _NODE_HEAD + key.astype(np.int64)
     if (key > _LONGEST_KEY).any() or (end > size).any():
         raise Damaged("a key outside of its page")
-    below = first | second << np.uint64(16)
+    below: np.ndarray = first | second << np.uint64(16)
     if not leaves:
-        return below | third << np.uint64(32)
+        below |= third << np.uint64(32)
+        return below
     apart = third == _APART  # the value has pages of its own
     if not (apart | (third == 0) | (third == _INNER)).all():
         raise Damaged("its entries are of another kind")
