@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -62,4 +63,15 @@ def end(processes: Iterable[psutil.Process]) -> None:
     for process in ended:
         with contextlib.suppress(psutil.Error):
             process.kill()
-    psutil.wait_procs(ended, timeout=5)
+    deadline = time.monotonic() + 5
+    while any(map(_works, ended)) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    psutil.wait_procs(ended, timeout=0)  # reaps children; another process's may take their parent seconds
+
+
+def _works(process: psutil.Process) -> bool:
+    """Whether a process is more than its entry in the list of processes."""
+    try:
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.Error:
+        return False

@@ -5,8 +5,8 @@
 // 2. Before the first trial it starts Python and imports NNI there (a second and more) to ask for NNI's version,
 //    which the command that starts it knows: AUTOSTR_VERSIONS has the answer, as that program would give it.
 // 3. At the end it asks once a second whether the tuner has ended, which takes up to three seconds to notice that
-//    it is to. Here it asks more often, and when the experiment is done it waits no longer than a second: everything
-//    is on disk by then.
+//    it is to. Here it asks more often, and when the experiment is done it waits no longer than half a second:
+//    everything is on disk by then.
 // 4. It then waits five seconds for connections that nobody uses any more. Here it closes them.
 'use strict';
 
@@ -14,7 +14,7 @@ const Module = require('module');
 const http = require('http');
 
 const LOOK = 0.1; // seconds between looks at local and remote trials; NNI's own is 0.5 there, and 5 elsewhere
-const TUNER_ENDS = { done: 1, else: 30 }; // seconds
+const TUNER_ENDS = { done: 0.5, else: 30 }; // seconds
 const VERSIONS = 'nni.tools.nni_manager_scripts.collect_version_info';
 
 const versions = process.env.AUTOSTR_VERSIONS;
