@@ -1,0 +1,31 @@
+"""The README's table of faults is of the faults that are tried, and all of them have held."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from fault_cases import CASES
+
+FOLDER = Path(__file__).parent
+README = (FOLDER.parents[1] / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_readme_has_every_fault() -> None:
+    (text,) = re.findall(r"<!-- faults -->\n(.*?)<!-- end of faults -->", README, re.S)
+    rows = [
+        tuple(cell.strip() for cell in line.strip("|").split("|")) for line in text.strip().splitlines()[2:]
+    ]
+    assert [row[:3] for row in rows] == list(CASES.values())
+    assert [
+        row for row in rows if row[3] in ("", "(not run)", "**it failed**") or not row[4].isdecimal()
+    ] == []
+
+
+def test_every_fault_is_tried() -> None:
+    tried = "".join(file.read_text(encoding="utf-8") for file in FOLDER.glob("test_*.py"))
+    names = set(re.findall(r'fault\(f?"([^"]+)"\)', tried))
+    kinds = {"{what}": ("checkpoint", "state"), "{name}": ("kill", "term", "int")}
+    for mark, values in kinds.items():
+        names = {name.replace(mark, value) for name in names for value in (values if mark in name else ("",))}
+    assert names == set(CASES)
