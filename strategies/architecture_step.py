@@ -93,4 +93,4 @@ def _joint(
     """L_rec and Eq. 5's products of the joint batch: both are sums over its words. One message."""
     there = [product for product in products if product is not None]
     total = summed(torch.cat([recognition.reshape(1).to(there[0]), *there]))
-    return total[0], list(total[1:].split([len(product) for product in there]))
+    return total[0], list(torch.split(total[1:], [len(product) for product in there]))

@@ -25,7 +25,7 @@ class FlatAdadelta(torch.optim.Adadelta):
         self._flat: list[_Flat | None] = []
 
     @torch.no_grad()
-    def step(self, closure: Callable[[], float] | None = None) -> Any:  # type: ignore[override]
+    def step(self, closure: Callable[[], float] | None = None) -> Any:
         loss = None
         if closure is not None:
             with torch.enable_grad():

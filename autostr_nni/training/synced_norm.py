@@ -17,7 +17,8 @@ class SyncedBatchNorm(nn.SyncBatchNorm):
         together = self.training and dist.is_initialized() and dist.get_world_size() > 1
         if x.is_cuda or not together:
             return super().forward(x)
-        y, mean, variance, count = _JointNorm.apply(x, self.weight, self.bias, self.eps)
+        joined: tuple[Tensor, ...] = _JointNorm.apply(x, self.weight, self.bias, self.eps)  # type: ignore[no-untyped-call]
+        y, mean, variance, count = joined
         if self.track_running_stats and self.running_mean is not None:
             self._record(mean, variance, count)
         return y
@@ -49,7 +50,7 @@ class _JointNorm(torch.autograd.Function):
         gathered = [torch.empty_like(mine) for _ in range(dist.get_world_size())]
         dist.all_gather(gathered, mine)
         rows = torch.stack(gathered)
-        means, variances, counts = rows.split([x.shape[1], x.shape[1], 1], 1)
+        means, variances, counts = torch.split(rows, [x.shape[1], x.shape[1], 1], 1)
         total = counts.sum(0)
         joint = (means * counts).sum(0) / total
         spread = ((variances + (means - joint).square()) * counts).sum(0) / total

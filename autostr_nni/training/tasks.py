@@ -126,10 +126,10 @@ class ReadingTask(pl.LightningModule):
 
     def on_train_epoch_start(self) -> None:
         if self.first_batch:  # the loader of this epoch is a short one: the next needs another
-            self.trainer.reload_dataloaders_every_n_epochs = 1
+            self.trainer.reload_dataloaders_every_n_epochs = 1  # type: ignore[attr-defined]
             return
         if not self.changing_words:
-            self.trainer.reload_dataloaders_every_n_epochs = 0
+            self.trainer.reload_dataloaders_every_n_epochs = 0  # type: ignore[attr-defined]
         self._loss_sum, self._loss_count = torch.zeros(()), 0
 
     def epoch_ends(self) -> None:

@@ -90,7 +90,7 @@ class Team:
             return
         gradients = [p.grad for p in parameters if p.grad is not None]
         summed = self.sum(torch.cat([g.reshape(-1) for g in gradients]))
-        parts = summed.split([g.numel() for g in gradients])
+        parts = torch.split(summed, [g.numel() for g in gradients])
         for gradient, part in zip(gradients, parts, strict=True):
             gradient.copy_(part.view(gradient.shape))
 

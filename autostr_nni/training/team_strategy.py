@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 
-from pytorch_lightning.plugins.environments import LightningEnvironment
+from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 from pytorch_lightning.strategies import DDPStrategy
 
 from autostr_nni.training.team import Team
