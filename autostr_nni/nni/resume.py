@@ -15,7 +15,7 @@ from autostr_nni.nni.state import RECIPE_FILE, find_state
 from autostr_nni.nni.stored import Stored, change, read_stored
 from autostr_nni.progress.display import Log
 from autostr_nni.recipe.extras import check_extras
-from autostr_nni.search_spaces.errors import InputError
+from autostr_nni.search_spaces.errors import InputError, shown
 from autostr_nni.strategies.core import RETRY
 from autostr_nni.summary import read_json
 
@@ -108,8 +108,8 @@ def _recipe(stored: Stored) -> Recipe | None:
         key = changed[0]
         more = f" (and {len(changed) - 1} more)" if len(changed) > 1 else ""
         raise InputError(
-            f"{stored.recipe_path}: {key} is {now[key]} and was {then[key]} when the experiment "
-            f"{stored.folder.name} began{more}; put it back, or start a new search"
+            f"{stored.recipe_path}: {key} is {shown(now[key])} and was {shown(then[key])} when the "
+            f"experiment {stored.folder.name} began{more}; put it back, or start a new search"
         )
     return recipe
 
