@@ -19,7 +19,7 @@ def fits(module: nn.Module, x: Tensor) -> bool:
         and x.numel() > x.shape[1] * x.shape[2] * x.shape[3]  # one image alone may have no statistics
         and not torch.is_autocast_enabled("cpu")
         and not torch.compiler.is_compiling()
-        and not torch.jit.is_tracing()
+        and not torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
         and all(_plain(part, x) for part in module.modules() if part is not module)
     )
 

@@ -65,22 +65,21 @@ def mbconv(x: Tensor, parts: Parts, given: Moments | None = None) -> Tensor:
     if torch.is_grad_enabled():
         out: Tensor = _MBConv.apply(x, parts, given, *parts.weights())  # type: ignore[no-untyped-call]
         return out
-    wide = _expand(x, parts.expand, given)[0]
-    y = _filter(wide, parts.depthwise.conv)
-    del wide  # each of these is the block's largest tensor for a while
-    narrow = relu6_(normalise(y, parts.depthwise.norm)[0])
-    del y
-    return _project(narrow, x, parts)[0]
+    wide = _expand(x, parts.expand, given, in_place=True)[0]
+    narrow = _filter(wide, parts.depthwise.conv)
+    del wide  # the largest tensor of all
+    relu6_(normalise(narrow, parts.depthwise.norm, in_place=True)[0])
+    return _project(narrow, x, parts, in_place=True)[0]
 
 
 def _expand(
-    x: Tensor, unit: ConvNorm | None, given: Moments | None
+    x: Tensor, unit: ConvNorm | None, given: Moments | None, in_place: bool = False
 ) -> tuple[Tensor, Folded | Normalised | None]:
     if unit is None:
         return x, None
     if folds(x):
         return expand(x, moments(x) if given is None else given, *unit)
-    wide, saved = normalise(pointwise.convolve(x, unit.conv.weight), unit.norm)
+    wide, saved = normalise(pointwise.convolve(x, unit.conv.weight), unit.norm, in_place)
     return relu6_(wide), saved
 
 
@@ -88,8 +87,9 @@ def _filter(wide: Tensor, conv: nn.Conv2d) -> Tensor:
     return torch.conv2d(wide, conv.weight, None, conv.stride, conv.padding, 1, conv.groups)
 
 
-def _project(narrow: Tensor, x: Tensor, parts: Parts) -> tuple[Tensor, Normalised]:
-    out, saved = normalise(pointwise.convolve(narrow, parts.project.conv.weight), parts.project.norm)
+def _project(narrow: Tensor, x: Tensor, parts: Parts, in_place: bool = False) -> tuple[Tensor, Normalised]:
+    conv, norm = parts.project
+    out, saved = normalise(pointwise.convolve(narrow, conv.weight), norm, in_place)
     return out.add_(x) if parts.residual else out, saved
 
 
@@ -105,7 +105,7 @@ class _MBConv(torch.autograd.Function):
         return out
 
     @staticmethod
-    @once_differentiable  # type: ignore[misc]
+    @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         parts: Parts = ctx.parts
         count = len(parts.weights())

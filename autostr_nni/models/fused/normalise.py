@@ -16,12 +16,17 @@ class Normalised(NamedTuple):
     inverse: Tensor  # [C], 1 / standard deviation
 
 
-def normalise(x: Tensor, norm: nn.BatchNorm2d) -> tuple[Tensor, Normalised]:
-    """x normalised by the batch's statistics, which are recorded as the module would."""
+def normalise(x: Tensor, norm: nn.BatchNorm2d, in_place: bool = False) -> tuple[Tensor, Normalised]:
+    """x normalised by the batch's statistics, which are recorded as the module would.
+
+    With ``in_place`` x is overwritten, and what is returned beside the output is of no use.
+    """
     running = (norm.running_mean, norm.running_var) if count_batch(norm) else (None, None)
-    y, mean, inverse = torch.native_batch_norm(
-        x, norm.weight, norm.bias, *running, True, momentum(norm), norm.eps
-    )
+    mean, variance = torch.ops.aten.batch_norm_update_stats(x, *running, momentum(norm))
+    inverse = torch.rsqrt(variance + norm.eps)
+    scale = norm.weight * inverse
+    shift = norm.bias - mean * scale
+    y = torch.addcmul(shift[:, None, None], x, scale[:, None, None], out=x if in_place else None)
     return y, Normalised(x, mean, inverse)
 
 
