@@ -140,10 +140,12 @@ def test_the_result_is_an_architecture_of_the_space_with_its_costs(finished, mak
         assert max(row, key=row.get) == architecture.operations[layer - 1]  # the budget is wide here
 
 
-def test_the_budget_is_kept(tmp_path, make_recipe, steps, finished):
-    wide = read_result(finished(steps["operators"])[0])["metrics"]["flops_m"]
-    recipe = make_recipe({"search.operators.budget_m": wide * 0.999})
-    final = run_proposal(steps["operators"], recipe, tmp_path, silent)
+def test_the_budget_is_kept(tmp_path, make_recipe, steps):
+    # Parameters that hardly move: what is drawn and what is the most probable depend on the seed alone.
+    changes = {"search.operators.arch_optimizer": {"lr": 1e-12}, "search.operators.epoch_images": 60}
+    wide = run_proposal(steps["operators"], make_recipe(changes), tmp_path / "wide", silent)["flops_m"]
+    changes["search.operators.budget_m"] = wide * 0.999
+    final = run_proposal(steps["operators"], make_recipe(changes), tmp_path / "narrow", silent)
     assert final["flops_m"] < wide * 0.999
 
 
