@@ -70,6 +70,7 @@ def search_data(history: SearchHistory, key: str) -> dict[str, Any]:
             {"trial": t.id, "step": t.step, "path": t.parameters.get("stride_path"), "reason": t.reason}
             for t in history.having(FAILED)
         ],
+        "unread": {trial.id: trial.unread for trial in history.trials if trial.unread},
         "recipe_source": history.recipe_source,
         "space": history.space,
         "images": sum(trial.spent("images_seen") for trial in history.trials),
@@ -182,6 +183,9 @@ def notes(
     for search in searches:
         if search["best"] is not None and search["best"]["status"] != DONE:
             said.append(f"The best net of {search['label']} has not been trained to its end.")
+        if search["unread"]:
+            lines = ", ".join(f"{count} of {trial}" for trial, count in search["unread"].items())
+            said.append(f"Damaged lines of {search['label']}'s records were left out: {lines}.")
     return said
 
 

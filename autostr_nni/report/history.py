@@ -14,7 +14,15 @@ from autostr_nni.recipe.load import recipe_from
 from autostr_nni.search_spaces.errors import InputError
 from autostr_nni.strategies.core import saved_trials
 from autostr_nni.summary import RESULT, number, read_json
-from autostr_nni.training.records import ARCHITECTURE, PROBABILITIES, RECIPE, read_lines, read_metrics
+from autostr_nni.training.records import (
+    ARCHITECTURE,
+    METRICS,
+    PROBABILITIES,
+    RECIPE,
+    read_lines,
+    read_metrics,
+    unread_lines,
+)
 
 DONE, FAILED, RUNNING, CUT_OFF = "done", "failed", "running", "cut off"
 
@@ -38,6 +46,7 @@ class TrialHistory:
     reason: str | None = None
     start: float | None = None
     end: float | None = None
+    unread: int = 0  # lines of its files that are damaged and were left out
 
     @property
     def step(self) -> str:
@@ -107,7 +116,10 @@ def read_trial(
     epochs = read_metrics(folder) or more.pop("epochs", [])
     more.pop("epochs", None)
     final = result.get("metrics") or metrics
-    probabilities = [line for line in read_lines(folder / PROBABILITIES) if _are_probabilities(line)]
+    told_probabilities = read_lines(folder / PROBABILITIES)
+    probabilities = [line for line in told_probabilities if _are_probabilities(line)]
+    more["unread"] = sum(unread_lines(folder / name) for name in (METRICS, PROBABILITIES))
+    more["unread"] += len(told_probabilities) - len(probabilities)
     if not probabilities and result.get("probabilities"):
         last = epochs[-1]["epoch"] if epochs and "epoch" in epochs[-1] else None
         told = {"epoch": last, "layers": result["probabilities"]}

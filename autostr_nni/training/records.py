@@ -42,6 +42,16 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
     return lines
 
 
+def unread_lines(path: Path) -> int:
+    """How many lines `read_lines` leaves out: the first damaged one and all after it, not a torn last one."""
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return 0
+    whole = [line for line in text.splitlines(keepends=True) if line.endswith("\n") and line.strip()]
+    return max(0, len(whole) - len(read_lines(path)))
+
+
 def write_metrics(folder: Path, lines: list[dict[str, Any]]) -> None:
     """Replace the trial's metrics: a trial that continues starts from the lines of its checkpoint."""
     write_lines(folder / METRICS, lines)

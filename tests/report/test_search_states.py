@@ -50,6 +50,17 @@ def test_half_failed(make_search: MakeSearch, trainer: Any, tmp_path: Path) -> N
     assert "in part failed" in page and "RuntimeError: the training loss is nan" in page
 
 
+def test_damaged_lines_are_counted(make_search: MakeSearch) -> None:
+    folder = make_search("random", "damaged")
+    metrics = folder / "trials" / "random-2" / "metrics.jsonl"
+    first, *others = metrics.read_text().splitlines(keepends=True)
+    metrics.write_text(first[:10] + "\n" + "".join(others) + '{"torn')  # a torn last line is no damage
+    report = analyse([read(str(folder))])
+    assert report["searches"][0]["unread"] == {"random-2": 1 + len(others)}
+    (note,) = report["notes"]
+    assert note.startswith("Damaged lines of") and note.endswith(f"left out: {1 + len(others)} of random-2.")
+
+
 def test_wholly_failed(make_search: MakeSearch, trainer: Any, tmp_path: Path) -> None:
     every = tuple(f"random-{i}{retry}" for i in (1, 2, 3) for retry in ("", "-retry"))
     folder = make_search("random", "none", trainer(failing=every))
