@@ -45,7 +45,7 @@ unit: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -q
 
 faults: $(VENV)/.installed-dev ## what is too long for `make test`: kill, fill, cut; ends with a table of what was lost
-	FAULTS_TABLE=.build/faults.md OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m faults tests/remote
+	FAULTS_TABLE=.build/faults.md OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m faults
 
 format: $(VENV)/.installed-dev ## put the code in the house's form
 	$(BIN)/ruff format $(CODE)
