@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,6 +21,8 @@ ROWS = pytest.StashKey[dict[str, Row]]()
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash.setdefault(ROWS, {})
+    # Jobs that a shell runs in the background ignore SIGINT, and so would the searches started here.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(tryfirst=True)
