@@ -111,7 +111,7 @@ def full_size() -> tuple[Recognizer, Recipe]:
 
 
 def measure(net: Recognizer, images: np.ndarray, batch: int, runs: int) -> dict[str, float]:
-    """Medians in seconds for one batch, and the ratios of the acceptance."""
+    """Medians in seconds for one batch, and their ratios."""
     pixels = torch.from_numpy(images[:batch])
     ends = net.decoder.classify
     assert isinstance(ends, EndsAfter)

@@ -153,7 +153,7 @@ def throughput(folder: Path, size: tuple[int, int], batch: int, runs: int, image
 
 
 def ratios(found: dict[str, float]) -> dict[str, float | str]:
-    """The figures of the acceptance."""
+    """The ratios that were aimed at."""
     floor = max(decoders(), key=lambda name: found[name])
     one, two = found["ours, 1 workers"], found["ours, 2 workers"]
     return {
