@@ -5,13 +5,17 @@ from __future__ import annotations
 import contextlib
 import errno
 import glob
+import json
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, TypeVar
 
 from autostr_nni.search_spaces.errors import InputError
+
+T = TypeVar("T")
 
 #: A full disk, a used up quota, a file beyond the largest size that is allowed.
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -90,6 +94,41 @@ def keep_previous(path: Path) -> None:
         return
     os.replace(link, previous)
     link.unlink(missing_ok=True)  # still there where both were the same file already
+
+
+def write_state(path: Path, text: str, check: Callable[[Any], object]) -> None:
+    """Replace a JSON file whole, and keep what it held as its previous content. Raises NoSpace.
+
+    ``check`` is that of `find_state`: nothing damaged takes the place of a previous content that is whole.
+    """
+    with whole_file(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+        if _checked(path, check) is not None:
+            keep_previous(path)
+
+
+def find_state(
+    path: Path, check: Callable[[Any], T], previous_serves: str, nothing_serves: str
+) -> tuple[T | None, str | None]:
+    """What a file by `write_state` holds, else its previous content, else None; and a sentence if damaged.
+
+    Args:
+        check: makes of the parsed JSON what is wanted of it, and raises where it is not what was written.
+        previous_serves, nothing_serves: how the sentence goes on, which says what is used instead.
+    """
+    if (content := _checked(path, check)) is not None:
+        return content, None
+    if (before := _checked(previous_of(path), check)) is not None:
+        return before, f"{path} is damaged: {previous_serves}"
+    there = path.exists() or previous_of(path).exists()
+    return None, f"{path} is damaged: {nothing_serves}" if there else None
+
+
+def _checked(path: Path, check: Callable[[Any], T]) -> T | None:
+    try:
+        return check(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, InputError):
+        return None
 
 
 def _flush(path: Path) -> None:

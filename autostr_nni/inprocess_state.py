@@ -15,7 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from autostr_nni.files import keep_previous, previous_of, whole_file, write_atomic
+from autostr_nni import files
+from autostr_nni.files import write_atomic
 from autostr_nni.recipe import Recipe
 from autostr_nni.recipe.recipe import WITHOUT_WEIGHT
 from autostr_nni.search_spaces.errors import InputError
@@ -35,11 +36,7 @@ def save_state(strategy: Strategy, recipe: Recipe, folder: Path) -> None:
     # The digest's paths start at the recipe's folder.
     source = os.path.relpath(recipe.source, folder) if recipe.source else None
     content = {"recipe": recipe.digest(), "source": source, "state": strategy.state_dict()}
-    path = folder / STATE
-    with whole_file(path) as temporary:
-        temporary.write_text(_text(content), encoding="utf-8")
-        if _content(path) is not None:  # nothing damaged takes the place of what is whole
-            keep_previous(path)
+    files.write_state(folder / STATE, _text(content), _checked)
 
 
 def _text(content: Any) -> str:
@@ -52,24 +49,18 @@ def find_state(folder: Path) -> tuple[dict[str, Any] | None, str | None]:
     The content is the digest of its `recipe`, that file (`source`) and the strategy's `state`; None where
     there is none, or none is left.
     """
-    path = folder / STATE
-    content, before = _content(path), _content(previous_of(path))
-    if content is not None:
-        return content, None
-    if before is not None:
-        return before, f"{path} is damaged: going on from the state before it and the results of the trials"
-    if path.exists() or previous_of(path).exists():
-        return None, f"{path} is damaged: going on from the results of the trials"
-    return None, None
+    return files.find_state(
+        folder / STATE,
+        _checked,
+        "going on from the state before it and the results of the trials",
+        "going on from the results of the trials",
+    )
 
 
-def _content(path: Path) -> dict[str, Any] | None:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        saved_trials(content["state"])
-        return {"source": None, "recipe": content["recipe"], **content}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, InputError):
-        return None
+def _checked(content: Any) -> dict[str, Any]:
+    """The content of a state file; raises where it is none."""
+    saved_trials(content["state"])
+    return {"source": None, "recipe": content["recipe"], **content}
 
 
 def recorded_recipe(folder: Path) -> dict[str, Any]:

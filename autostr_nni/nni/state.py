@@ -8,8 +8,8 @@ import os
 from pathlib import Path
 from typing import Any
 
-from autostr_nni.files import keep_previous, previous_of, whole_file, write_atomic
-from autostr_nni.search_spaces.errors import InputError
+from autostr_nni import files
+from autostr_nni.files import write_atomic
 from autostr_nni.strategies.core import saved_trials
 
 logger = logging.getLogger("autostr_nni.tuner")
@@ -30,11 +30,7 @@ def write_state(folder: Path, state: dict[str, Any]) -> None:
 
     Raises NoSpace where the disk is full.
     """
-    path = folder / STATE_FILE
-    with whole_file(path) as temporary:
-        temporary.write_text(json.dumps(state, indent=1), encoding="utf-8")
-        if _content(path) is not None:  # nothing damaged takes the place of what is whole
-            keep_previous(path)
+    files.write_state(folder / STATE_FILE, json.dumps(state, indent=1), _checked)
 
 
 def keep_recipe(folder: Path, recipe: dict[str, Any]) -> None:
@@ -56,24 +52,18 @@ def find_state(folder: Path) -> tuple[dict[str, Any], str | None]:
     A damaged state is replaced by the one before it. What lacks comes back from NNI's database: results of
     trials are imported on resuming.
     """
-    path = folder / STATE_FILE
-    state, before = _content(path), _content(previous_of(path))
-    if state is not None:
-        return state, None
-    if before is not None:
-        return before, f"{path} is damaged: the state before it and NNI's record of the trials are used"
-    if path.exists() or previous_of(path).exists():
-        return {}, f"{path} is damaged: the search is put together from NNI's record of the trials"
-    return {}, None
+    state, complaint = files.find_state(
+        folder / STATE_FILE,
+        _checked,
+        "the state before it and NNI's record of the trials are used",
+        "the search is put together from NNI's record of the trials",
+    )
+    return state or {}, complaint
 
 
-def _content(path: Path) -> dict[str, Any] | None:
-    """The content of a state file; None where there is none or where it is damaged."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        saved_trials(content["state"])
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, InputError):
-        return None
+def _checked(content: Any) -> dict[str, Any]:
+    """The content of a state file; raises where it is none."""
+    saved_trials(content["state"])
     return dict(content)
 
 
