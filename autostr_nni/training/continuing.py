@@ -13,7 +13,8 @@ import torch
 from lightning_fabric.plugins import TorchCheckpointIO
 
 from autostr_nni.files import keep_previous, previous_of, whole_file
-from autostr_nni.training.checkpoint import check_archive
+from autostr_nni.search_spaces.errors import InputError
+from autostr_nni.training.checkpoint import load_file
 from autostr_nni.training.records import ARCHITECTURE, RESULT
 
 LAST = "last.ckpt"
@@ -32,10 +33,7 @@ class CheckpointFiles(TorchCheckpointIO):
         path, packed = Path(path), io.BytesIO()
         torch.save(checkpoint, packed)
         with whole_file(path) as temporary:
-            with open(temporary, "wb") as file:
-                file.write(packed.getbuffer())
-                file.flush()
-                os.fsync(file.fileno())
+            temporary.write_bytes(packed.getbuffer())
             keep_previous(path)
 
 
@@ -68,12 +66,9 @@ def forget_previous(folder: Path) -> None:
 
 def readable(path: Path) -> bool:
     """Whether a checkpoint can be read whole."""
-    if not path.exists():
-        return False
     try:
-        check_archive(path)  # a mapped file's check sums are not looked at
-        torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-    except Exception:  # torch raises many kinds for a damaged file
+        load_file(path, "it is not gone on from")
+    except InputError:
         return False
     return True
 
