@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import json
 import multiprocessing
 import os
@@ -11,7 +10,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +26,7 @@ from autostr_nni.data.synth.render import render_word
 from autostr_nni.data.synth.spec import SynthSpec
 from autostr_nni.data.synth.style import STYLES
 from autostr_nni.data.synth.words import WordSource, english, read_words
+from autostr_nni.lifeline import die_with_parent
 from autostr_nni.search_spaces.errors import InputError
 
 _PART = 32
@@ -188,10 +188,7 @@ _here: list[_Maker] = []
 def _start_process(maker: _Maker, parent: int) -> None:
     """Keep the maker, leave Ctrl-C to the parent, and do not outlive it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    with suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG, Linux
-    if os.getppid() != parent:
-        os._exit(1)
+    die_with_parent(parent)
     _here[:] = [maker]
 
 
