@@ -6,29 +6,15 @@ import copy
 
 import pytest
 import torch
+from tiny_section import section_of, space_of
 from torch import nn
 
 from autostr_nni.models.folded import folded
 from autostr_nni.models.recognizer import build_recognizer
 from autostr_nni.recipe.model import ModelSection
 from autostr_nni.search_spaces.architecture import Architecture
-from autostr_nni.search_spaces.space import SearchSpace
 
-SPACE = SearchSpace(width=32, out_width=8, stem_width=8, stage_widths=(8,) * 5, stage_layers=(2,) * 5)
-SECTION = {
-    "image": [32, 32],
-    "stem_width": 8,
-    "stage_widths": [8] * 5,
-    "stage_layers": [2] * 5,
-    "rectifier": {
-        "image": [32, 64],
-        "localization": [8, 16],
-        "points": 6,
-        "channels": [4, 6, 8],
-        "features": 16,
-    },
-    "translator": {"encoder_layers": 1, "hidden": 8, "decoder": 12, "attention": 8, "embedding": 6},
-}
+SPACE, SECTION = space_of(2), section_of(2)
 
 
 def trained_a_little(operations: tuple[str, ...]):

@@ -6,6 +6,7 @@ import math
 
 import pytest
 import torch
+from tiny_section import section_of, space_of
 
 from autostr_nni.models.recognizer import (
     Recognizer,
@@ -17,21 +18,7 @@ from autostr_nni.models.recognizer import (
 from autostr_nni.recipe.model import ModelSection
 from autostr_nni.search_spaces.space import SearchSpace
 
-SPACE = SearchSpace(width=32, out_width=8, stem_width=8, stage_widths=(8,) * 5, stage_layers=(1,) * 5)
-SECTION = {
-    "image": [32, 32],
-    "stem_width": 8,
-    "stage_widths": [8] * 5,
-    "stage_layers": [1] * 5,
-    "rectifier": {
-        "image": [32, 64],
-        "localization": [8, 16],
-        "points": 6,
-        "channels": [4, 6, 8],
-        "features": 16,
-    },
-    "translator": {"encoder_layers": 1, "hidden": 8, "decoder": 12, "attention": 8, "embedding": 6},
-}
+SPACE, SECTION = space_of(1), section_of(1)
 
 
 def make(rectifier: bool = True, encoder: bool = True, seed: int = 0) -> Recognizer:
