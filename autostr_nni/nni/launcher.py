@@ -253,6 +253,9 @@ def stoppable() -> Iterator[None]:
     def interrupt(number: int, frame: Any) -> None:
         if os.getpid() != here:
             os._exit(128 + number)  # a forked worker, which has inherited this handler, just goes
+        # From here on it is no news that a loader process ends: torch would raise an error for it at any
+        # line, also while this very exception is being handled.
+        signal.signal(signal.SIGCHLD, _pass_over)
         raise KeyboardInterrupt
 
     handled = (signal.SIGTERM, signal.SIGHUP)
@@ -262,3 +265,7 @@ def stoppable() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _pass_over(number: int, frame: Any) -> None:
+    """A handler that does nothing. With SIG_DFL, Python complains of a signal that has come already."""
