@@ -77,6 +77,7 @@ def recognizer_costs(recognizer: Recognizer, model: ModelSection, characters: in
     The same as torch's own count of multiplications, which cannot see into the LSTM's fast CPU kernel.
     """
     recognizer = copy.deepcopy(recognizer).cpu().eval()  # thop leaves its counters in what it counts
+    recognizer.decoder.forward = recognizer.decoder.plain  # type: ignore[method-assign]  # modules are counted
     images = torch.zeros(1, 3, *input_size(model), dtype=torch.uint8)
     targets = torch.zeros(1, characters + 1, dtype=torch.long)
     rules = {type(module): rule for module in recognizer.modules() if (rule := _rule_of(module))}

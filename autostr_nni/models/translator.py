@@ -9,8 +9,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from autostr_nni.models.attention_gru import AttentionGRU
+from autostr_nni.models.stepping import Stepping
 
 PADDING = -100  # targets of this value carry no loss
+FEWER = 0.75  # greedy decoding goes on with the words that are left where they are at most so many
 
 
 class Reading(NamedTuple):
@@ -73,21 +75,27 @@ class AttentionDecoder(nn.Module):
 
     def forward(self, features: Tensor, targets: Tensor) -> Tensor:
         """Teacher forcing: logits ``[B, L, classes]`` for targets ``[B, L]`` padded with ``PADDING``."""
-        previous, state, projected = self.start(features)
-        inputs = torch.cat([previous[:, None], targets[:, :-1].clamp_min(0)], dim=1)
+        projected = self.project_features(features)
         if torch.is_grad_enabled():
-            states = self._states(inputs, features, projected)
+            states = self._states(targets, features, projected)
         else:
-            each = []
-            for symbol in inputs.unbind(1):
-                state, _ = self.step(symbol, state, features, projected)
-                each.append(state)
-            states = torch.stack(each, dim=1)
+            states = self._given(features, projected, targets)
         logits: Tensor = self.classify(states)
         return logits
 
-    def _states(self, inputs: Tensor, features: Tensor, projected: Tensor) -> Tensor:
-        """States ``[B, L, state]`` after each of the symbols ``[B, L]``, ready for a fast backward pass."""
+    def plain(self, features: Tensor, targets: Tensor) -> Tensor:
+        """`forward` by nothing but modules, character by character: for counting and comparing."""
+        symbol, state, projected = self.start(features)
+        logits = []
+        for target in targets.unbind(1):
+            state, _ = self.step(symbol, state, features, projected)
+            logits.append(self.classify(state))
+            symbol = target.clamp_min(0)
+        return torch.stack(logits, 1)
+
+    def _states(self, targets: Tensor, features: Tensor, projected: Tensor) -> Tensor:
+        """States ``[B, L, state]`` that tell the targets ``[B, L]``, ready for a fast backward pass."""
+        inputs = F.pad(targets[:, :-1].clamp_min(0), (1, 0), value=self.bos)
         given = self.embedding.embedding_dim
         w_symbol, w_context = self.gru.weight_ih[:, :given], self.gru.weight_ih[:, given:]
         # What a symbol gives to the gates is the same wherever it stands: one row of a table.
@@ -100,25 +108,74 @@ class AttentionDecoder(nn.Module):
         return states.transpose(0, 1)
 
     @torch.no_grad()
+    def _given(self, features: Tensor, projected: Tensor, targets: Tensor) -> Tensor:
+        """`_states` without a graph; 0 after a word's end."""
+        place = torch.arange(1, targets.shape[1] + 1, device=targets.device)
+        lengths, order = ((targets != PADDING) * place).amax(1).sort(descending=True)
+        stepping = Stepping(self, features[order], projected[order])
+        inputs = F.pad(targets[order, :-1].clamp_min(0), (1, 0), value=self.bos)
+        state = stepping.features.new_zeros(len(targets), self.gru.hidden_size)
+        states = state.new_zeros(*targets.shape, self.gru.hidden_size)
+        for step, words in enumerate((lengths[:, None] >= place).sum(0).tolist()):
+            if not words:
+                break
+            state = stepping(inputs[:words, step], state[:words])
+            states[order[:words], step] = state
+        return states
+
+    @torch.no_grad()
     def greedy(self, features: Tensor, max_length: int) -> Reading:
         """The most probable character each time, up to ``max_length`` and EOS; stops when every word ended.
 
         Confidence is the product of the chosen probabilities, EOS included.
         """
-        previous, state, projected = self.start(features)
-        ended = torch.zeros_like(previous, dtype=torch.bool)
-        log_confidence = features.new_zeros(len(features), dtype=torch.float32)
-        ids = []
-        for _ in range(max_length + 1):
-            state, _ = self.step(previous, state, features, projected)
+        return self._greedy(features, self.project_features(features), max_length, 0)[0]
+
+    @torch.no_grad()
+    def greedy_and_logits(self, features: Tensor, targets: Tensor, max_length: int) -> tuple[Reading, Tensor]:
+        """`greedy`, and the logits of ``targets [B, L]`` where these are not ``PADDING``.
+
+        A word that is read right passes through the same states as under teacher forcing: only the others
+        are gone through again.
+        """
+        projected = self.project_features(features)
+        reading, states = self._greedy(features, projected, max_length, targets.shape[1])
+        before = targets[:, :-1]
+        ids = F.pad(reading.ids, (0, max(0, before.shape[1] - reading.ids.shape[1])), value=self.eos)
+        same = (ids[:, : before.shape[1]] == before) & (before != self.eos)
+        other = (~(same | (targets[:, 1:] == PADDING)).all(1)).nonzero()[:, 0]
+        if len(other):
+            states[other] = self._given(features[other], projected[other], targets[other])
+        return reading, self.classify(states)
+
+    def _greedy(
+        self, features: Tensor, projected: Tensor, max_length: int, keep: int
+    ) -> tuple[Reading, Tensor]:
+        """The reading, and the states ``[B, keep, state]`` of the first steps, up to each word's end."""
+        stepping = Stepping(self, features, projected)
+        words = torch.arange(len(features), device=features.device)  # those that are still looked at
+        alive = torch.ones_like(words, dtype=torch.bool)
+        previous = torch.full_like(words, self.bos)
+        state = stepping.features.new_zeros(len(words), self.gru.hidden_size)
+        states = state.new_zeros(len(words), keep, state.shape[1])
+        ids = words.new_full((len(words), max_length + 1), self.eos)
+        log_confidence = torch.zeros_like(words, dtype=torch.float32)
+        for step in range(max_length + 1):
+            state = stepping(previous, state)
+            if step < keep:
+                states[words, step] = state
             best, previous = F.log_softmax(self.classify(state).float(), dim=-1).max(dim=-1)
-            log_confidence += best.masked_fill(ended, 0.0)
-            previous = previous.masked_fill(ended, self.eos)
-            ids.append(previous)
-            ended |= previous == self.eos
-            if bool(ended.all()):
+            log_confidence[words] += best.where(alive, 0.0)
+            ids[words, step] = previous = previous.where(alive, self.eos)
+            alive = previous != self.eos
+            left = int(alive.sum())
+            if not left:
                 break
-        return Reading(torch.stack(ids, dim=1), log_confidence.exp())
+            if left <= FEWER * len(words):
+                rows = alive.nonzero()[:, 0]
+                words, alive, previous, state = words[rows], alive[rows], previous[rows], state[rows]
+                stepping.keep(rows)
+        return Reading(ids[:, : step + 1], log_confidence.exp()), states
 
     @torch.no_grad()
     def beam(self, features: Tensor, max_length: int, width: int) -> Reading:
@@ -126,6 +183,7 @@ class AttentionDecoder(nn.Module):
         batch, steps, cin = features.shape
         wide = features[:, None].expand(batch, width, steps, cin).reshape(batch * width, steps, cin)
         previous, state, projected = self.start(wide)
+        stepping = Stepping(self, wide, projected)
         # Beams start equal: all but the first are shut out, so that the first step does not pick copies.
         scores = features.new_full((batch, width), float("-inf"), dtype=torch.float32)
         scores[:, 0] = 0.0
@@ -133,7 +191,7 @@ class AttentionDecoder(nn.Module):
         ids = previous.new_zeros(batch, width, 0)
         rows = torch.arange(batch, device=features.device)[:, None] * width
         for _ in range(max_length + 1):
-            state, _ = self.step(previous, state, wide, projected)
+            state = stepping(previous, state)
             log_p = F.log_softmax(self.classify(state).float(), dim=-1).view(batch, width, -1)
             stay = torch.full_like(log_p, float("-inf"))
             stay[..., self.eos] = 0.0

@@ -64,14 +64,13 @@ class Reader:
             return
         device = self.recognizer.decoder.score.weight.device
         images, targets = batch.images.to(device), batch.targets.to(device)
-        features = self.recognizer.features(images)
-        logits = self.recognizer.decoder(features, targets)
-        self.loss_sum += float(recognition_loss(logits.float(), targets)) * len(images)
+        features = self.recognizer.features_by_parts(images)
         decoder = self.recognizer.decoder
         if self.beam > 1:
-            reading = decoder.beam(features, self.max_length, self.beam)
+            reading, logits = decoder.beam(features, self.max_length, self.beam), decoder(features, targets)
         else:
-            reading = decoder.greedy(features, self.max_length)
+            reading, logits = decoder.greedy_and_logits(features, targets, self.max_length)
+        self.loss_sum += float(recognition_loss(logits.float(), targets)) * len(images)
         texts = [self.charset.decode(ids) for ids in reading.ids.tolist()]
         self.pairs += list(zip(texts, batch.texts, strict=True))
         self.confidences += reading.confidence.tolist()

@@ -126,3 +126,13 @@ def test_paper_sizes_give_the_paper_s_recognizer():
         assert model.rectifier(normalise(batch)).shape == (1, 3, 32, 100)
         assert model.features(batch).shape == (1, 25, 512)
         assert model(batch, torch.zeros(1, 4, dtype=torch.long)).shape == (1, 4, 95)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-10), (torch.float32, 1e-5)])
+def test_features_by_parts_are_the_features(dtype, tolerance):
+    net = make().to(dtype).eval()
+    net.part = 3
+    torch.testing.assert_close(
+        net.features_by_parts(images(7)), net.features(images(7)), rtol=tolerance, atol=tolerance
+    )

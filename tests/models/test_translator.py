@@ -11,6 +11,7 @@ import torch.nn.functional as F
 
 from autostr_nni.models.attention_gru import AttentionGRU
 from autostr_nni.models.recognizer import recognition_loss
+from autostr_nni.models.stepping import Stepping
 from autostr_nni.models.translator import PADDING, AttentionDecoder, SequenceEncoder
 
 
@@ -88,7 +89,7 @@ def test_rows_that_ended_are_filled_with_the_end():
 
 def count_steps(decoder: AttentionDecoder) -> list[int]:
     calls: list[int] = []
-    decoder.gru.register_forward_hook(lambda *_: calls.append(1))
+    decoder.classify.register_forward_hook(lambda *_: calls.append(1))
     return calls
 
 
@@ -172,17 +173,6 @@ def test_teacher_forcing_loss_is_the_sum_over_characters_with_padding_masked():
     assert float(loss) == pytest.approx(expected / 3, rel=1e-4)
 
 
-def step_by_step(decoder: AttentionDecoder, features: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-    """Logits under teacher forcing by the step that decoding takes, differentiated by autograd."""
-    symbol, state, projected = decoder.start(features)
-    logits = []
-    for target in targets.unbind(1):
-        state, _ = decoder.step(symbol, state, features, projected)
-        logits.append(decoder.classify(state))
-        symbol = target.clamp_min(0)
-    return torch.stack(logits, 1)
-
-
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-10), (torch.float32, 1e-5)])
 @pytest.mark.parametrize("batch", [1, 5])
 def test_teacher_forcing_equals_the_plain_recurrence(dtype, tolerance, batch):
@@ -190,7 +180,7 @@ def test_teacher_forcing_equals_the_plain_recurrence(dtype, tolerance, batch):
     decoder = make(seed=batch, sharp=1.5).to(dtype)
     targets = torch.tensor([[0, 2, 5, 1], [5, -100, -100, -100], [1, 1, 5, -100], [3, 2, 0, 5], [4, 5, 4, 0]])
     found = []
-    for forward in (decoder, lambda *args: step_by_step(decoder, *args)):
+    for forward in (decoder, decoder.plain):
         torch.manual_seed(1)
         features = torch.randn(batch, 7, 5, dtype=dtype, requires_grad=True)
         decoder.zero_grad()
@@ -226,6 +216,71 @@ def test_teacher_forcing_in_mixed_precision():
         recognition_loss(logits.float(), targets).backward()  # as Lightning's manual_backward does
     torch.testing.assert_close(logits.float(), decoder(features, targets), atol=0.03, rtol=0.03)
     assert features.grad.isfinite().all()
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-10), (torch.float32, 1e-5)])
+@pytest.mark.parametrize("large", [1.0, 1000.0])
+@torch.no_grad()
+def test_steps_without_a_graph_equal_the_plain_step(dtype, tolerance, large):
+    """Also where a sum is too large for its exponential, and after some words were left out."""
+    decoder = make(seed=1, sharp=1.5).to(dtype)
+    torch.manual_seed(1)
+    features = torch.randn(6, 7, 5, dtype=dtype)
+    decoder.project_features.bias.mul_(large)
+    symbols, state, projected = decoder.start(features)
+    stepping = Stepping(decoder, features, projected)
+    assert stepping.bounded == (large == 1)
+    rows = torch.tensor([4, 0, 2])
+    for place in range(6):
+        if place == 3:
+            stepping.keep(rows)
+            symbols, state = symbols[rows], state[rows]
+            features, projected = features[rows], projected[rows]
+        plain, _ = decoder.step(symbols, state, features, projected)
+        state = stepping(symbols, state)
+        torch.testing.assert_close(state, plain, rtol=tolerance, atol=tolerance)
+        symbols = torch.randint(0, decoder.classes, (len(state),))
+
+
+@pytest.mark.parametrize("seed", [0, 2, 3, 4])
+@pytest.mark.parametrize("longest", [1, 5])
+@torch.no_grad()
+def test_reading_with_its_loss_is_reading_and_teacher_forcing(seed, longest):
+    """Of words read right, wrong from the first or a later character on, and longer than what is read."""
+    decoder = make(seed=seed)
+    features = torch.randn(12, 4, 5) * 3
+    ids = decoder.greedy(features, 5).ids
+    targets = torch.full((12, 7), PADDING)
+    for row, read in zip(targets, ids, strict=True):
+        word = trimmed(read, decoder.eos)
+        row[: len(word)] = torch.tensor(word)
+    targets[4, 0] = (targets[4, 0] + 1) % decoder.eos
+    targets[5, 1] = 0
+    targets[6] = torch.tensor([0, 1, 2, 3, 4, 0, 5])
+    targets[7] = PADDING
+    reading, logits = decoder.greedy_and_logits(features, targets, longest)
+    plain, told = decoder.greedy(features, longest), targets != PADDING
+    assert torch.equal(reading.ids, plain.ids) and torch.equal(reading.confidence, plain.confidence)
+    expected = decoder.plain(features, targets)
+    torch.testing.assert_close(logits[told], expected[told], rtol=1e-5, atol=1e-5)
+
+
+def test_words_read_right_are_not_gone_through_again():
+    decoder = make(seed=2)
+    features = torch.randn(64, 4, 5) * 3
+    ids = decoder.greedy(features, 8).ids
+    ends = (ids == decoder.eos).long().argmax(1, keepdim=True)
+    targets = ids.masked_fill(torch.arange(ids.shape[1]) > ends, PADDING)
+    rows: list[int] = []
+    decoder._given = lambda some, *_: rows.append(len(some)) or torch.zeros(len(some), ids.shape[1], 7)
+    finished = (ids == decoder.eos).any(1)
+    decoder.greedy_and_logits(features[finished], targets[finished], 8)
+    assert finished.sum() > 8 and not rows
+    wrong = targets[finished]
+    wrong[:3, 0] = (wrong[:3, 0] + 1) % decoder.eos
+    wrong[:3, 1] = decoder.eos
+    decoder.greedy_and_logits(features[finished], wrong, 8)
+    assert rows == [3]
 
 
 def test_padding_gives_no_gradient():

@@ -47,17 +47,18 @@ def always(word: str):
     """A decoder's greedy reading of nothing but one word."""
     ids = ["0123456789abcdefghijklmnopqrstuvwxyz".index(c) for c in word] + [36]
 
-    def greedy(features, max_length):
-        return Reading(torch.tensor([ids] * len(features)), torch.ones(len(features)))
+    def greedy_and_logits(features, targets, max_length):
+        reading = Reading(torch.tensor([ids] * len(features)), torch.ones(len(features)))
+        return reading, torch.zeros(*targets.shape, 37)
 
-    return greedy
+    return greedy_and_logits
 
 
 def test_words_longer_than_the_recipes_count(tmp_path: Path) -> None:
     recipe, recognizer = prepared(tmp_path, ["abc", "abcdefghij", "x" * 30, "!?"])
     assert len(open_set(recipe, recipe.data.train)) == 1
     assert len(open_test_set(recipe, recipe.data.train[0])) == 2
-    recognizer.decoder.greedy = always("abc")
+    recognizer.decoder.greedy_and_logits = always("abc")
     row = evaluate_sets(recognizer, recipe, {"all words": recipe.data.train[0]})["all words"]
     assert row["words"] == 2 and row["correct"] == 1 and row["word_accuracy"] == 0.5
     assert row["skipped"] == {"too long": 1, "no known character": 1}
@@ -65,7 +66,7 @@ def test_words_longer_than_the_recipes_count(tmp_path: Path) -> None:
 
 def test_compares_with_the_label_as_it_is(tmp_path: Path) -> None:
     recipe, recognizer = prepared(tmp_path, ["Abc", "a-bc", "abc", "abcé"])
-    recognizer.decoder.greedy = always("abc")
+    recognizer.decoder.greedy_and_logits = always("abc")
     row = evaluate_sets(recognizer, recipe, {"s": recipe.data.train[0]})["s"]
     # The 36-character protocol folds case and drops the hyphen, and the letter that it does not know.
     assert row["word_accuracy"] == 1.0
