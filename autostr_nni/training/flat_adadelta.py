@@ -1,20 +1,24 @@
-"""ADADELTA whose states lie in one tensor each: one operation for all parameters instead of one for each."""
+"""ADADELTA whose states lie in one tensor each: one operation for many parameters instead of one for each."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
+PIECE = 1 << 17  #: numbers updated at a time: all that is read and written of them fits the caches
+
 
 class FlatAdadelta(torch.optim.Adadelta):
-    """`torch.optim.Adadelta` with its figures to the bit and its state_dict, for small nets on a CPU.
+    """`torch.optim.Adadelta` with its figures to the bit and its state_dict, for a CPU.
 
-    There the time of a step is that of starting some ten operations for each of a hundred small tensors.
-    Where not all parameters have a gradient (a supernet's), and for all that Adadelta offers beyond the
-    recipe, Adadelta itself does the step, on the same states.
+    There the time of a small net's step is that of starting some ten operations for each of a hundred small
+    tensors, and that of a large net's is some ten passes over memory. Parameters that have a gradient and
+    follow one another are updated together, up to ``PIECE`` numbers at a time, and larger ones in parts. For
+    all that Adadelta offers beyond the recipe, Adadelta itself does the step, on the same states. The states
+    are made for all parameters at once: those that never had a gradient have zeros.
     """
 
     def __init__(self, params: Any, **options: Any) -> None:
@@ -22,7 +26,8 @@ class FlatAdadelta(torch.optim.Adadelta):
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         super().add_param_group(param_group)
-        self._flat: list[_Flat | None] = []
+        self._flat: list[_Flat] = []
+        self._fits = all(_on_line(p) for group in self.param_groups for p in group["params"])
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> Any:
@@ -30,19 +35,14 @@ class FlatAdadelta(torch.optim.Adadelta):
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
-        grads = [[p.grad for p in group["params"]] for group in self.param_groups]
-        if not all(map(_plain, self.param_groups, grads)):
+        if not (self._fits and all(map(_plain, self.param_groups))):
             super().step()
+            self._flat = []  # it may have made states that were missing
             return loss
         if not self._flat:
-            self._flat = [_Flat.of(group["params"], self.state) for group in self.param_groups]
-        if None in self._flat:
-            super().step()
-            self._flat = []  # it may have made the states that were missing
-            return loss
-        for group, of_group, flat in zip(self.param_groups, grads, self._flat, strict=True):
-            assert flat is not None
-            flat.update(group, of_group)
+            self._flat = [_Flat(group["params"], self.state) for group in self.param_groups]
+        for group, flat in zip(self.param_groups, self._flat, strict=True):
+            flat.update(group)
         return loss
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -50,10 +50,23 @@ class FlatAdadelta(torch.optim.Adadelta):
         self._flat = []
 
 
-def _plain(group: dict[str, Any], grads: list[Tensor | None]) -> bool:
-    """Whether the step is that of all parameters by the bare rule."""
-    more = group["weight_decay"] or group["maximize"] or group["capturable"] or group["differentiable"]
-    return not more and all(grad is not None and grad.device.type == "cpu" for grad in grads)
+def _plain(group: dict[str, Any]) -> bool:
+    """Whether the step is that of the bare rule."""
+    return not (group["weight_decay"] or group["maximize"] or group["capturable"] or group["differentiable"])
+
+
+def _on_line(p: Tensor) -> bool:
+    """Whether a parameter's numbers lie in memory one after another, in float32 on the CPU."""
+    dense = p.is_contiguous() or p.is_contiguous(memory_format=torch.channels_last)
+    return dense and p.device.type == "cpu" and p.dtype == torch.float32
+
+
+class _Run(NamedTuple):
+    """Parameters that are updated together: their states are ``start`` to ``end`` of the flat tensors."""
+
+    params: list[Tensor]
+    start: int
+    end: int
 
 
 class _Flat:
@@ -62,12 +75,12 @@ class _Flat:
     def __init__(self, params: list[Tensor], state: Any) -> None:
         self.params = params
         count = sum(p.numel() for p in params)
-        self.square_avg, self.acc_delta, self.grad, self.delta, self.std = (
-            torch.zeros(count) for _ in range(5)
-        )
+        self.square_avg, self.acc_delta = torch.zeros(count), torch.zeros(count)
+        room = min(count, PIECE)
+        self.grad, self.delta, self.std = (torch.empty(room) for _ in range(3))
         self.steps = torch.zeros(len(params))
-        self.grads = _views(self.grad, params)
-        self.deltas = _views(self.delta, params)
+        self.runs: list[_Run] = []
+        self.drawn: list[bool] = []  # which parameters ``runs`` is for
         squares, accs = _views(self.square_avg, params), _views(self.acc_delta, params)
         for p, step, square, acc in zip(params, self.steps, squares, accs, strict=True):
             mine = state[p]
@@ -76,32 +89,70 @@ class _Flat:
                     view.copy_(mine[name])
             mine.update({"step": step, "square_avg": square, "acc_delta": acc})
 
-    @classmethod
-    def of(cls, params: list[Tensor], state: Any) -> _Flat | None:
-        """None where the parameters are not all float32 on the CPU, or some have had no step yet."""
-        known = {bool(state.get(p)) for p in params}
-        if len(known) > 1 or any(p.device.type != "cpu" or p.dtype != torch.float32 for p in params):
-            return None
-        return cls(params, state)
+    def update(self, group: dict[str, Any]) -> None:
+        """Adadelta's step for every parameter that has a gradient."""
+        drawn = [p.grad is not None for p in self.params]
+        if drawn != self.drawn:
+            self.drawn, self.runs = drawn, list(_runs(self.params))
+            self.counted = torch.tensor(drawn, dtype=self.steps.dtype)
+        self.steps += self.counted
+        for params, start, end in self.runs:
+            if end - start > PIECE:
+                self._update_large(params[0], start, group)
+                continue
+            n = end - start
+            grads = _views(self.grad, params)
+            torch._foreach_copy_(grads, [p.grad for p in params])  # type: ignore[misc]
+            delta = self._rule(self.grad[:n], start, group)
+            torch._foreach_add_(params, _views(delta, params), alpha=-group["lr"])
 
-    def update(self, group: dict[str, Any], grads: list[Tensor | None]) -> None:
-        """The very operations of Adadelta, in its order."""
-        rho, eps = group["rho"], group["eps"]
-        torch._foreach_copy_(self.grads, grads)  # type: ignore[arg-type]
-        self.steps += 1
-        self.square_avg.mul_(rho).addcmul_(self.grad, self.grad, value=1 - rho)
-        torch.add(self.square_avg, eps, out=self.std).sqrt_()
-        torch.add(self.acc_delta, eps, out=self.delta).sqrt_().div_(self.std).mul_(self.grad)
-        self.acc_delta.mul_(rho).addcmul_(self.delta, self.delta, value=1 - rho)
-        torch._foreach_add_(self.params, self.deltas, alpha=-group["lr"])
+    def _update_large(self, p: Tensor, start: int, group: dict[str, Any]) -> None:
+        assert p.grad is not None
+        grad = p.grad if p.grad.stride() == p.stride() else torch.empty_like(p).copy_(p.grad)
+        numbers, grads = _line(p), _line(grad)
+        for at in range(0, p.numel(), PIECE):
+            part = slice(at, at + PIECE)
+            numbers[part].add_(self._rule(grads[part], start + at, group), alpha=-group["lr"])
+
+    def _rule(self, grad: Tensor, start: int, group: dict[str, Any]) -> Tensor:
+        """The very operations of Adadelta, in its order; what is to be added, times -lr."""
+        rho, eps, n = group["rho"], group["eps"], len(grad)
+        square, acc = self.square_avg[start : start + n], self.acc_delta[start : start + n]
+        delta, std = self.delta[:n], self.std[:n]
+        square.mul_(rho).addcmul_(grad, grad, value=1 - rho)
+        torch.add(square, eps, out=std).sqrt_()
+        torch.add(acc, eps, out=delta).sqrt_().div_(std).mul_(grad)
+        acc.mul_(rho).addcmul_(delta, delta, value=1 - rho)
+        return delta
+
+
+def _runs(params: list[Tensor]) -> Iterator[_Run]:
+    """Parameters with a gradient in runs of at most ``PIECE`` numbers; a larger one is a run by itself."""
+    run: list[Tensor] = []
+    start = place = 0
+    for p in params:
+        end = place + p.numel()
+        if run and (p.grad is None or end - start > PIECE):
+            yield _Run(run, start, place)
+            run = []
+        if p.grad is not None:
+            if not run:
+                start = place
+            run.append(p)
+        place = end
+    if run:
+        yield _Run(run, start, place)
 
 
 def _views(flat: Tensor, params: list[Tensor]) -> list[Tensor]:
     """A part of ``flat`` for each parameter, laid out in memory as that is."""
-    views, start = [], 0
+    views, start = [], flat.storage_offset()
     for p in params:
-        dense = p.is_contiguous() or p.is_contiguous(memory_format=torch.channels_last)
-        strides = p.stride() if dense else torch.empty(p.shape).stride()
-        views.append(flat.as_strided(p.shape, strides, start))
+        views.append(flat.as_strided(p.shape, p.stride(), start))
         start += p.numel()
     return views
+
+
+def _line(x: Tensor) -> Tensor:
+    """The numbers of a tensor without gaps, in their order in memory."""
+    return x.as_strided((x.numel(),), (1,), x.storage_offset())

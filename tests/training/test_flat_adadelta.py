@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from autostr_nni.recipe.training import OptimizerSection
+from autostr_nni.training import flat_adadelta
 from autostr_nni.training.flat_adadelta import FlatAdadelta
 from autostr_nni.training.optimizers import build_optimizer
 
@@ -84,6 +85,32 @@ def test_either_goes_on_from_the_others_checkpoint(
     after.load_state_dict(torch.load(file, weights_only=True))
     run(net, after, range(6, 12), {})
     assert same(net, whole)
+
+
+@pytest.mark.parametrize("piece", [1, 7, 40, 200])
+@pytest.mark.parametrize("channels_last", [False, True])
+def test_however_many_numbers_at_a_time(piece: int, channels_last: bool, monkeypatch) -> None:
+    monkeypatch.setattr(flat_adadelta, "PIECE", piece)  # the net's parameters have 5 to 180 numbers
+    ours = make(channels_last)
+    theirs = copy.deepcopy(ours)
+    without = {0: "1", 2: "0", 3: "3", 5: "2"}
+    run(ours, FlatAdadelta(ours.parameters(), **RATES), range(8), without)
+    run(theirs, torch.optim.Adadelta(theirs.parameters(), **RATES), range(8), without)
+    assert same(ours, theirs)
+
+
+def test_a_gradient_laid_out_otherwise(monkeypatch) -> None:
+    monkeypatch.setattr(flat_adadelta, "PIECE", 50)
+    ours = make()
+    theirs = copy.deepcopy(ours)
+    for net, kind in ((ours, FlatAdadelta), (theirs, torch.optim.Adadelta)):
+        optimizer = kind(net.parameters(), **RATES)
+        for step in range(3):
+            fill(net, step)
+            for p in (net[0].weight, net[2].weight):
+                p.grad = p.grad.contiguous(memory_format=torch.channels_last)
+            optimizer.step()
+    assert same(ours, theirs)
 
 
 def test_weight_decay_and_a_rate_that_changes() -> None:
