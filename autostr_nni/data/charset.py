@@ -125,6 +125,12 @@ class Charset:
             return raw.translate(self._table, self._removed) + bytes((self.eos,))
         return self.encode(self.clean(raw.decode())[0])
 
+    def translate(self, raw: bytes) -> bytes | None:
+        """Class numbers of ASCII text all of which can be read; None for any other."""
+        if self._table is None or not raw.isascii() or len(raw.translate(None, self._removed)) < len(raw):
+            return None
+        return raw.translate(self._table)
+
     def count(self, raw: bytes) -> tuple[int, int]:
         """How many characters of a UTF-8 label can be read, and how many are removed."""
         if self._table is not None and raw.isascii():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from array import array
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import chain
@@ -15,7 +16,7 @@ from torch.utils.data import Dataset
 
 from autostr_nni.data.charset import Charset
 from autostr_nni.data.images import decode_image
-from autostr_nni.data.labels import label_cause
+from autostr_nni.data.labels import Labels, label_cause
 from autostr_nni.data.lmdb_io import LmdbReader, find_sets
 from autostr_nni.search_spaces.errors import InputError
 
@@ -36,18 +37,18 @@ class Batch(NamedTuple):
 
 
 class Filled(NamedTuple):
-    """All of a batch but its images: little to send from one process to another."""
+    """What became of a batch besides its images: next to nothing to send from one process to another."""
 
-    ids: list[Sequence[int]]  #: class numbers of each word with the end, in bytes where they fit
-    labels: list[bytes]  #: labels as they are in the set, UTF-8
-    dropped: int  #: samples that could not be decoded
+    dropped: list[int]  #: places in the batch of the samples that could not be decoded
+    changed: dict[int, bytes]  #: labels by their places, where a set is no longer what it was on creation
 
 
 class WordDataset(Dataset["Sample | None"]):
     """Words of all sets at or under ``folders``.
 
-    Labels are read once, on creation: those that cannot be used are left out and counted by cause in
-    ``skipped`` ("missing", "label not UTF-8", "empty label", "no known character", "too long");
+    Labels are read once, on creation, and kept while the set is not changed (10 bytes a word and its text:
+    170 MB for 10 million words of 7 letters). Those that cannot be used are left out and counted by cause
+    in ``skipped`` ("missing", "label not UTF-8", "empty label", "no known character", "too long");
     ``trimmed`` counts the labels that lost characters outside the charset. ``limit`` keeps that many words,
     drawn by ``seed``. An item is (uint8 image [3, height, width], class numbers with the end, label as it is
     in the set), or None where the image cannot be decoded: no other sample ever takes its place.
@@ -70,12 +71,16 @@ class WordDataset(Dataset["Sample | None"]):
         self.folders = _all_sets(roots)
         self.readers = [LmdbReader(folder) for folder in self.folders]
         self.total = sum(map(len, self.readers))
+        self._versions = [reader.version() for reader in self.readers]
+        self._labels = Labels()
         self._set, self._sample = self._scan()
+        kept = None
         if limit is not None and limit < len(self):
             if limit < 1:
                 raise InputError(f"a limit of {limit} words leaves nothing of {self.named()}: give 1 or more")
             kept = np.sort(np.random.default_rng([seed, 1]).permutation(len(self))[:limit])
             self._set, self._sample = self._set[kept], self._sample[kept]
+        self._labels.finish(kept)
 
     def __len__(self) -> int:
         return len(self._sample)
@@ -94,41 +99,57 @@ class WordDataset(Dataset["Sample | None"]):
         """The words of ``indices`` that can be decoded, in that order."""
         pixels = np.empty((len(indices), *self.image, 3), np.uint8)
         filled = self.fill(pixels, indices)
-        return assemble(torch.from_numpy(pixels), filled)
+        return self.assemble(torch.from_numpy(pixels), indices, filled)
 
     def fill(self, pixels: np.ndarray, indices: Sequence[int]) -> Filled:
         """Write the images of a batch straight into ``pixels`` (uint8 [at least B, height, width, 3])."""
-        ids: list[Sequence[int]] = []
-        labels: list[bytes] = []
-        for data, label in self._read(indices):
-            if data is None or label is None or not (numbers := self._encode(label)):
-                continue
-            if decode_image(data, self.image, pixels[len(ids)]) is not None:
-                ids.append(numbers)
-                labels.append(label)
-        return Filled(ids, labels, len(indices) - len(ids))
+        encoded, changed = self._read(indices)
+        dropped: list[int] = []
+        size, used = self.image, 0
+        for place, data in enumerate(encoded):
+            if data is not None and decode_image(data, size, pixels[used]) is not None:
+                used += 1
+            else:
+                dropped.append(place)
+        return Filled(dropped, changed)
 
-    def _read(self, indices: Sequence[int]) -> Iterable[tuple[bytes | None, bytes | None]]:
-        """Encoded images and labels, one transaction for each set."""
-        chosen = np.asarray(indices, dtype=np.int64)
-        sets, samples = self._set[chosen], self._sample[chosen]
+    def assemble(self, pixels: torch.Tensor, indices: Sequence[int], filled: Filled) -> Batch:
+        """The batch of ``indices`` whose images ``fill`` wrote into ``pixels``, of which it is a view."""
+        labels = self._labels.of(np.asarray(indices, np.int64))
+        for place, label in filled.changed.items():
+            labels[place] = label
+        for place in reversed(filled.dropped):
+            del labels[place]
+        targets, lengths = _targets(labels, self.charset)
+        images = pixels[: len(labels)].permute(0, 3, 1, 2)
+        return Batch(images, targets, lengths, [label.decode() for label in labels], len(filled.dropped))
+
+    def _read(self, indices: Sequence[int]) -> tuple[list[bytes | None], dict[int, bytes]]:
+        """Encoded images, and labels by place where a set was changed; one transaction for each set."""
+        chosen = np.asarray(indices, np.int64)
+        samples, changed = self._sample[chosen], {}
         if len(self.readers) == 1:
-            return self.readers[0].samples(samples.tolist())
-        found: list[tuple[bytes | None, bytes | None]] = [(None, None)] * len(chosen)
+            images = self.readers[0].images(samples.tolist(), self._versions[0])
+            if images is not None:
+                return images, changed
+        found: list[bytes | None] = [None] * len(chosen)
+        sets = self._set[chosen]
         for number in set(sets.tolist()):
             (places,) = np.nonzero(sets == number)
-            part = self.readers[number].samples(samples[places].tolist())
-            for place, sample in zip(places.tolist(), part, strict=True):
-                found[place] = sample
-        return found
+            images = self.readers[number].images(samples[places].tolist(), self._versions[number])
+            if images is None:
+                pairs = self.readers[number].samples(samples[places].tolist())
+                images = [data if label and self._usable_still(label) else None for data, label in pairs]
+                changed |= {
+                    place: label or b"" for place, (_, label) in zip(places.tolist(), pairs, strict=True)
+                }
+            for place, image in zip(places.tolist(), images, strict=True):
+                found[place] = image
+        return found, changed
 
-    def _encode(self, label: bytes) -> Sequence[int]:
-        """Class numbers of a label; none where it cannot be used any more, as the set was changed since."""
-        try:
-            ids = self.charset.encode_label(label)
-        except UnicodeDecodeError:
-            return b""
-        return ids if 1 < len(ids) <= self.max_length + 1 else b""
+    def _usable_still(self, label: bytes) -> bool:
+        """Whether a label that was written after the set was scanned can be used."""
+        return not label_cause(label, self.charset, self.max_length)[0]
 
     def label(self, index: int) -> str:
         """Label of a word as it is in the set."""
@@ -161,11 +182,12 @@ class WordDataset(Dataset["Sample | None"]):
         sets, samples = [], []
         for number, reader in enumerate(self.readers):
             found = 0
-            usable = []
+            usable = array("i")
             for sample, raw in reader.labels():
                 found += 1
                 if self._usable(raw):
                     usable.append(sample)
+                    self._labels.append(raw)
             self.skipped["missing"] += len(reader) - found
             samples.append(np.array(usable, dtype=np.int32))
             sets.append(np.full(len(usable), number, dtype=np.int16))
@@ -185,15 +207,20 @@ class WordDataset(Dataset["Sample | None"]):
         return not cause
 
 
-def assemble(pixels: torch.Tensor, filled: Filled) -> Batch:
-    """The batch of ``filled`` whose images lie in ``pixels``, of which it is a view."""
-    lengths = np.fromiter(map(len, filled.ids), np.int64, len(filled.ids))
-    targets = np.full((len(lengths), int(lengths.max(initial=0))), PADDING, np.int64)
-    inside = np.arange(targets.shape[1]) < lengths[:, None]
-    targets[inside] = np.fromiter(chain.from_iterable(filled.ids), np.int64, int(lengths.sum()))
-    images = pixels[: len(lengths)].permute(0, 3, 1, 2)
-    texts = [label.decode() for label in filled.labels]
-    return Batch(images, torch.from_numpy(targets), torch.from_numpy(lengths), texts, filled.dropped)
+def _targets(labels: list[bytes], charset: Charset) -> tuple[torch.Tensor, torch.Tensor]:
+    """Class numbers of each label with the end of the word, padded, and how many they are."""
+    numbers = charset.translate(b"".join(labels))
+    if numbers is not None:  # all at once
+        flat = np.frombuffer(numbers, np.uint8)
+        counts = np.fromiter(map(len, labels), np.int64, len(labels))
+    else:
+        ids = [charset.encode_label(label)[:-1] for label in labels]
+        counts = np.fromiter(map(len, ids), np.int64, len(ids))
+        flat = np.fromiter(chain.from_iterable(ids), np.int64, int(counts.sum()))
+    targets = np.full((len(labels), int(counts.max(initial=-1)) + 1), PADDING, np.int64)
+    targets[np.arange(targets.shape[1]) < counts[:, None]] = flat
+    targets[np.arange(len(labels)), counts] = charset.eos
+    return torch.from_numpy(targets), torch.from_numpy(counts + 1)
 
 
 def _all_sets(roots: Sequence[str | os.PathLike[str]]) -> list[Path]:

@@ -1,7 +1,7 @@
 """Decoding of word images into bytes of a fixed size. Light: no torch.
 
-Plain JPEGs, nearly all word images, are decoded by OpenCV, which gives Pillow's very pixels in a quarter of
-the time; everything else by Pillow. One resizing serves both.
+Plain JPEGs, nearly all word images, are decoded by simplejpeg (libjpeg-turbo), which gives Pillow's very
+pixels in a quarter of the time; everything else by Pillow. One resizing serves both.
 """
 
 from __future__ import annotations
@@ -9,11 +9,12 @@ from __future__ import annotations
 import errno
 import io
 import os
-import re
 import struct
 
+import cv2
 import numpy as np
 from PIL import Image, ImageOps
+from simplejpeg import decode_jpeg
 
 from autostr_nni.search_spaces.text_files import read_start
 
@@ -21,21 +22,15 @@ from autostr_nni.search_spaces.text_files import read_start
 MAX_PIXELS = 50_000_000
 MAX_BYTES = 64 << 20  #: of the encoded image
 
-os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(MAX_PIXELS))  # read when OpenCV is loaded
-import cv2  # noqa: E402
-
 cv2.setNumThreads(1)  # word images are small, and loader processes are forked
 
-# Start of frame of a Huffman-coded JPEG of 8 bits and 1 or 3 components: height and width follow.
-_FRAME = re.compile(rb"\xff[\xc0-\xc2]\x00[\x0b\x11]\x08")
-_USUAL_FRAME = b"\xff\xc0\x00\x11\x08"
-_SIZE = struct.Struct(">HH").unpack_from
-_AS_STORED = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
-_REDUCED = {
-    2: cv2.IMREAD_REDUCED_COLOR_2 | cv2.IMREAD_IGNORE_ORIENTATION,
-    4: cv2.IMREAD_REDUCED_COLOR_4 | cv2.IMREAD_IGNORE_ORIENTATION,
-    8: cv2.IMREAD_REDUCED_COLOR_8 | cv2.IMREAD_IGNORE_ORIENTATION,
-}
+# Markers of a JPEG's segments, each followed by the length of the rest.
+_FRAMES = frozenset((0xFFC0, 0xFFC1, 0xFFC2))  # Huffman-coded pictures
+_BEFORE = frozenset(
+    (0xFFC4, 0xFFDB, 0xFFDD, 0xFFFE, *range(0xFFE0, 0xFFF0))
+)  # tables, comments, applications
+_EXIF = 0xFFE1
+_PAIR = struct.Struct(">HH").unpack_from
 
 
 def read_image(path: str | os.PathLike[str]) -> bytes:
@@ -81,25 +76,36 @@ def _decode_plain_jpeg(data: bytes, image: tuple[int, int]) -> np.ndarray | None
 
     None if it is anything else, cut short or damaged: Pillow then has the last word.
     """
+    try:
+        size = _size_of_plain_jpeg(data)
+        if size is None:
+            return None
+        (rows, columns), (height, width) = size, image
+        if rows < 2 * height or columns < 2 * width:
+            return decode_jpeg(data, "RGB")
+        factor = min(rows // height, columns // width)
+        factor = 8 if factor >= 8 else 4 if factor >= 4 else 2
+        # It is given the very size that it is to choose: of itself it would also take 3/8 or 7/8.
+        return decode_jpeg(data, "RGB", min_height=-(-rows // factor), min_width=-(-columns // factor))
+    except (ValueError, struct.error):  # damaged, cut short
+        return None
+
+
+def _size_of_plain_jpeg(data: bytes) -> tuple[int, int] | None:
+    """(rows, columns) of a JPEG of 8 bits, 1 or 3 components and no EXIF entry; None of anything else."""
     if not data.startswith(b"\xff\xd8\xff"):
         return None
-    frame = data.find(_USUAL_FRAME, 2, 2048)
-    if frame < 0:
-        found = _FRAME.search(data)
-        if found is None:
+    place = 2
+    marker, length = _PAIR(data, place)
+    while marker not in _FRAMES:
+        if marker not in _BEFORE or (marker == _EXIF and data.startswith(b"Exif\0", place + 4)):
             return None
-        frame = found.start()
-    if b"Exif\0" in data[:frame]:
+        place += 2 + length
+        marker, length = _PAIR(data, place)
+    if (length != 17 and length != 11) or data[place + 4] != 8:
         return None
-    rows, columns = _SIZE(data, frame + 5)
-    if rows * columns > MAX_PIXELS:
-        return None
-    encoded = np.frombuffer(data, np.uint8)
-    if rows >= 2 * image[0] and columns >= 2 * image[1]:
-        factor = min(rows // image[0], columns // image[1])
-        small = cv2.imdecode(encoded, _REDUCED[8 if factor >= 8 else 4 if factor >= 4 else 2])
-        return None if small is None else cv2.cvtColor(small, cv2.COLOR_BGR2RGB)
-    return cv2.imdecode(encoded, _AS_STORED)
+    rows, columns = _PAIR(data, place + 5)
+    return (rows, columns) if rows * columns <= MAX_PIXELS else None
 
 
 def _decode_any(data: bytes, image: tuple[int, int]) -> np.ndarray | None:

@@ -1,6 +1,10 @@
-"""Which labels can be used. Light: no torch."""
+"""Which labels can be used, and many of them in little memory. Light: no torch."""
 
 from __future__ import annotations
+
+from array import array
+
+import numpy as np
 
 from autostr_nni.data.charset import Charset
 
@@ -21,3 +25,43 @@ def label_cause(raw: bytes, charset: Charset, max_length: int) -> tuple[str, int
     if not kept:
         return "no known character", removed
     return ("too long" if kept > max_length else ""), removed
+
+
+class Labels:
+    """The labels of a set, one behind the other: besides its text, one takes 4 bytes (8 beyond 4 GiB).
+
+    Nothing in it is counted or moved when it is read, so processes that are forked share it.
+    """
+
+    def __init__(self) -> None:
+        self._text: bytes | bytearray = bytearray()
+        self._lengths = array("H")
+        self._starts = np.zeros(1, np.uint32)
+
+    def append(self, raw: bytes) -> None:
+        """Add a label of at most ``MOST_BYTES``."""
+        self._text += raw
+        self._lengths.append(len(raw))
+
+    def finish(self, kept: np.ndarray | None = None) -> None:
+        """Get ready to be read, with the labels of the numbers ``kept`` alone or with all that were added."""
+        lengths = np.frombuffer(self._lengths, np.uint16) if self._lengths else np.zeros(0, np.uint16)
+        starts = _starts(lengths)
+        self._text, self._starts = bytes(self._text), starts
+        if kept is not None:
+            self._text, self._starts = b"".join(self.of(kept)), _starts(lengths[kept])
+        self._lengths = array("H")
+
+    def of(self, numbers: np.ndarray) -> list[bytes]:
+        """The labels of these numbers, from 0."""
+        text = self._text
+        first, last = self._starts[numbers].tolist(), self._starts[numbers + 1].tolist()
+        return [text[start:end] for start, end in zip(first, last, strict=True)]
+
+
+def _starts(lengths: np.ndarray) -> np.ndarray:
+    """Where each label begins, and where the last one ends."""
+    kind = np.uint32 if int(lengths.sum(dtype=np.int64)) < 2**32 else np.int64
+    starts = np.zeros(len(lengths) + 1, kind)
+    np.cumsum(lengths, dtype=kind, out=starts[1:])
+    return starts

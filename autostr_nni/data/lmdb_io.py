@@ -85,6 +85,7 @@ class _Shared:
 
     environment: lmdb.Environment
     stamp: tuple[int, int]
+    state: tuple[int, ...]  # of the file when it was opened
     users: int = 0
 
 
@@ -121,6 +122,19 @@ class LmdbReader:
     def sample(self, number: int) -> tuple[bytes | None, str | None]:
         """Encoded image and text of sample ``number``."""
         return self.image(number), self.label(number)
+
+    def version(self) -> tuple[int, ...]:
+        """What is another for another set, and for this one after it was changed."""
+        with self._reading(), self._environment().begin() as transaction:
+            return self._version(transaction)
+
+    def images(self, numbers: Iterable[int], version: tuple[int, ...]) -> list[bytes | None] | None:
+        """Encoded images of many samples, read in one transaction; None if the set has another version."""
+        with self._reading(), self._environment().begin() as transaction:
+            if self._version(transaction) != version:
+                return None
+            get = transaction.get
+            return [get(b"image-%09d" % number) for number in numbers]
 
     def samples(self, numbers: Iterable[int]) -> list[tuple[bytes | None, bytes | None]]:
         """Encoded images and undecoded texts of many samples, read in one transaction."""
@@ -169,6 +183,10 @@ class LmdbReader:
         with self._reading(), self._environment().begin() as transaction:
             return transaction.get(key)
 
+    def _version(self, transaction: lmdb.Transaction) -> tuple[int, ...]:
+        assert self._shared is not None
+        return (*self._shared.state, transaction.id())
+
     @contextmanager
     def _reading(self) -> Iterator[None]:
         try:
@@ -208,7 +226,7 @@ class LmdbReader:
         except (lmdb.Error, OSError) as error:
             reason = str(error).split(": ", 1)[-1]
             raise InputError(f"{path} is not a readable LMDB ({reason}): copy or make it again") from None
-        shared = _Shared(environment, stamp)
+        shared = _Shared(environment, stamp, (*stamp, stat.st_size, stat.st_mtime_ns))
         _OPEN[str(self.folder)] = shared
         return shared
 

@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from torch.utils.data import BatchSampler, DataLoader, Dataset, Sampler, SequentialSampler, get_worker_info
 
-from autostr_nni.data.dataset import Batch, Filled, WordDataset, assemble
+from autostr_nni.data.dataset import Batch, Filled, WordDataset
 from autostr_nni.lifeline import die_with_parent
 from autostr_nni.search_spaces.errors import InputError
 
@@ -79,6 +79,7 @@ class Ring:
     def __init__(self, slots: int, shape: tuple[int, ...]) -> None:
         self.slots, self.memory = slots, shared_bytes((slots, *shape))
         self.held: set[int] = set()  # slots whose images somebody has
+        self.indices: list[list[int]] = [[] for _ in range(slots)]  # words that were asked for
         self.free = list(range(slots))
 
     def restart(self) -> None:
@@ -119,7 +120,9 @@ class _Tasks(BatchSampler):
         # This runs when the loader asks for the first batch: no process is writing any more.
         self.ring.restart()
         for indices in self.batches:
-            yield _Task(self.ring.free.pop(), indices)
+            slot = self.ring.free.pop()
+            self.ring.indices[slot] = indices
+            yield _Task(slot, indices)
 
 
 class _Fetch(Dataset[_Done]):
@@ -156,7 +159,8 @@ class WordLoader(DataLoader[Batch]):
         return map(self._take, super().__iter__())
 
     def _take(self, done: Any) -> Batch:
-        return assemble(self.ring.take_out(done.slot), done.filled)
+        pixels = self.ring.take_out(done.slot)
+        return self.words.assemble(pixels, self.ring.indices[done.slot], done.filled)
 
 
 def make_loader(
