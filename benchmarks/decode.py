@@ -1,6 +1,7 @@
 """Evaluation images per second: greedy decoding beside the encoder alone and beside a beam of older code.
 
     python benchmarks/decode.py [--batch 64] [--runs 7] [--words 1000] [--threads N] [--json]
+        [--checkpoint best.ckpt]
 
 The net is autostr-iiit5k with rectifier at the paper's sizes, with random weights: a bias on the end of the
 word, the same for every contender, makes each word end after exactly 8 characters. The older code's way is
@@ -16,6 +17,8 @@ import json
 import statistics
 import time
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -31,6 +34,7 @@ from autostr_nni.models.translator import AttentionDecoder
 from autostr_nni.recipe import Recipe, recipe_from
 from autostr_nni.search_spaces.named import lookup
 from autostr_nni.search_spaces.space import SearchSpace
+from autostr_nni.training.checkpoint import load_trained
 from autostr_nni.training.evaluation import Reader
 
 LENGTH = 8
@@ -110,7 +114,7 @@ def full_size() -> tuple[Recognizer, Recipe]:
     return net.eval(), recipe
 
 
-def measure(net: Recognizer, images: np.ndarray, batch: int, runs: int) -> dict[str, float]:
+def measure(net: Recognizer, images: np.ndarray, batch: int, runs: int) -> dict[str, Any]:
     """Medians in seconds for one batch, and their ratios."""
     pixels = torch.from_numpy(images[:batch])
     ends = net.decoder.classify
@@ -121,13 +125,16 @@ def measure(net: Recognizer, images: np.ndarray, batch: int, runs: int) -> dict[
     loaded = Batch(pixels, words, lengths, ["word"] * batch, 0)
     fast = folded(net)  # what `autostr evaluate` and `autostr read` use
     fast.decoder.classify = ends  # one count of steps serves both
+    ends.calls = 0
+    right = loaded._replace(targets=fast.read(pixels, LONGEST).ids)
     reader = Reader(fast, CHARSET, LONGEST)
     contenders: dict[str, Callable[[], object]] = {
-        "encoder": lambda: fast.features(pixels),
+        "encoder": lambda: fast.features_by_parts(pixels),
         "encoder and greedy": lambda: fast.read(pixels, LONGEST),
-        "evaluation (greedy and loss)": lambda: reader.add(loaded),
+        "evaluation, all words read wrong": lambda: reader.add(loaded),
+        "evaluation, all words read right": lambda: reader.add(right),
         "encoder and our beam of 5": lambda: fast.read(pixels, LONGEST, 5),
-        "encoder, BatchNorm not folded": lambda: net.features(pixels),
+        "encoder, BatchNorm not folded": lambda: net.features_by_parts(pixels),
         "the same and older beam of 5": lambda: older_beam(net.decoder, net.features(pixels)),
     }
     times: dict[str, list[float]] = {name: [] for name in contenders}
@@ -148,17 +155,12 @@ def measure(net: Recognizer, images: np.ndarray, batch: int, runs: int) -> dict[
         **{f"{name}, images per second": batch / seconds for name, seconds in found.items()},
         "greedy adds to the encoder": greedy / encoder - 1,
         "greedy over older beam": older / greedy,
-        "evaluation over older beam": older / found["evaluation (greedy and loss)"],
+        **{f"{name}, over older beam": older / found[name] for name in contenders if "evaluation" in name},
     }
 
 
-def equal_texts(net: Recognizer, images: np.ndarray, batch: int) -> dict[str, float]:
-    """How many words our greedy decoding and the reference read alike, with words of all lengths."""
-    alike, lengths = 0, set()
-    ends = net.decoder.classify
-    assert isinstance(ends, EndsAfter)
-    net.decoder.classify = ends.classify
-    # An end of the word that is so likely that words of all lengths come out.
+def spread_ends(net: Recognizer, images: np.ndarray, batch: int) -> None:
+    """Make the end of the word so likely that words of all lengths come out."""
     features = net.features(torch.from_numpy(images[:batch]))
     symbol = torch.full((batch,), net.decoder.bos)
     state = torch.zeros(batch, net.decoder.gru.hidden_size)
@@ -169,16 +171,41 @@ def equal_texts(net: Recognizer, images: np.ndarray, batch: int) -> dict[str, fl
         best, symbol = scores[:, :-1].max(1)
         gaps.append(best - scores[:, -1])
     net.decoder.classify.bias[-1] += torch.cat(gaps).quantile(0.1)
+
+
+def parting(
+    net: Recognizer, fast: Recognizer, pixels: Tensor, ids: list[int], place: int
+) -> dict[str, float]:
+    """At a place where a word was read otherwise: the reference's lead, and what rounding does there."""
+    targets = torch.tensor([ids])
+    scores, others = (one.decoder.plain(one.features(pixels), targets)[0, place] for one in (net, fast))
+    first, second = scores.topk(2).values
+    return {"lead of the first": float(first - second), "rounding": float((scores - others).abs().max())}
+
+
+def equal_texts(net: Recognizer, images: np.ndarray, batch: int, charset: Charset) -> dict[str, Any]:
+    """How many words our greedy decoding and the reference read alike; of the others, how near a tie was."""
+    alike, lengths, ties = 0, set(), []
     fast = folded(net)
     for start in range(0, len(images), batch):
         pixels = torch.from_numpy(images[start : start + batch])
         features = net.features(pixels)
         ours = fast.read(pixels, LONGEST).ids.tolist()
         for number, ids in enumerate(ours):
-            text = CHARSET.decode(plain_greedy(net.decoder, features[number : number + 1]))
-            alike += CHARSET.decode(ids) == text
+            expected = plain_greedy(net.decoder, features[number : number + 1])
+            text = charset.decode(expected)
+            alike += charset.decode(ids) == text
             lengths.add(len(text))
-    return {"words": len(images), "read alike": alike, "shortest": min(lengths), "longest": max(lengths)}
+            if charset.decode(ids) != text:
+                place = next(n for n, (a, b) in enumerate(zip(ids, expected, strict=False)) if a != b)
+                ties.append(parting(net, fast, pixels[number : number + 1], expected, place))
+    return {
+        "words": len(images),
+        "read alike": alike,
+        "shortest": min(lengths),
+        "longest": max(lengths),
+        "read otherwise": ties,
+    }
 
 
 def main() -> None:
@@ -188,6 +215,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=7)
     parser.add_argument("--words", type=int, default=1000, help="words whose texts are compared")
     parser.add_argument("--threads", type=int)
+    parser.add_argument("--checkpoint", type=Path, help="compare the texts of this trained net as well")
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
     if args.threads:
@@ -199,12 +227,21 @@ def main() -> None:
     with torch.inference_mode():
         result = measure(net, images, args.batch, args.runs)
     with torch.no_grad():
-        result |= equal_texts(net, images, args.batch)
+        assert isinstance(net.decoder.classify, EndsAfter)
+        net.decoder.classify = net.decoder.classify.classify
+        spread_ends(net, images, args.batch)
+        result |= equal_texts(net, images, args.batch, CHARSET)
+        if args.checkpoint:
+            trained = load_trained(args.checkpoint)
+            charset = Charset.named(trained.recipe.data.charset)
+            words = rendered_words(trained.recipe, args.words)
+            found = equal_texts(trained.recognizer.eval(), words, args.batch, charset)
+            result |= {f"trained net: {key}": value for key, value in found.items()}
     if args.json:
         print(json.dumps({"threads": torch.get_num_threads(), "batch": args.batch, **result}, indent=2))
         return
     for key, value in result.items():
-        print(f"{key:<50}{value:>10.3f}" if isinstance(value, float) else f"{key:<50}{value:>10}")
+        print(f"{key:<50}{value:>10.3f}" if isinstance(value, float) else f"{key:<50}{value!s:>10}")
 
 
 if __name__ == "__main__":

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -69,7 +71,8 @@ class Recognizer(nn.Module):
         """`features` without a graph; on a CPU of a few images at a time, up to 1.4 times as fast."""
         if images.device.type != "cpu":
             return self.features(images)
-        return torch.cat([self.features(part) for part in images.split(self.part)])
+        parts = images.tensor_split(max(1, math.ceil(len(images) / self.part)))
+        return torch.cat([self.features(part) for part in parts])
 
     def forward(self, images: Tensor, targets: Tensor) -> Tensor:
         """Logits ``[B, L, classes]`` under teacher forcing with targets ``[B, L]``."""
