@@ -24,6 +24,7 @@ from autostr_nni.search_spaces.errors import InputError
 PADDING = -100
 
 Sample = tuple[torch.Tensor, list[int], str]
+Indices = Sequence[int] | np.ndarray
 
 
 class Batch(NamedTuple):
@@ -101,7 +102,7 @@ class WordDataset(Dataset["Sample | None"]):
         filled = self.fill(pixels, indices)
         return self.assemble(torch.from_numpy(pixels), indices, filled)
 
-    def fill(self, pixels: np.ndarray, indices: Sequence[int]) -> Filled:
+    def fill(self, pixels: np.ndarray, indices: Indices) -> Filled:
         """Write the images of a batch straight into ``pixels`` (uint8 [at least B, height, width, 3])."""
         encoded, changed = self._read(indices)
         dropped: list[int] = []
@@ -113,7 +114,7 @@ class WordDataset(Dataset["Sample | None"]):
                 dropped.append(place)
         return Filled(dropped, changed)
 
-    def assemble(self, pixels: torch.Tensor, indices: Sequence[int], filled: Filled) -> Batch:
+    def assemble(self, pixels: torch.Tensor, indices: Indices, filled: Filled) -> Batch:
         """The batch of ``indices`` whose images ``fill`` wrote into ``pixels``, of which it is a view."""
         labels = self._labels.of(np.asarray(indices, np.int64))
         for place, label in filled.changed.items():
@@ -122,12 +123,13 @@ class WordDataset(Dataset["Sample | None"]):
             del labels[place]
         targets, lengths = _targets(labels, self.charset)
         images = pixels[: len(labels)].permute(0, 3, 1, 2)
-        return Batch(images, targets, lengths, [label.decode() for label in labels], len(filled.dropped))
+        return Batch(images, targets, lengths, _decoded(labels), len(filled.dropped))
 
-    def _read(self, indices: Sequence[int]) -> tuple[list[bytes | None], dict[int, bytes]]:
+    def _read(self, indices: Indices) -> tuple[list[bytes | None], dict[int, bytes]]:
         """Encoded images, and labels by place where a set was changed; one transaction for each set."""
         chosen = np.asarray(indices, np.int64)
-        samples, changed = self._sample[chosen], {}
+        samples = self._sample[chosen]
+        changed: dict[int, bytes] = {}
         if len(self.readers) == 1:
             images = self.readers[0].images(samples.tolist(), self._versions[0])
             if images is not None:
@@ -221,6 +223,12 @@ def _targets(labels: list[bytes], charset: Charset) -> tuple[torch.Tensor, torch
     targets[np.arange(targets.shape[1]) < counts[:, None]] = flat
     targets[np.arange(len(labels)), counts] = charset.eos
     return torch.from_numpy(targets), torch.from_numpy(counts + 1)
+
+
+def _decoded(labels: list[bytes]) -> list[str]:
+    """The labels as texts, all at once where none has a line's end."""
+    texts = b"\n".join(labels).decode().split("\n")
+    return texts if len(texts) == len(labels) else [label.decode() for label in labels]
 
 
 def _all_sets(roots: Sequence[str | os.PathLike[str]]) -> list[Path]:

@@ -82,11 +82,13 @@ def _decode_plain_jpeg(data: bytes, image: tuple[int, int]) -> np.ndarray | None
             return None
         (rows, columns), (height, width) = size, image
         if rows < 2 * height or columns < 2 * width:
-            return decode_jpeg(data, "RGB")
+            pixels: np.ndarray = decode_jpeg(data, "RGB")
+            return pixels
         factor = min(rows // height, columns // width)
         factor = 8 if factor >= 8 else 4 if factor >= 4 else 2
         # It is given the very size that it is to choose: of itself it would also take 3/8 or 7/8.
-        return decode_jpeg(data, "RGB", min_height=-(-rows // factor), min_width=-(-columns // factor))
+        pixels = decode_jpeg(data, "RGB", min_height=-(-rows // factor), min_width=-(-columns // factor))
+        return pixels
     except (ValueError, struct.error):  # damaged, cut short
         return None
 

@@ -34,23 +34,23 @@ class Labels:
     """
 
     def __init__(self) -> None:
-        self._text: bytes | bytearray = bytearray()
+        self._added = bytearray()
+        self._text = b""
         self._lengths = array("H")
         self._starts = np.zeros(1, np.uint32)
 
     def append(self, raw: bytes) -> None:
         """Add a label of at most ``MOST_BYTES``."""
-        self._text += raw
+        self._added += raw
         self._lengths.append(len(raw))
 
     def finish(self, kept: np.ndarray | None = None) -> None:
         """Get ready to be read, with the labels of the numbers ``kept`` alone or with all that were added."""
         lengths = np.frombuffer(self._lengths, np.uint16) if self._lengths else np.zeros(0, np.uint16)
-        starts = _starts(lengths)
-        self._text, self._starts = bytes(self._text), starts
+        self._text, self._starts = bytes(self._added), _starts(lengths)
         if kept is not None:
             self._text, self._starts = b"".join(self.of(kept)), _starts(lengths[kept])
-        self._lengths = array("H")
+        self._added, self._lengths = bytearray(), array("H")
 
     def of(self, numbers: np.ndarray) -> list[bytes]:
         """The labels of these numbers, from 0."""

@@ -1,7 +1,7 @@
 """Batches of word images, decoded in the training process or in loader processes.
 
-A loader process writes its pixels into a ring of shared batches and sends the place, labels and counts
-alone, so no memory is made, mapped or given away per batch.
+A loader process reads the numbers of its words from a ring of shared batches, writes their pixels there and
+sends the place alone, so no memory is made, mapped or given away per batch.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import torch
 from torch.utils.data import BatchSampler, DataLoader, Dataset, Sampler, SequentialSampler, get_worker_info
 
 from autostr_nni.data.dataset import Batch, Filled, WordDataset
+from autostr_nni.data.pipes import pipe_context
 from autostr_nni.lifeline import die_with_parent
 from autostr_nni.search_spaces.errors import InputError
 
@@ -60,10 +61,10 @@ class EpochSampler(Sampler[int]):
 
 
 class _Task(NamedTuple):
-    """What is asked of a loader process: words, and the place in the ring that takes their pixels."""
+    """What is asked of a loader process: the words in a place of the ring, which takes their pixels."""
 
     slot: int
-    indices: list[int]
+    words: int
 
 
 class _Done(NamedTuple):
@@ -78,25 +79,39 @@ class Ring:
 
     def __init__(self, slots: int, shape: tuple[int, ...]) -> None:
         self.slots, self.memory = slots, shared_bytes((slots, *shape))
+        self.words = shared_bytes((slots, shape[0] * 8)).view(torch.int64)  # indices that were asked for
+        self.pixels = list(self.memory.numpy())
+        self.pinned = torch.cuda.is_available()
         self.held: set[int] = set()  # slots whose images somebody has
-        self.indices: list[list[int]] = [[] for _ in range(slots)]  # words that were asked for
+        self.counts = [0] * slots
         self.free = list(range(slots))
 
     def restart(self) -> None:
         """Forget what was asked for and never taken out."""
         self.free = [slot for slot in range(self.slots) if slot not in self.held]
 
+    def ask(self, indices: list[int]) -> _Task:
+        """Give words a free slot."""
+        slot, count = self.free.pop(), len(indices)
+        self.words[slot].numpy()[:count] = indices
+        self.counts[slot] = count
+        return _Task(slot, count)
+
+    def asked(self, slot: int) -> np.ndarray:
+        """The words of a slot: int64 [batch]."""
+        return self.words[slot].numpy()[: self.counts[slot]]
+
     def take_out(self, slot: int) -> torch.Tensor:
         """The images of a slot: uint8 [batch, height, width, 3].
 
         They are the ring's own memory, or a copy where that would leave too few slots to go on with.
         """
-        pixels = self.memory[slot]
-        if len(self.held) >= _HELD or torch.cuda.is_available():
-            copy = torch.empty(pixels.shape, dtype=torch.uint8, pin_memory=torch.cuda.is_available())
+        if len(self.held) >= _HELD or self.pinned:
+            pixels = self.memory[slot]
+            copy = torch.empty(pixels.shape, dtype=torch.uint8, pin_memory=self.pinned)
             self.free.append(slot)
             return copy.copy_(pixels)
-        array = pixels.numpy()  # every tensor that shares its memory keeps this object alive
+        array = self.pixels[slot].view()  # every tensor that shares its memory keeps this object alive
         self.held.add(slot)
         weakref.finalize(array, self._give_back, slot).atexit = False
         return torch.from_numpy(array)
@@ -120,22 +135,21 @@ class _Tasks(BatchSampler):
         # This runs when the loader asks for the first batch: no process is writing any more.
         self.ring.restart()
         for indices in self.batches:
-            slot = self.ring.free.pop()
-            self.ring.indices[slot] = indices
-            yield _Task(slot, indices)
+            yield self.ring.ask(indices)
 
 
 class _Fetch(Dataset[_Done]):
     """What the loader runs, in a loader process or in its own."""
 
-    def __init__(self, words: WordDataset, memory: torch.Tensor) -> None:
-        self.words, self.memory = words, memory
+    def __init__(self, words: WordDataset, ring: Ring) -> None:
+        self.words, self.memory, self.indices = words, ring.memory, ring.words
 
     def __len__(self) -> int:
         return len(self.words)
 
     def __getitems__(self, task: _Task) -> _Done:
-        return _Done(task.slot, self.words.fill(self.memory[task.slot].numpy(), task.indices))
+        indices = self.indices[task.slot].numpy()[: task.words]
+        return _Done(task.slot, self.words.fill(self.memory[task.slot].numpy(), indices))
 
 
 class WordLoader(DataLoader[Batch]):
@@ -145,9 +159,10 @@ class WordLoader(DataLoader[Batch]):
         self.words = words
         self.ring = Ring(workers * _PREFETCH + _HELD + 1, (batches.batch_size, *words.image, 3))
         super().__init__(
-            _Fetch(words, self.ring.memory),  # type: ignore[arg-type]  # _take makes its items into batches
+            _Fetch(words, self.ring),  # type: ignore[arg-type]  # _take makes its items into batches
             batch_sampler=_Tasks(batches, self.ring),
             num_workers=workers,
+            multiprocessing_context=pipe_context() if workers else None,
             persistent_workers=workers > 0,
             prefetch_factor=_PREFETCH if workers else None,
             collate_fn=_as_it_is,
@@ -160,7 +175,7 @@ class WordLoader(DataLoader[Batch]):
 
     def _take(self, done: Any) -> Batch:
         pixels = self.ring.take_out(done.slot)
-        return self.words.assemble(pixels, self.ring.indices[done.slot], done.filled)
+        return self.words.assemble(pixels, self.ring.asked(done.slot), done.filled)
 
 
 def make_loader(

@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 from pathlib import Path
 
+import lmdb
 import pytest
 import torch
 from PIL import Image
@@ -10,7 +11,7 @@ from torch.utils.data import BatchSampler
 
 from autostr_nni.data.charset import Charset
 from autostr_nni.data.dataset import PADDING, WordDataset
-from autostr_nni.data.lmdb_io import write_lmdb
+from autostr_nni.data.lmdb_io import label_key, write_lmdb
 from autostr_nni.data.loader import EpochSampler, make_loader
 from autostr_nni.search_spaces.errors import InputError
 
@@ -230,3 +231,76 @@ def test_a_charset_of_many_characters(word_set) -> None:
     charset = Charset.named("".join(map(chr, range(0x4E00, 0x4E00 + 400))))
     batch = WordDataset(word_set([chr(0x4E00 + 399), chr(0x4E00) * 2]), charset, 5).batch([0, 1])
     assert batch.targets.tolist() == [[399, 400, PADDING], [0, 0, 400]]
+
+
+def test_a_set_that_is_changed_meanwhile(raw_set, word_set, picture) -> None:
+    """Labels are kept from the creation only as long as they are those of the images."""
+    good = picture()
+    folder = raw_set([(good, text.encode()) for text in ("one", "two", "three", "four", "five")])
+    other = word_set(["a", "b"])
+    dataset = WordDataset([folder, other], PRINTABLE, 5)
+    assert dataset.batch(range(7)).texts == ["one", "two", "three", "four", "five", "a", "b"]
+    loader = make_loader(dataset, 7, workers=1)
+    assert next(iter(loader)).texts == ["one", "two", "three", "four", "five", "a", "b"]
+    dataset.readers[0].close()
+    with lmdb.open(str(folder), map_size=1 << 24) as environment, environment.begin(write=True) as change:
+        for number, label in ((1, b"uno"), (2, b"too long"), (3, b"\xff"), (4, b"")):
+            change.put(label_key(number), label)
+    for batch in (dataset.batch(range(7)), next(iter(make_loader(dataset, 7, workers=1)))):
+        assert batch.texts == ["uno", "five", "a", "b"] and batch.dropped == 3
+        assert [PRINTABLE.decode(row.tolist()) for row in batch.targets] == batch.texts
+        assert batch.lengths.tolist() == [4, 5, 2, 2] and len(batch.images) == 4
+    assert next(iter(loader)).texts == ["uno", "five", "a", "b"]  # of the process that has it open
+
+
+def test_a_set_that_is_replaced_meanwhile(word_set, picture) -> None:
+    folder = word_set(["one", "two"])
+    dataset = WordDataset(folder, PRINTABLE, 5)
+    write_lmdb(folder, [(picture(shade=9), "uno"), (picture(shade=8), "due")], force=True)
+    batch = dataset.batch([1, 0])
+    assert batch.texts == ["due", "uno"]
+    assert batch.images.float().mean(dim=(1, 2, 3)).round().tolist() == [8, 9]
+
+
+@pytest.mark.parametrize("charset", ["digits", "lowercase", "printable", "abcé"])
+def test_targets_are_the_encoded_labels(word_set, charset: str) -> None:
+    """Alone and with others, whatever else a label holds, and for a limited number of words."""
+    labels = ["12", "a1", "B c", "é3a", "line\nend1a", "1" * 9, "-1a-", "1ab"]
+    characters = Charset.named(charset)
+    for limit in (None, 4):
+        dataset = WordDataset(word_set(labels, f"{charset}{limit}"), characters, 20, (8, 16), limit, seed=2)
+        indices = list(range(len(dataset)))[::-1]
+        together = dataset.batch(indices)
+        assert together.texts == [dataset.label(i) for i in indices]
+        for place, index in enumerate(indices):
+            ids = characters.encode(dataset.text(index))
+            assert together.targets[place, : len(ids)].tolist() == ids
+            assert (together.targets[place, len(ids) :] == PADDING).all()
+            assert together.lengths[place] == len(ids)
+            alone = dataset.batch([index])
+            assert alone.targets.tolist() == [ids] and alone.texts == [dataset.label(index)]
+
+
+def test_an_error_in_a_loader_process_is_told(word_set) -> None:
+    """Though it is long, and comes from each of many batches."""
+    dataset = WordDataset(word_set(list("abcdefgh")), PRINTABLE, 5, (8, 16))
+
+    def fill(pixels, indices):
+        raise InputError("x" * 50_000)
+
+    dataset.fill = fill  # type: ignore[method-assign]
+    with pytest.raises(InputError, match="x" * 1000):
+        list(make_loader(dataset, 1, workers=2))
+
+
+def test_batches_of_many_words(word_set) -> None:
+    """What they are is more than a pipe takes at once."""
+    dataset = WordDataset(word_set(list("ab")), PRINTABLE, 5, (1, 1))
+    batches = [[0, 1] * 2500 for _ in range(6)]
+
+    class Large(BatchSampler):
+        def __iter__(self):
+            yield from batches
+
+    order = Large(range(2), 5000, False)
+    assert [len(batch.texts) for batch in make_loader(dataset, batches=order, workers=1)] == [5000] * 6

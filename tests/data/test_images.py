@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -82,6 +83,42 @@ def test_plain_jpegs_have_pillow_s_pixels(size: tuple[int, int], mode: str, opti
     picture = images.open_image(data, shrink_to=(100, 32))
     assert picture is not None
     assert np.array_equal(fast, np.asarray(picture.convert("RGB")))
+
+
+@pytest.mark.parametrize("sampling", ["411", "420", "422", "440", "444"])
+@pytest.mark.parametrize("size", [(1, 1), (7, 5), (61, 23), (403, 131), (1701, 601)])
+def test_any_sampling_of_colours_has_pillow_s_pixels(size: tuple[int, int], sampling: str) -> None:
+    pixels = np.random.default_rng(size).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
+    kind = getattr(cv2, f"IMWRITE_JPEG_SAMPLING_FACTOR_{sampling}")
+    for quality in (30, 95):
+        options = [cv2.IMWRITE_JPEG_SAMPLING_FACTOR, kind, cv2.IMWRITE_JPEG_QUALITY, quality]
+        data = cv2.imencode(".jpg", pixels, options)[1].tobytes()
+        picture = images.open_image(data, shrink_to=(100, 32))
+        assert picture is not None
+        assert np.array_equal(images._decode_plain_jpeg(data, (32, 100)), np.asarray(picture))
+
+
+def test_only_plain_jpegs_are_taken_for_such(picture) -> None:
+    """The header is followed from segment to segment: what lies inside one is not taken for a frame."""
+    plain = jpeg((80, 30))
+    tiny = b"\xff\xc0\x00\x11\x08\x00\x02\x00\x02\x03"
+
+    def with_segment(marker: bytes, content: bytes) -> bytes:
+        return plain[:2] + marker + (len(content) + 2).to_bytes(2, "big") + content + plain[2:]
+
+    for data in (plain, with_segment(b"\xff\xfe", tiny), with_segment(b"\xff\xed", plain[:600])):
+        assert images._size_of_plain_jpeg(data) == (30, 80)
+        assert np.array_equal(decode_image(data, (32, 100)), decode_image(plain, (32, 100)))
+    for data in (
+        with_segment(b"\xff\xe1", b"Exif\0\0" + bytes(20)),
+        picture((30, 20), mode="CMYK"),
+        picture((30, 20), form="PNG"),
+        plain[:2] + b"\xff\xff" + plain[2:],
+    ):
+        assert images._size_of_plain_jpeg(data) is None
+    assert images._decode_plain_jpeg(plain[:5], (32, 100)) is None
+    claimed = plain.replace(plain[plain.index(b"\xff\xc0") :][:9], b"\xff\xc0\x00\x11\x08\xff\xdc\xff\xdc")
+    assert images._size_of_plain_jpeg(claimed) is None and decode_image(claimed, (32, 100)) is None
 
 
 def test_enlarging_is_pillow_s(picture) -> None:
