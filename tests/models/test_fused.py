@@ -165,7 +165,17 @@ def test_depthwise_gradients(size, kernel, stride):
         assert torch.allclose(found.double(), dx, rtol=0, atol=close * float(dx.abs().max() + 1))
 
 
-@pytest.mark.parametrize("width", [3, 100])
+@pytest.fixture
+def threads(request):
+    before = torch.get_num_threads()
+    torch.set_num_threads(request.param)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("width", [3, 100, 2_600, 17_000])  # by product, by images or as one image
+@pytest.mark.parametrize("threads", [1, 2], indirect=True)
+@pytest.mark.usefixtures("threads")
 def test_pointwise_ways_agree(width):
     generator = torch.Generator().manual_seed(0)
     x = torch.randn(2, 16, 1, width, generator=generator, dtype=torch.float64, requires_grad=True)
