@@ -4,7 +4,8 @@
 
 Rendered words of style scene, or any set. The floor is one tight loop in one process over encoded images that
 are in memory already: JPEG decoding and resizing with the fastest library that is installed (Pillow,
-torchvision, OpenCV and simplejpeg are tried). Then whole trainings at the sizes of two recipes tell what part
+torchvision, OpenCV and simplejpeg are tried). Two such loops at once, in two processes, tell what the machine
+itself makes of two workers. Then whole trainings at the sizes of two recipes tell what part
 of the time goes into waiting for batches. All of a run's figures are taken in turn; medians of all runs.
 """
 
@@ -14,6 +15,7 @@ import argparse
 import io
 import itertools
 import json
+import multiprocessing
 import statistics
 import tempfile
 import time
@@ -84,6 +86,34 @@ def decoded_per_second(decode: Decode, encoded: list[bytes], size: tuple[int, in
     return len(encoded) / (time.perf_counter() - started)
 
 
+class Together:
+    """The loop of `decoded_per_second` in several processes at once."""
+
+    def __init__(self, count: int, decode: Decode, encoded: list[bytes], size: tuple[int, int]) -> None:
+        self.images = count * len(encoded)
+        self.ends = []
+        for _ in range(count):
+            ours, theirs = multiprocessing.Pipe()
+            args = (theirs, decode, encoded, size)
+            multiprocessing.get_context("fork").Process(target=self._work, args=args, daemon=True).start()
+            self.ends.append(ours)
+
+    def per_second(self) -> float:
+        """Images per second of all together, until the last is done."""
+        started = time.perf_counter()
+        for end in self.ends:
+            end.send(True)
+        for end in self.ends:
+            end.recv()
+        return self.images / (time.perf_counter() - started)
+
+    @staticmethod
+    def _work(end: Any, decode: Decode, encoded: list[bytes], size: tuple[int, int]) -> None:
+        encoded = [bytes(bytearray(data)) for data in encoded]  # not the memory of the other processes
+        while end.recv():
+            end.send(decoded_per_second(decode, encoded, size))
+
+
 class Endless(Sampler[int]):
     """All words again and again, shuffled: loader processes never come to the end of an epoch."""
 
@@ -142,10 +172,16 @@ def throughput(folder: Path, size: tuple[int, int], batch: int, runs: int, image
     for workers in (1, 2):
         theirs = DataLoader(plain, batch, sampler=Endless(len(plain)), num_workers=workers)
         streams[f"plain, {workers} workers"] = Stream(theirs, batch)
+    fastest = max(decoders(), key=lambda name: decoded_per_second(decoders()[name], encoded, size))
+    bare = {
+        f"bare, {count} processes": Together(count, decoders()[fastest], encoded, size) for count in (1, 2)
+    }
     found: dict[str, list[float]] = {}
     for _ in range(runs):
         for name, decode in decoders().items():
             found.setdefault(name, []).append(decoded_per_second(decode, encoded, size))
+        for name, together in bare.items():
+            found.setdefault(name, []).append(together.per_second())
         for name, stream in streams.items():
             part = images // 4 if name.startswith("plain") else images
             found.setdefault(name, []).append(stream.per_second(part // batch))
@@ -160,6 +196,7 @@ def ratios(found: dict[str, float]) -> dict[str, float | str]:
         "floor": floor,
         "ours, 1 worker / floor": one / found[floor],
         "ours, 2 workers / 1 worker": two / one,
+        "bare, 2 processes / 1 process": found["bare, 2 processes"] / found["bare, 1 processes"],
         "ours / plain, 1 worker": one / found["plain, 1 workers"],
         "ours / plain, 2 workers": two / found["plain, 2 workers"],
     }

@@ -10,6 +10,9 @@ from dataclasses import dataclass, field
 
 from autostr_nni.search_spaces.errors import InputError
 
+#: Bytes that UTF-8 never has: the end of a word, and what fills the places after it.
+END, PAD = b"\xfe", b"\xff"
+
 #: Named character sets: the characters in the order of their classes, and whether case is folded.
 NAMED: dict[str, tuple[str, bool]] = {
     "printable": (
@@ -125,11 +128,15 @@ class Charset:
             return raw.translate(self._table, self._removed) + bytes((self.eos,))
         return self.encode(self.clean(raw.decode())[0])
 
-    def translate(self, raw: bytes) -> bytes | None:
-        """Class numbers of ASCII text all of which can be read; None for any other."""
-        if self._table is None or not raw.isascii() or len(raw.translate(None, self._removed)) < len(raw):
-            return None
-        return raw.translate(self._table)
+    def numbers(self, padding: int, unknown: int) -> list[int]:
+        """Class numbers of the 256 bytes: ``END`` is the end of a word, ``PAD`` is ``padding``."""
+        numbers = [unknown] * 256
+        if self._table is not None:
+            for byte in range(128):
+                if byte not in self._removed:
+                    numbers[byte] = self._table[byte]
+        numbers[END[0]], numbers[PAD[0]] = self.eos, padding
+        return numbers
 
     def count(self, raw: bytes) -> tuple[int, int]:
         """How many characters of a UTF-8 label can be read, and how many are removed."""

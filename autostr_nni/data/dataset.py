@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from autostr_nni.data.charset import Charset
+from autostr_nni.data.charset import END, PAD, Charset
 from autostr_nni.data.images import decode_image
 from autostr_nni.data.labels import Labels, label_cause
 from autostr_nni.data.lmdb_io import LmdbReader, find_sets
@@ -22,6 +22,7 @@ from autostr_nni.search_spaces.errors import InputError
 
 #: Target value of the places after a word's end; cross-entropy ignores it.
 PADDING = -100
+_UNKNOWN = -200  # of a byte that only `Charset.encode_label` knows what to do with
 
 Sample = tuple[torch.Tensor, list[int], str]
 Indices = Sequence[int] | np.ndarray
@@ -74,6 +75,7 @@ class WordDataset(Dataset["Sample | None"]):
         self.total = sum(map(len, self.readers))
         self._versions = [reader.version() for reader in self.readers]
         self._labels = Labels()
+        self._numbers = np.array(charset.numbers(PADDING, _UNKNOWN), np.int64)
         self._set, self._sample = self._scan()
         kept = None
         if limit is not None and limit < len(self):
@@ -121,7 +123,7 @@ class WordDataset(Dataset["Sample | None"]):
             labels[place] = label
         for place in reversed(filled.dropped):
             del labels[place]
-        targets, lengths = _targets(labels, self.charset)
+        targets, lengths = _targets(labels, self.charset, self._numbers)
         images = pixels[: len(labels)].permute(0, 3, 1, 2)
         return Batch(images, targets, lengths, _decoded(labels), len(filled.dropped))
 
@@ -209,20 +211,20 @@ class WordDataset(Dataset["Sample | None"]):
         return not cause
 
 
-def _targets(labels: list[bytes], charset: Charset) -> tuple[torch.Tensor, torch.Tensor]:
+def _targets(labels: list[bytes], charset: Charset, numbers: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
     """Class numbers of each label with the end of the word, padded, and how many they are."""
-    numbers = charset.translate(b"".join(labels))
-    if numbers is not None:  # all at once
-        flat = np.frombuffer(numbers, np.uint8)
-        counts = np.fromiter(map(len, labels), np.int64, len(labels))
-    else:
-        ids = [charset.encode_label(label)[:-1] for label in labels]
-        counts = np.fromiter(map(len, ids), np.int64, len(ids))
-        flat = np.fromiter(chain.from_iterable(ids), np.int64, int(counts.sum()))
-    targets = np.full((len(labels), int(counts.max(initial=-1)) + 1), PADDING, np.int64)
-    targets[np.arange(targets.shape[1]) < counts[:, None]] = flat
-    targets[np.arange(len(labels)), counts] = charset.eos
-    return torch.from_numpy(targets), torch.from_numpy(counts + 1)
+    width = max(map(len, labels), default=-1) + 1
+    text = b"".join([(label + END).ljust(width, PAD) for label in labels])
+    targets = numbers.take(np.frombuffer(text, np.uint8)).reshape(len(labels), width)
+    if targets.min(initial=0) != _UNKNOWN:
+        lengths = np.fromiter(map(len, labels), np.int64, len(labels)) + 1
+        return torch.from_numpy(targets), torch.from_numpy(lengths)
+    ids = [charset.encode_label(label) for label in labels]
+    lengths = np.fromiter(map(len, ids), np.int64, len(ids))
+    targets = np.full((len(ids), int(lengths.max())), PADDING, np.int64)
+    inside = np.arange(targets.shape[1]) < lengths[:, None]
+    targets[inside] = np.fromiter(chain.from_iterable(ids), np.int64, int(lengths.sum()))
+    return torch.from_numpy(targets), torch.from_numpy(lengths)
 
 
 def _decoded(labels: list[bytes]) -> list[str]:

@@ -83,6 +83,7 @@ class Ring:
         self.pixels = list(self.memory.numpy())
         self.pinned = torch.cuda.is_available()
         self.held: set[int] = set()  # slots whose images somebody has
+        self.asked = list(self.words.numpy())
         self.counts = [0] * slots
         self.free = list(range(slots))
 
@@ -93,13 +94,9 @@ class Ring:
     def ask(self, indices: list[int]) -> _Task:
         """Give words a free slot."""
         slot, count = self.free.pop(), len(indices)
-        self.words[slot].numpy()[:count] = indices
+        self.asked[slot][:count] = indices
         self.counts[slot] = count
         return _Task(slot, count)
-
-    def asked(self, slot: int) -> np.ndarray:
-        """The words of a slot: int64 [batch]."""
-        return self.words[slot].numpy()[: self.counts[slot]]
 
     def take_out(self, slot: int) -> torch.Tensor:
         """The images of a slot: uint8 [batch, height, width, 3].
@@ -174,8 +171,8 @@ class WordLoader(DataLoader[Batch]):
         return map(self._take, super().__iter__())
 
     def _take(self, done: Any) -> Batch:
-        pixels = self.ring.take_out(done.slot)
-        return self.words.assemble(pixels, self.ring.asked(done.slot), done.filled)
+        indices = self.ring.asked[done.slot][: self.ring.counts[done.slot]]
+        return self.words.assemble(self.ring.take_out(done.slot), indices, done.filled)
 
 
 def make_loader(
