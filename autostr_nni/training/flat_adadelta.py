@@ -80,6 +80,7 @@ class _Flat:
         self.grad, self.delta, self.std = (torch.empty(room) for _ in range(3))
         self.steps = torch.zeros(len(params))
         self.runs: list[_Run] = []
+        self.views: list[tuple[list[Tensor], list[Tensor]]] = []  # of ``grad`` and ``delta``, for each run
         self.drawn: list[bool] = []  # which parameters ``runs`` is for
         squares, accs = _views(self.square_avg, params), _views(self.acc_delta, params)
         for p, step, square, acc in zip(params, self.steps, squares, accs, strict=True):
@@ -94,17 +95,18 @@ class _Flat:
         drawn = [p.grad is not None for p in self.params]
         if drawn != self.drawn:
             self.drawn, self.runs = drawn, list(_runs(self.params))
+            small = [run.params if run.end - run.start <= PIECE else [] for run in self.runs]
+            self.views = [(_views(self.grad, params), _views(self.delta, params)) for params in small]
             self.counted = torch.tensor(drawn, dtype=self.steps.dtype)
         self.steps += self.counted
-        for params, start, end in self.runs:
+        for (params, start, end), (grads, deltas) in zip(self.runs, self.views, strict=True):
             if end - start > PIECE:
                 self._update_large(params[0], start, group)
                 continue
             n = end - start
-            grads = _views(self.grad, params)
             torch._foreach_copy_(grads, [p.grad for p in params])  # type: ignore[misc]
-            delta = self._rule(self.grad[:n], start, group)
-            torch._foreach_add_(params, _views(delta, params), alpha=-group["lr"])
+            self._rule(self.grad[:n], start, group)
+            torch._foreach_add_(params, deltas, alpha=-group["lr"])
 
     def _update_large(self, p: Tensor, start: int, group: dict[str, Any]) -> None:
         assert p.grad is not None
