@@ -184,6 +184,7 @@ class AttentionDecoder(nn.Module):
         wide = features[:, None].expand(batch, width, steps, cin).reshape(batch * width, steps, cin)
         previous, state, projected = self.start(wide)
         stepping = Stepping(self, wide, projected)
+        state = state.to(stepping.features.dtype)  # under autocast it has that of the features
         # Beams start equal: all but the first are shut out, so that the first step does not pick copies.
         scores = features.new_full((batch, width), float("-inf"), dtype=torch.float32)
         scores[:, 0] = 0.0
