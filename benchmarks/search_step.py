@@ -12,10 +12,10 @@ A search step of ours is a weight step and, on average, a fifth of an architectu
 is an architecture step and a weight step for every batch (`DartsLightningModule.training_step`). NNI's steps
 are also put together in our proportion, which its strategy does not offer.
 
-Everything is measured twice: as glibc allocates by itself, and then with freed memory kept in the process, as
-our trials have it (`autostr_nni.training.allocation`), for all contenders alike.
+Everything is measured twice, each in a fresh process: as glibc allocates by itself, and with freed memory
+kept in the process, as our trials have it (`autostr_nni.training.allocation`), for all contenders alike.
 
-Peak memory is measured in fresh processes by `step_memory.py`, with 4, 7 and 14 candidates.
+Peak memory is measured in fresh processes too, by `step_memory.py`, with 4, 7 and 14 candidates.
 """
 
 from __future__ import annotations
@@ -222,7 +222,8 @@ class Race:
 
 def measure(race: Race, runs: int) -> dict[str, Any]:
     """Medians in seconds, and medians of ratios."""
-    race.run()  # a warm-up
+    for _ in range(3):  # warm-up: until the memory that is kept has grown to all sizes
+        race.run()
     samples = [race.run() for _ in range(runs)]
     rate = matrix_rate()
     times = {name: [sample[name] for sample, _ in samples] for name in CONTENDERS}
@@ -262,6 +263,14 @@ def peak_memory(batch: int) -> dict[str, dict[str, float]]:
     return found
 
 
+def in_fresh_process(kept: bool) -> dict[str, Any]:
+    """`measure` as this command was asked to, with freed memory kept or not."""
+    command = [sys.executable, *sys.argv, "--only", "kept" if kept else "by-itself"]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
 def table(result: dict[str, Any]) -> str:
     """The figures as Markdown."""
     before, after = result["as allocated by itself"], result["freed memory kept"]
@@ -293,17 +302,21 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--no-memory", action="store_true")
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--only", choices=("kept", "by-itself"), help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.threads:
         torch.set_num_threads(args.threads)
+    if args.only:
+        if args.only == "kept":
+            keep_freed_memory()
+        print(json.dumps(measure(Race(args.batch, args.seed), args.runs)))
+        return
     result: dict[str, Any] = {"device": DEVICE, "batch": args.batch, "runs": args.runs}
     result["threads"] = torch.get_num_threads()
     if not args.no_memory:
         result["peak_mib"] = peak_memory(args.batch)
-    race = Race(args.batch, args.seed)
-    result["as allocated by itself"] = measure(race, args.runs)
-    keep_freed_memory()
-    result["freed memory kept"] = measure(race, args.runs)
+    result["as allocated by itself"] = in_fresh_process(kept=False)
+    result["freed memory kept"] = in_fresh_process(kept=True)
     print(json.dumps(result, indent=2) if args.json else table(result))
 
 
