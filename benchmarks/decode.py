@@ -25,6 +25,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from autostr_nni.allocation import keep_freed_memory
 from autostr_nni.data.charset import Charset
 from autostr_nni.data.dataset import Batch
 from autostr_nni.export.words import rendered_words
@@ -220,6 +221,7 @@ def main() -> None:
     args = parser.parse_args()
     if args.threads:
         torch.set_num_threads(args.threads)
+    keep_freed_memory()  # as `autostr evaluate`, for all alike
     torch.manual_seed(0)
     net, recipe = full_size()
     net.decoder.classify = EndsAfter(net.decoder.classify)

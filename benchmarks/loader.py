@@ -33,6 +33,7 @@ from torchvision import transforms
 from torchvision.io import ImageReadMode, decode_jpeg
 from torchvision.transforms.v2 import functional as F
 
+from autostr_nni.allocation import keep_freed_memory
 from autostr_nni.data.charset import Charset
 from autostr_nni.data.dataset import WordDataset
 from autostr_nni.data.lmdb_io import LmdbReader
@@ -162,6 +163,7 @@ class Stream:
 def throughput(folder: Path, size: tuple[int, int], batch: int, runs: int, images: int) -> dict[str, float]:
     """Medians of images per second: every decoder, our loader, the plain one."""
     torch.set_num_threads(1)
+    keep_freed_memory()  # as in a training, for all alike
     words = WordDataset(folder, Charset.named("printable"), 25, size)
     encoded = [data for i in range(min(2000, len(words))) if (data := words.encoded(i)) is not None]
     streams: dict[str, Stream] = {}

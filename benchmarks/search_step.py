@@ -13,7 +13,7 @@ is an architecture step and a weight step for every batch (`DartsLightningModule
 are also put together in our proportion, which its strategy does not offer.
 
 Everything is measured twice, each in a fresh process: as glibc allocates by itself, and with freed memory
-kept in the process, as our trials have it (`autostr_nni.training.allocation`), for all contenders alike.
+kept in the process, as our trials have it (`autostr_nni.allocation`), for all contenders alike.
 
 Peak memory is measured in fresh processes too, by `step_memory.py`, with 4, 7 and 14 candidates.
 """
@@ -35,6 +35,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from autostr_nni.allocation import keep_freed_memory
 from autostr_nni.models.backbone import Backbone
 from autostr_nni.models.operations import MBConv
 from autostr_nni.search_spaces.architecture import Architecture
@@ -44,7 +45,6 @@ from autostr_nni.search_spaces.stride_path import StridePath
 from autostr_nni.strategies.architecture_parameters import ArchitectureParameters
 from autostr_nni.strategies.architecture_step import architecture_step
 from autostr_nni.strategies.supernet import Supernet
-from autostr_nni.training.allocation import keep_freed_memory
 from autostr_nni.training.flat_adadelta import FlatAdadelta
 
 SPACE = SearchSpace()

@@ -46,6 +46,7 @@ def run(args: argparse.Namespace) -> int:
         value = getattr(args, name)
         if value is not None and value < 1:
             raise InputError(f"--{name.replace('_', '-')}: {value} is too few, give at least 1")
+    from autostr_nni.allocation import keep_freed_memory
     from autostr_nni.data.dataset import WordDataset
     from autostr_nni.pictures.canvas import check_picture
     from autostr_nni.training.checkpoint import load_trained, pick_device
@@ -56,6 +57,7 @@ def run(args: argparse.Namespace) -> int:
     sheet = None if args.errors is None else Path(args.errors)
     if sheet is not None:
         check_picture(sheet)
+    keep_freed_memory()
     trained = load_trained(args.checkpoint, pick_device(args.device))
     use_threads(trained.recipe)
     evaluation = trained.recipe.evaluation.model_copy(

@@ -20,6 +20,7 @@ import numpy as np
 import torch
 from torch.utils.data import BatchSampler, DataLoader, Dataset, Sampler, SequentialSampler, get_worker_info
 
+from autostr_nni.allocation import keep_freed_memory
 from autostr_nni.data.dataset import Batch, Filled, WordDataset
 from autostr_nni.data.pipes import pipe_context
 from autostr_nni.lifeline import die_with_parent
@@ -215,6 +216,7 @@ def _as_it_is(done: Any) -> Any:
 def _start_worker(_: int, parent: int) -> None:
     """Seed what a worker may draw from, differently in each; keep it to one thread and its parent's life."""
     die_with_parent(parent)
+    keep_freed_memory()  # every image is decoded into memory of another size
     info = get_worker_info()
     assert info is not None
     random.seed(info.seed)

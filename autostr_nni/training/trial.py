@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import torch
 
+from autostr_nni.allocation import keep_freed_memory
 from autostr_nni.data.charset import Charset
 from autostr_nni.files import write_atomic
 from autostr_nni.models.recognizer import build_recognizer
@@ -19,7 +20,6 @@ from autostr_nni.search_spaces.counting import backbone_costs, total
 from autostr_nni.search_spaces.errors import InputError
 from autostr_nni.search_spaces.space import SearchSpace
 from autostr_nni.search_spaces.stride_path import StridePath
-from autostr_nni.training.allocation import keep_freed_memory
 from autostr_nni.training.checkpoint import Trained, load_trained, load_weights, pick_device, save_trained
 from autostr_nni.training.continuing import BEST, forget_previous
 from autostr_nni.training.crew import Report, Work, run_in_team

@@ -8,11 +8,11 @@ import sys
 
 import pytest
 
-from autostr_nni.training.allocation import keep_freed_memory
+from autostr_nni.allocation import keep_freed_memory
 
 FAULTS = """
 import resource, sys
-from autostr_nni.training.allocation import keep_freed_memory
+from autostr_nni.allocation import keep_freed_memory
 if sys.argv[1] == "keep":
     assert keep_freed_memory()
 def touch():

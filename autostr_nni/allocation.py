@@ -1,4 +1,4 @@
-"""How this process keeps memory that it has given back."""
+"""How a process keeps memory that it has given back. Light: no torch."""
 
 from __future__ import annotations
 
