@@ -70,7 +70,7 @@ def resize(pixels: np.ndarray, image: tuple[int, int], out: np.ndarray | None = 
     height, width = image
     rows, columns, _ = pixels.shape
     while rows >= 2 * height or columns >= 2 * width:
-        rows = rows // 2 if rows >= 2 * height else rows
+        rows = rows // 2 if rows >= 2 * height else height  # the height is reached on the way
         columns = columns // 2 if columns >= 2 * width else columns
         pixels = cv2.resize(pixels, (columns, rows))
     return cv2.resize(pixels, (width, height), out)
