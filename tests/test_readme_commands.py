@@ -107,7 +107,7 @@ class Newcomer:
 
     def autostr(self, arguments: list[str]) -> None:
         """Run a command; those that start NNI as a user does, in a process of their own."""
-        ids = dict(zip(("yh527exw", "wu7tab3d"), self.ids, strict=False))
+        ids = dict(zip(("1ihla4vr", "cnemq2so"), self.ids, strict=False))
         arguments = [ids.get(part, part) for part in arguments]
         if arguments[0] in ("search", "resume"):
             output = self.python("-m", "autostr_nni.cli.main", *arguments)

@@ -97,13 +97,17 @@ def draw_size(
         label="Pareto front",
         zorder=2,
     )
-    for x, y, net in on_front:
+    after = [x for x, _, _ in on_front[1:]] + [float("inf")]
+    left, right = axes.get_xlim()
+    for (x, y, net), next_x in zip(on_front, after, strict=True):
+        crowded = next_x - x < 0.2 * (right - left)  # the next net's name would lie upon this one's
         behind = {"boxstyle": "square,pad=0.1", "facecolor": "white", "alpha": 0.75, "linewidth": 0}
         axes.annotate(
             net["label"],
             (x, y),
-            xytext=(6, 5),
+            xytext=(-6 if crowded else 6, 5),
             textcoords="offset points",
+            ha="right" if crowded else "left",
             fontsize=8,
             color=INK,
             bbox=behind,
@@ -132,7 +136,7 @@ def draw_cost(
     """Best accuracy so far against what was spent, with the band of random search (paper's Figure 7)."""
     figure = new_figure(3.7)
     axes = figure.add_subplot()
-    shown = False
+    steps: Sequence[Mapping[str, Any]] = ()
     for search, place in zip(searches, places, strict=True):
         key = search["key"]
         seen, band = cost["observed"][key], cost["bands"].get(key)
@@ -157,9 +161,9 @@ def draw_cost(
             )
             continue
         axes.step(seen["cost"], seen["accuracy"], where="post", color=colour(place), label=search["label"])
-        if search["strategy"] == "two-step" and not shown:
-            shown = True
-            _steps(axes, seen["steps"])
+        if search["strategy"] == "two-step" and not steps:
+            steps = seen["steps"]
+    _steps(axes, steps)
     axes.set_xlabel(UNITS[unit])
     axes.xaxis.set_major_formatter(FuncFormatter(large))
     axes.xaxis.set_major_locator(MaxNLocator(6))
@@ -171,11 +175,11 @@ def draw_cost(
 
 
 def _steps(axes: Axes, steps: Sequence[Mapping[str, Any]]) -> None:
-    """AutoSTR's steps along the bottom: where each of them ends."""
-    start = 0.0
+    """AutoSTR's steps: where each of them ends, and the names for which there is room."""
+    start, right = 0.0, axes.get_xlim()[1]
     for step in steps:
         axes.axvline(step["end"], color=FAINT, linewidth=1.0, zorder=1)
-        if step["end"] - start > 0.16 * steps[-1]["end"]:
+        if step["end"] - start > 0.16 * right:
             axes.annotate(
                 _STEPS.get(step["step"], step["step"]),
                 ((start + step["end"]) / 2, 0.985),
