@@ -7,7 +7,6 @@ import copy
 import fcntl
 import math
 import multiprocessing
-import pickle
 import queue
 import select
 from functools import partial
@@ -27,24 +26,24 @@ class PipeQueue:
 
     def __init__(self, context: BaseContext) -> None:
         self._reader, self._writer = context.Pipe(duplex=False)
-        with contextlib.suppress(
-            AttributeError, OSError
-        ):  # not Linux, or its limit is reached: 64 KiB will do
+        # Not Linux, or its limit is reached: 64 KiB will do.
+        with contextlib.suppress(AttributeError, OSError):
             fcntl.fcntl(self._writer.fileno(), fcntl.F_SETPIPE_SZ, _ROOM)
-        self._writing = context.Lock()
+        # One that may be taken twice: an interrupt within ``put`` can leave it taken, and the same process
+        # puts a last message when it shuts its loader processes down.
+        self._writing = context.RLock()
         self._waiting: Any = None  # made by who gets, when it first does
 
     def put(self, item: Any) -> None:
         """Send what can be pickled."""
-        message = pickle.dumps(item, pickle.HIGHEST_PROTOCOL)
         with self._writing:
-            self._writer.send_bytes(message)
+            self._writer.send(item)
 
     def get(self, timeout: float | None = None) -> Any:
         """The next message. ``queue.Empty`` if none comes within ``timeout`` seconds."""
         if timeout is not None and not self._readable(timeout):
             raise queue.Empty
-        return pickle.loads(self._reader.recv_bytes())
+        return self._reader.recv()
 
     def empty(self) -> bool:
         """Whether nothing is waiting."""
