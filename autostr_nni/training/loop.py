@@ -13,6 +13,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.utilities.exceptions import SIGTERMException
 
 from autostr_nni.recipe.training import TrainingSection
 from autostr_nni.search_spaces.errors import InputError
@@ -196,8 +197,10 @@ def fit(task: ReadingTask, training: TrainingSection, epochs: int, folder: Path,
             raise
         raise KeyboardInterrupt from error
     except SystemExit as end:
-        # Lightning turns Ctrl-C into an exit, and leaves the process deaf to the next one.
-        if not isinstance(end.__context__, KeyboardInterrupt):
+        # Lightning turns Ctrl-C into an exit, and leaves the process deaf to the next one. Where SIGTERM came
+        # at a line whose exceptions Python passes over (in a fork, a finalizer), Lightning has noticed it,
+        # and ends as if all were well.
+        if not isinstance(end, SIGTERMException) and not isinstance(end.__context__, KeyboardInterrupt):
             raise
         signal.signal(signal.SIGINT, interrupt)
         raise KeyboardInterrupt from None

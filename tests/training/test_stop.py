@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -12,7 +14,11 @@ from pathlib import Path
 import psutil
 import pytest
 
+from autostr_nni.nni.launcher import stoppable
+from autostr_nni.search_spaces.architecture import Architecture
 from autostr_nni.training.records import read_metrics
+from autostr_nni.training.tasks import ReadingTask
+from autostr_nni.training.trial import train_architecture
 
 
 @pytest.mark.parametrize("to_all", [False, True], ids=["to the command", "to its whole group"])
@@ -42,3 +48,25 @@ def test_sigterm_ends_training_and_its_processes(tmp_path: Path, make_recipe, qu
     assert process.wait() == 130
     assert psutil.wait_procs(workers, timeout=10)[1] == []
     assert not [path for path in out.iterdir() if path.name.startswith(".")]
+
+
+def test_sigterm_where_python_passes_over_exceptions_ends_training(
+    tmp_path: Path, make_recipe, steps, monkeypatch
+):
+    begin = ReadingTask.on_train_epoch_start
+
+    def swallowing(task):
+        with contextlib.suppress(KeyboardInterrupt):  # as while a loader process is forked
+            os.kill(os.getpid(), signal.SIGTERM)
+        begin(task)
+
+    monkeypatch.setattr(ReadingTask, "on_train_epoch_start", swallowing)
+    recipe = make_recipe({"training.epochs": 2})
+    architecture = Architecture.from_parameters(steps["train"], recipe.space())
+    before = signal.getsignal(signal.SIGCHLD)
+    try:
+        with pytest.raises(KeyboardInterrupt), stoppable():
+            train_architecture(architecture, recipe.space(), recipe, tmp_path, lambda metrics, final: None)
+    finally:
+        signal.signal(signal.SIGCHLD, before)
+    assert not (tmp_path / "result.json").exists()
