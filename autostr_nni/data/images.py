@@ -27,9 +27,7 @@ cv2.setNumThreads(1)  # word images are small, and loader processes are forked
 
 # Markers of a JPEG's segments, each followed by the length of the rest.
 _FRAMES = frozenset((0xFFC0, 0xFFC1, 0xFFC2))  # Huffman-coded pictures
-_BEFORE = frozenset(
-    (0xFFC4, 0xFFDB, 0xFFDD, 0xFFFE, *range(0xFFE0, 0xFFF0))
-)  # tables, comments, applications
+_BEFORE = frozenset((0xFFC4, 0xFFDB, 0xFFDD, 0xFFFE, *range(0xFFE0, 0xFFF0)))  # tables, notes
 _EXIF = 0xFFE1
 _PAIR = struct.Struct(">HH").unpack_from
 # How nearly every encoder begins a picture in colours: JFIF, two tables, the frame with its size.

@@ -82,6 +82,7 @@ class _Flat:
         self.runs: list[_Run] = []
         self.views: list[tuple[list[Tensor], list[Tensor]]] = []  # of ``grad`` and ``delta``, for each run
         self.drawn: list[bool] = []  # which parameters ``runs`` is for
+        self.counted = torch.zeros(len(params))  # 1 for each of them
         squares, accs = _views(self.square_avg, params), _views(self.acc_delta, params)
         for p, step, square, acc in zip(params, self.steps, squares, accs, strict=True):
             mine = state[p]
@@ -97,7 +98,7 @@ class _Flat:
             self.drawn, self.runs = drawn, list(_runs(self.params))
             small = [run.params if run.end - run.start <= PIECE else [] for run in self.runs]
             self.views = [(_views(self.grad, params), _views(self.delta, params)) for params in small]
-            self.counted = torch.tensor(drawn, dtype=self.steps.dtype)
+            self.counted.copy_(torch.tensor(drawn))
         self.steps += self.counted
         for (params, start, end), (grads, deltas) in zip(self.runs, self.views, strict=True):
             if end - start > PIECE:
@@ -148,7 +149,7 @@ def _runs(params: list[Tensor]) -> Iterator[_Run]:
 
 def _views(flat: Tensor, params: list[Tensor]) -> list[Tensor]:
     """A part of ``flat`` for each parameter, laid out in memory as that is."""
-    views, start = [], flat.storage_offset()
+    views, start = [], 0
     for p in params:
         views.append(flat.as_strided(p.shape, p.stride(), start))
         start += p.numel()
