@@ -1,7 +1,8 @@
 """Batches of word images, decoded in the training process or in loader processes.
 
 A loader process reads the numbers of its words from a ring of shared batches, writes their pixels there and
-sends the place alone, so no memory is made, mapped or given away per batch.
+sends the place alone, so no memory is made, mapped or given away per batch. Whichever is free takes the next
+batch, and they are put in order afterwards.
 """
 
 from __future__ import annotations
@@ -10,8 +11,9 @@ import mmap
 import multiprocessing
 import os
 import random
+import time
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
 from math import prod
 from typing import Any, NamedTuple
@@ -27,6 +29,8 @@ from autostr_nni.lifeline import die_with_parent
 from autostr_nni.search_spaces.errors import InputError
 
 _PREFETCH = 4  # batches of one loader process that may be waiting or in work
+_AHEAD = 4  # batches for each loader process that may be made before it is their turn
+_REST = 1e-3  # seconds that a process rests where nothing more may be begun
 _HELD = 3  # batches that the training may hold at a time without their being copied
 
 
@@ -62,8 +66,9 @@ class EpochSampler(Sampler[int]):
 
 
 class _Task(NamedTuple):
-    """What is asked of a loader process: the words in a place of the ring, which takes their pixels."""
+    """What is asked of a loader process: the words in a slot of the ring, which takes their pixels."""
 
+    number: int  #: of the batch, counted from 0
     slot: int
     words: int
 
@@ -71,6 +76,7 @@ class _Task(NamedTuple):
 class _Done(NamedTuple):
     """What comes back: the pixels lie in the ring."""
 
+    number: int
     slot: int
     filled: Filled
 
@@ -92,12 +98,12 @@ class Ring:
         """Forget what was asked for and never taken out."""
         self.free = [slot for slot in range(self.slots) if slot not in self.held]
 
-    def ask(self, indices: list[int]) -> _Task:
-        """Give words a free slot."""
+    def ask(self, number: int, indices: list[int]) -> _Task:
+        """Give the words of a batch a free slot."""
         slot, count = self.free.pop(), len(indices)
         self.asked[slot][:count] = indices
         self.counts[slot] = count
-        return _Task(slot, count)
+        return _Task(number, slot, count)
 
     def take_out(self, slot: int) -> torch.Tensor:
         """The images of a slot: uint8 [batch, height, width, 3].
@@ -129,11 +135,13 @@ class _Tasks(BatchSampler):
     def __len__(self) -> int:
         return len(self.batches)
 
-    def __iter__(self) -> Iterator[_Task]:  # type: ignore[override]
+    def __iter__(self) -> Iterator[_Task | None]:  # type: ignore[override]
         # This runs when the loader asks for the first batch: no process is writing any more.
         self.ring.restart()
-        for indices in self.batches:
-            yield self.ring.ask(indices)
+        for number, indices in enumerate(self.batches):
+            while not self.ring.free:
+                yield None  # one process lags behind: the others are not to run away from it
+            yield self.ring.ask(number, indices)
 
 
 class _Fetch(Dataset[_Done]):
@@ -145,9 +153,12 @@ class _Fetch(Dataset[_Done]):
     def __len__(self) -> int:
         return len(self.words)
 
-    def __getitems__(self, task: _Task) -> _Done:
+    def __getitems__(self, task: _Task | None) -> _Done | None:
+        if task is None:
+            time.sleep(_REST)
+            return None
         indices = self.indices[task.slot].numpy()[: task.words]
-        return _Done(task.slot, self.words.fill(self.memory[task.slot].numpy(), indices))
+        return _Done(task.number, task.slot, self.words.fill(self.memory[task.slot].numpy(), indices))
 
 
 class WordLoader(DataLoader[Batch]):
@@ -155,12 +166,13 @@ class WordLoader(DataLoader[Batch]):
 
     def __init__(self, words: WordDataset, batches: BatchSampler, workers: int) -> None:
         self.words = words
-        self.ring = Ring(workers * _PREFETCH + _HELD + 1, (batches.batch_size, *words.image, 3))
+        self.ring = Ring(workers * (_PREFETCH + _AHEAD) + _HELD + 1, (batches.batch_size, *words.image, 3))
         super().__init__(
             _Fetch(words, self.ring),  # type: ignore[arg-type]  # _take makes its items into batches
             batch_sampler=_Tasks(batches, self.ring),
             num_workers=workers,
             multiprocessing_context=pipe_context() if workers else None,
+            in_order=False,  # the next batch goes to whichever process is free
             persistent_workers=workers > 0,
             prefetch_factor=_PREFETCH if workers else None,
             collate_fn=_as_it_is,
@@ -169,7 +181,18 @@ class WordLoader(DataLoader[Batch]):
         )
 
     def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]
-        return map(self._take, super().__iter__())
+        return self._in_turn(super().__iter__())
+
+    def _in_turn(self, finished: Iterable[Any]) -> Iterator[Batch]:
+        """Batches as their numbers follow: whichever loader process was free had made the next one."""
+        waiting: dict[int, _Done] = {}
+        turn = 0
+        for done in finished:
+            if done is not None:
+                waiting[done.number] = done
+            while turn in waiting:
+                yield self._take(waiting.pop(turn))
+                turn += 1
 
     def _take(self, done: Any) -> Batch:
         indices = self.ring.asked[done.slot][: self.ring.counts[done.slot]]
