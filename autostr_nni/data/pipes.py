@@ -7,6 +7,7 @@ import copy
 import fcntl
 import math
 import multiprocessing
+import pickle
 import queue
 import select
 from functools import partial
@@ -35,9 +36,10 @@ class PipeQueue:
         self._waiting: Any = None  # made by who gets, when it first does
 
     def put(self, item: Any) -> None:
-        """Send what can be pickled."""
+        """Send what the plain ``pickle`` takes."""
+        message = pickle.dumps(item, pickle.HIGHEST_PROTOCOL)  # Connection.send prepares for far more
         with self._writing:
-            self._writer.send(item)
+            self._writer.send_bytes(message)
 
     def get(self, timeout: float | None = None) -> Any:
         """The next message. ``queue.Empty`` if none comes within ``timeout`` seconds."""
