@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from autostr_nni.models.fused.expansion import Moments, folds
-from autostr_nni.models.fused.gate import fits
+from autostr_nni.models.fused.gate import fits, pays
 from autostr_nni.models.fused.mbconv import ConvNorm, Parts, mbconv
 from autostr_nni.search_spaces.errors import InputError
 from autostr_nni.search_spaces.operations import parse
@@ -30,7 +30,7 @@ class MBConv(nn.Module):
     Input ``[B, cin, H, W]``, output ``[B, cout, H / stride_h, W / stride_w]``. There is no expansion
     layer for ``expansion`` 1, and a residual only where shape and width are kept (paper section 3.2).
 
-    Training on CPU computes the same in fewer passes over memory (``fused``).
+    Where it is large enough, training on CPU computes the same in fewer passes over memory (``fused``).
     """
 
     def __init__(self, cin: int, cout: int, kernel: int, expansion: int, stride: Stride) -> None:
@@ -45,17 +45,21 @@ class MBConv(nn.Module):
         parts["project"] = nn.Sequential(OrderedDict(conv_bn(hidden, cout)))
         self.body = nn.Sequential(parts)
         self.residual = stride == (1, 1) and cin == cout
+        self.hidden, self.kernel = hidden, kernel
 
     def forward(self, x: Tensor, moments: Moments | None = None) -> Tensor:
         """The output; ``moments`` are x's where they are known, as several candidates may use them."""
-        if fits(self, x):
+        if self._fuses(x):
             return mbconv(x, self.parts, moments)
         out: Tensor = self.body(x)
         return x + out if self.residual else out
 
     def wants_moments(self, x: Tensor) -> bool:
         """Whether the moments of x would be used."""
-        return hasattr(self.body, "expand") and folds(x) and fits(self, x)
+        return hasattr(self.body, "expand") and folds(x) and self._fuses(x)
+
+    def _fuses(self, x: Tensor) -> bool:
+        return pays(x, self.hidden, self.kernel) and fits(self, x)
 
     @property
     def parts(self) -> Parts:

@@ -10,8 +10,10 @@ from torch import Tensor, nn
 
 from autostr_nni.models.fused import depthwise, pointwise
 from autostr_nni.models.fused.expansion import folds, moments
-from autostr_nni.models.fused.gate import fits
+from autostr_nni.models.fused.gate import LEAST, LEAST_WIDE_KERNEL, fits, pays
 from autostr_nni.models.operations import MBConv
+
+pytestmark = pytest.mark.usefixtures("fused_always")
 
 STRIDES = ((1, 1), (2, 1), (2, 2))
 CLOSE = {torch.float64: 1e-10, torch.float32: 1e-5}
@@ -208,6 +210,19 @@ def test_elsewhere_the_modules_run():
     block(x)
     handle.remove()
     assert len(seen) == 1 and fits(block, x)
+
+
+def test_small_blocks_run_their_modules(monkeypatch):
+    assert pays(images(2, (4, 6)), 24, 5)  # as everywhere in these tests
+    monkeypatch.undo()
+    for kernel, least in ((3, LEAST), (5, LEAST_WIDE_KERNEL)):
+        x = torch.empty(1, 8, 10, 10).expand(least // 2_000, -1, -1, -1)
+        assert not pays(x[1:], 20, kernel) and pays(x, 20, kernel)
+        with torch.no_grad():
+            assert pays(x, 20, kernel) == (kernel == 3)
+    block, x = make(5, 3, (1, 1), 8), images(2, (4, 6))
+    found, expected = results(block, x, lambda b, v: b(v)), results(block, x, plain)
+    assert all(torch.equal(found[name], value) for name, value in expected.items())
 
 
 def test_one_value_per_channel_is_refused_as_ever():

@@ -17,6 +17,8 @@ from autostr_nni.strategies.architecture_parameters import ArchitectureParameter
 from autostr_nni.strategies.architecture_step import architecture_step, choice_gradient, frozen
 from autostr_nni.strategies.supernet import Supernet
 
+pytestmark = pytest.mark.usefixtures("fused_always")
+
 SPACE = SearchSpace(
     width=16,
     out_width=4,

@@ -11,6 +11,8 @@ from torch import Tensor, nn
 from autostr_nni.models.operations import MBConv, build_operation
 from autostr_nni.strategies.probe import Probe, inner
 
+pytestmark = pytest.mark.usefixtures("fused_always")
+
 NAMES = ("k3e1", "k3e3", "k3e6", "k5e1", "k5e3", "k5e6", "skip")
 
 

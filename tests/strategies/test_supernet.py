@@ -14,6 +14,8 @@ from autostr_nni.search_spaces.space import SearchSpace
 from autostr_nni.strategies.architecture_parameters import ArchitectureParameters
 from autostr_nni.strategies.supernet import Supernet
 
+pytestmark = pytest.mark.usefixtures("fused_always")
+
 SPACE = SearchSpace(stem_width=8, stage_widths=(8,) * 5, stage_layers=(2, 1, 1, 1, 2))
 PATH = SPACE.typical_paths()[0]
 

@@ -1,9 +1,21 @@
-"""Where the fused mathematics may stand in for the plain modules."""
+"""Where the fused mathematics may stand in for the plain modules, and where it is faster."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+
+#: Numbers in a block's widest map from which fused is faster (benchmarks/RESULTS.md, *Training step*): below,
+#: its calls cost more than the passes over memory that they save.
+LEAST = 800_000
+#: The same with gradients and a kernel wider than 3, whose weight gradient gains most.
+LEAST_WIDE_KERNEL = 250_000
+
+
+def pays(x: Tensor, hidden: int, kernel: int) -> bool:
+    """Whether a block that widens x to ``hidden`` channels is large enough."""
+    least = LEAST_WIDE_KERNEL if kernel > 3 and torch.is_grad_enabled() else LEAST
+    return x.numel() // x.shape[1] * hidden >= least
 
 
 def fits(module: nn.Module, x: Tensor) -> bool:
