@@ -28,6 +28,7 @@ T = TypeVar("T")
 WITHOUT_WEIGHT: dict[str, Any] = {
     "data": {"workers", "test"},
     "training": {"device", "devices", "threads", "tensorboard", "checkpoint_minutes"},
+    "search": {"operators": {"threads"}},
     "evaluation": {"batch_size"},
 }
 

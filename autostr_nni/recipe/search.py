@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from autostr_nni.recipe.base import Betas, Count, Section
-from autostr_nni.recipe.training import NotNegative, OptimizerSection, Positive
+from autostr_nni.recipe.training import NotNegative, OptimizerSection, Positive, Threads
 from autostr_nni.search_spaces.operations import DEFAULT_OPERATION, OPERATIONS
 
 
@@ -91,6 +91,7 @@ class OperatorsSection(Section):
     optimizer: OptimizerSection = OptimizerSection()
     batch_size: Count | None = None  # null: as in training
     clip: Positive | None = 5.0
+    threads: Threads | None = None  # this trial runs alone, so it may have more than others; null: as in training
     operations: Annotated[tuple[str, ...], Field(strict=False, min_length=1), AfterValidator(_operations)] = (
         OPERATIONS
     )

@@ -10,6 +10,7 @@ from autostr_nni.recipe.base import Betas, Count, Fraction, Section
 
 Positive = Annotated[float, Field(gt=0.0)]
 NotNegative = Annotated[float, Field(ge=0.0)]
+Threads = Annotated[int, Field(ge=1, le=1_024)]
 Milestones = Annotated[tuple[Count, ...], Field(strict=False)]
 
 
@@ -71,9 +72,7 @@ class TrainingSection(Section):
     precision: Literal["32", "bf16-mixed"] = "32"
     device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")] = "auto"
     devices: Devices = 1  # that share every batch of a trial; auto: all GPUs it sees
-    threads: Annotated[int, Field(ge=1, le=1_024)] | None = (
-        None  # CPU threads of one trial; null: torch's choice
-    )
+    threads: Threads | None = None  # CPU threads of one trial; null: torch's choice
     checkpoint_minutes: Positive | None = 10.0  # within an epoch; null: only at the ends of epochs
     tensorboard: bool = False  # TensorBoard logs in each trial's folder; needs the extra `tensorboard`
 

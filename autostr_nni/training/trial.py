@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -83,7 +84,8 @@ def run_proposal(
     elif step == "operators":
         path = StridePath.parse(str(parameters["stride_path"]), space.stage_layers)
         search = partial(search_operators, path, space, recipe, folder)
-        final, probabilities = on_devices(search, recipe, report, recipe.search.operators.batch_size)
+        with restored_threads():
+            final, probabilities = on_devices(search, recipe, report, recipe.search.operators.batch_size)
         result = {"metrics": final, "probabilities": probabilities}
     elif step == "train":
         architecture = Architecture.from_parameters(parameters, space)
@@ -97,14 +99,27 @@ def run_proposal(
     return final
 
 
-def prepare_torch(recipe: Recipe, team: Team = ALONE) -> None:
-    """Seed torch's global generator, which all weights come from; set this process's threads and memory."""
+def prepare_torch(recipe: Recipe, team: Team = ALONE, threads: int | None = None) -> None:
+    """Seed torch's global generator, which all weights come from; set this process's threads and memory.
+
+    ``threads`` stands in for those of the recipe's training.
+    """
     keep_freed_memory()
-    if recipe.training.threads is not None or team.size > 1:
-        threads = recipe.training.threads or torch.get_num_threads()
-        torch.set_num_threads(max(1, threads // team.size))
+    threads = threads or recipe.training.threads
+    if threads is not None or team.size > 1:
+        torch.set_num_threads(max(1, (threads or torch.get_num_threads()) // team.size))
     torch.set_float32_matmul_precision("high")
     torch.manual_seed(recipe.seed)
+
+
+@contextmanager
+def restored_threads() -> Iterator[None]:
+    """Whatever number of threads is set within, the process's next trial finds the one of before."""
+    before = torch.get_num_threads()
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def fixed_metrics(architecture: Architecture, space: SearchSpace) -> dict[str, float]:
@@ -235,7 +250,7 @@ def search_operators(
     path: StridePath, space: SearchSpace, recipe: Recipe, folder: Path, *, team: Team, report: Report
 ) -> tuple[dict[str, Any], list[dict[str, float]]]:
     """Step 2 on one path: the final metrics with the architecture found, and the probabilities."""
-    prepare_torch(recipe, team)
+    prepare_torch(recipe, team, recipe.search.operators.threads)
     longest = recipe.search.operators.max_length
     training = open_set(recipe, recipe.data.train, max_length=longest)
     arch_validation = open_set(recipe, recipe.data.validation, max_length=longest)

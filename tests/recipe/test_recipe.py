@@ -144,6 +144,7 @@ def test_digest_is_of_what_matters(tmp_path: Path) -> None:
     assert plain == digest("seed: 0\ntraining: {epochs: 12, device: cpu, threads: 2}\n")
     assert plain == digest("", tmp_path / "moved")
     assert plain == digest("evaluation: {batch_size: 3}\n")
+    assert plain == digest("search: {operators: {threads: 3}}\n")
     others = [
         digest("seed: 1\n"),
         digest("training: {epochs: 3}\n"),

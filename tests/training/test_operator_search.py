@@ -165,3 +165,18 @@ def test_the_supernet_may_do_without_bilstm(tmp_path, make_recipe, steps):
     recipe = make_recipe({"search.operators.bilstm": False, "search.operators.epochs": 1})
     run_proposal(steps["operators"], recipe, tmp_path, silent)
     assert not [key for key in torch.load(tmp_path / LAST, weights_only=True)["state_dict"] if "lstm" in key]
+
+
+def test_threads_of_its_own(make_recipe, tmp_path, monkeypatch) -> None:
+    """The search has them, and the trials after it, in the same process, those of before."""
+    seen: list[int] = []
+    build = trial.build_supernet_recognizer
+
+    def watched(*args: Any) -> Any:
+        seen.append(torch.get_num_threads())
+        return build(*args)
+
+    monkeypatch.setattr(trial, "build_supernet_recognizer", watched)
+    recipe = make_recipe({"search.operators.threads": 2})
+    run_proposal({"step": "operators", "stride_path": "ABABB"}, recipe, tmp_path, lambda *report: None)
+    assert seen == [2] and torch.get_num_threads() == 1
