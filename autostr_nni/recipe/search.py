@@ -91,7 +91,9 @@ class OperatorsSection(Section):
     optimizer: OptimizerSection = OptimizerSection()
     batch_size: Count | None = None  # null: as in training
     clip: Positive | None = 5.0
-    threads: Threads | None = None  # this trial runs alone, so it may have more than others; null: as in training
+    threads: Threads | None = (
+        None  # this trial runs alone, so it may have more than others; null: as in training
+    )
     operations: Annotated[tuple[str, ...], Field(strict=False, min_length=1), AfterValidator(_operations)] = (
         OPERATIONS
     )
