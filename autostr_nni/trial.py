@@ -29,12 +29,10 @@ from autostr_nni.files import NoSpace, write_atomic
 from autostr_nni.nni.state import note_no_space
 from autostr_nni.search_spaces.errors import InputError, TrainingFailed
 from autostr_nni.warm.command import run_warm
-from autostr_nni.warm.leaving import leave
+from autostr_nni.warm.leaving import interruption, leave, pass_over_children
 
 if TYPE_CHECKING:
     from autostr_nni.recipe import Recipe
-
-_TRIAL_PROCESS = os.getpid()
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -49,8 +47,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     status = run_warm() if argv is None else None
     if status is not None:
         return status
+    cancelled = interruption()
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _cancelled)
+        signal.signal(number, cancelled)
     try:
         run(arguments.recipe)
     except InputError as error:
@@ -184,16 +183,11 @@ def _ensure_utf8(arguments: list[str]) -> None:
         os.execve(sys.executable, command, {**os.environ, "PYTHONUTF8": "1"})
 
 
-def _cancelled(number: int, frame: Any) -> None:
-    if os.getpid() != _TRIAL_PROCESS:
-        os._exit(128 + number)  # a forked worker, which has inherited this handler, just goes
-    raise KeyboardInterrupt
-
-
 def end_children() -> None:
     """NNI kills a trial's own process only: take loaders' workers along."""
     import psutil
 
+    pass_over_children()
     for child in psutil.Process().children(recursive=True):
         with contextlib.suppress(psutil.Error):
             child.kill()

@@ -2,11 +2,14 @@
 
     python benchmarks/loader.py [--set FOLDER] [--words 4000] [--runs 7] [--batch 64] [--json]
 
-Rendered words of style scene, or any set. The floor is one tight loop in one process over encoded images that
-are in memory already: JPEG decoding and resizing with the fastest library that is installed (Pillow,
-torchvision, OpenCV and simplejpeg are tried). Two such loops at once, in two processes, tell what the machine
-itself makes of two workers. Then whole trainings at the sizes of two recipes tell what part
-of the time goes into waiting for batches. All of a run's figures are taken in turn; medians of all runs.
+Rendered words of style scene, or any set. The floor is one tight loop in a process of its own over encoded
+images that are in memory already: JPEG decoding and resizing with the fastest library that is installed
+(Pillow, torchvision, OpenCV and simplejpeg are tried). Two such loops at once, in two processes, tell what
+the machine itself makes of two workers. Then whole trainings at the sizes of two recipes tell what part of the
+time goes into waiting for batches. All of a run's figures are taken in turn; medians of all runs.
+
+The cores of a virtual machine can differ in speed by a fifth, for minutes. So within a run the floor
+and a single worker are kept to the same core, the next one in every run.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ import io
 import itertools
 import json
 import multiprocessing
+import os
 import statistics
 import tempfile
 import time
@@ -92,11 +96,13 @@ class Together:
 
     def __init__(self, count: int, decode: Decode, encoded: list[bytes], size: tuple[int, int]) -> None:
         self.images = count * len(encoded)
-        self.ends = []
+        self.ends, self.processes = [], []
         for _ in range(count):
             ours, theirs = multiprocessing.Pipe()
             args = (theirs, decode, encoded, size)
-            multiprocessing.get_context("fork").Process(target=self._work, args=args, daemon=True).start()
+            process = multiprocessing.get_context("fork").Process(target=self._work, args=args, daemon=True)
+            process.start()
+            self.processes.append(process.pid)
             self.ends.append(ours)
 
     def per_second(self) -> float:
@@ -148,7 +154,10 @@ class Stream:
     def __init__(self, loader: DataLoader[Any], batch: int) -> None:
         self.batch = batch
         self.ready = 8 * max(1, loader.num_workers)  # batches that may have been waiting since the last turn
+        before = {process.pid for process in multiprocessing.active_children()}
         self.batches = iter(loader)
+        next(self.batches)
+        self.processes = [p.pid for p in multiprocessing.active_children() if p.pid not in before]
 
     def per_second(self, count: int) -> float:
         """Images per second over ``count`` batches."""
@@ -160,8 +169,10 @@ class Stream:
         return count * self.batch / (time.perf_counter() - started)
 
 
-def throughput(folder: Path, size: tuple[int, int], batch: int, runs: int, images: int) -> dict[str, float]:
-    """Medians of images per second: every decoder, our loader, the plain one."""
+def throughput(
+    folder: Path, size: tuple[int, int], batch: int, runs: int, images: int
+) -> dict[str, list[float]]:
+    """Images per second of every run: every decoder, our loader, the plain one."""
     torch.set_num_threads(1)
     keep_freed_memory()  # as in a training, for all alike
     words = WordDataset(folder, Charset.named("printable"), 25, size)
@@ -179,7 +190,10 @@ def throughput(folder: Path, size: tuple[int, int], batch: int, runs: int, image
         f"bare, {count} processes": Together(count, decoders()[fastest], encoded, size) for count in (1, 2)
     }
     found: dict[str, list[float]] = {}
-    for _ in range(runs):
+    cores = itertools.cycle(sorted(os.sched_getaffinity(0)))
+    for _, core in zip(range(runs), cores, strict=False):
+        for alone in (bare["bare, 1 processes"], streams["ours, 1 workers"], streams["plain, 1 workers"]):
+            os.sched_setaffinity(alone.processes[0], {core})
         for name, decode in decoders().items():
             found.setdefault(name, []).append(decoded_per_second(decode, encoded, size))
         for name, together in bare.items():
@@ -187,20 +201,29 @@ def throughput(folder: Path, size: tuple[int, int], batch: int, runs: int, image
         for name, stream in streams.items():
             part = images // 4 if name.startswith("plain") else images
             found.setdefault(name, []).append(stream.per_second(part // batch))
-    return {name: statistics.median(values) for name, values in found.items()}
+    return found
 
 
-def ratios(found: dict[str, float]) -> dict[str, float | str]:
-    """The ratios that were aimed at."""
-    floor = max(decoders(), key=lambda name: found[name])
-    one, two = found["ours, 1 workers"], found["ours, 2 workers"]
+def ratios(found: dict[str, list[float]]) -> dict[str, float]:
+    """The ratios that were aimed at: medians of those of each run, or of two runs where both cores count."""
+
+    def over(first: str, second: str) -> float:
+        return statistics.median(a / b for a, b in zip(found[first], found[second], strict=True))
+
+    def over_both_cores(first: str, second: str) -> float:
+        pairs = itertools.pairwise(range(len(found[first])))
+        return statistics.median(
+            (found[first][i] + found[first][j]) / (found[second][i] + found[second][j]) for i, j in pairs
+        )
+
+    in_process = max(decoders(), key=lambda name: statistics.median(found[name]))
     return {
-        "floor": floor,
-        "ours, 1 worker / floor": one / found[floor],
-        "ours, 2 workers / 1 worker": two / one,
-        "bare, 2 processes / 1 process": found["bare, 2 processes"] / found["bare, 1 processes"],
-        "ours / plain, 1 worker": one / found["plain, 1 workers"],
-        "ours / plain, 2 workers": two / found["plain, 2 workers"],
+        "ours, 1 worker / floor": over("ours, 1 workers", "bare, 1 processes"),
+        "ours, 2 workers / 1 worker": over_both_cores("ours, 2 workers", "ours, 1 workers"),
+        "bare, 2 processes / 1 process": over_both_cores("bare, 2 processes", "bare, 1 processes"),
+        "ours, 1 worker / loop in this process": over("ours, 1 workers", in_process),
+        "ours / plain, 1 worker": over("ours, 1 workers", "plain, 1 workers"),
+        "ours / plain, 2 workers": over("ours, 2 workers", "plain, 2 workers"),
     }
 
 
@@ -267,7 +290,8 @@ def main() -> None:
         synthesize(numbers, 1000, source="digits:2-3", style="mild", charset="digits")
         for name, size in SIZES.items():
             found = throughput(words, size, args.batch, args.runs, args.images)
-            result[name] = {"images per second": found, "ratios": ratios(found)}
+            medians = {one: statistics.median(values) for one, values in found.items()}
+            result[name] = {"images per second": medians, "ratios": ratios(found)}
         result["training"] = trainings(words, numbers, args.runs, args.steps)
     if args.json:
         print(json.dumps(result, indent=2))
@@ -285,7 +309,7 @@ def show(values: dict[str, Any], indent: str = "") -> None:
             text = (
                 value if not isinstance(value, float) else f"{value:,.0f}" if value > 100 else f"{value:.3f}"
             )
-            print(f"{indent}{key:<34}{text:>24}")
+            print(f"{indent}{key:<40}{text:>18}")
 
 
 if __name__ == "__main__":

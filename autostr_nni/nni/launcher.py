@@ -22,6 +22,7 @@ from autostr_nni.nni.experiment_file import ExperimentFile
 from autostr_nni.nni.patience import patient_start
 from autostr_nni.nni.rest import LOOPBACK, Manager, exempt_loopback
 from autostr_nni.search_spaces.errors import InputError
+from autostr_nni.warm.leaving import interruption
 from autostr_nni.warm.talk import COLD_VARIABLE
 
 PRELOAD = Path(__file__).with_name("preload.cjs")
@@ -247,17 +248,7 @@ def follow(
 @contextlib.contextmanager
 def stoppable() -> Iterator[None]:
     """Within, SIGTERM and SIGHUP raise KeyboardInterrupt like Ctrl-C, so that what was started is stopped."""
-
-    here = os.getpid()
-
-    def interrupt(number: int, frame: Any) -> None:
-        if os.getpid() != here:
-            os._exit(128 + number)  # a forked worker, which has inherited this handler, just goes
-        # From here on it is no news that a loader process ends: torch would raise an error for it at any
-        # line, also while this very exception is being handled.
-        signal.signal(signal.SIGCHLD, _pass_over)
-        raise KeyboardInterrupt
-
+    interrupt = interruption()
     handled = (signal.SIGTERM, signal.SIGHUP)
     before = {number: signal.signal(number, interrupt) for number in handled}
     try:
@@ -265,7 +256,3 @@ def stoppable() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def _pass_over(number: int, frame: Any) -> None:
-    """A handler that does nothing. With SIG_DFL, Python complains of a signal that has come already."""

@@ -1,12 +1,39 @@
-"""The quick end of a process that has imported torch. Light."""
+"""The ends of a process that has imported torch: by a signal, and the quick one. Light."""
 
 from __future__ import annotations
 
 import atexit
 import os
+import signal
 import sys
 import threading
+from collections.abc import Callable
 from typing import Any, NoReturn
+
+
+def interruption() -> Callable[[int, Any], None]:
+    """A signal handler that raises KeyboardInterrupt in this process; one forked from it just goes."""
+    here = os.getpid()
+
+    def interrupt(number: int, frame: Any) -> None:
+        if os.getpid() != here:
+            os._exit(128 + number)
+        pass_over_children()
+        raise KeyboardInterrupt
+
+    return interrupt
+
+
+def pass_over_children() -> None:
+    """From here on it is no news that a loader process ends.
+
+    Torch would raise an error for it at any line, also while the process's own end is being handled.
+    """
+    signal.signal(signal.SIGCHLD, _pass_over)
+
+
+def _pass_over(number: int, frame: Any) -> None:
+    """A handler that does nothing. With SIG_DFL, Python complains of a signal that has come already."""
 
 
 def leave(status: Any) -> NoReturn:

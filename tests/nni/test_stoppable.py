@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 
 import pytest
 
 from autostr_nni.nni.launcher import stoppable
+from autostr_nni.trial import end_children
 
 
 @pytest.fixture
@@ -34,3 +36,9 @@ def test_loader_processes_that_end_with_the_group_are_no_error(watched_children,
 def test_before_it_their_death_is_an_error(watched_children):
     with pytest.raises(RuntimeError, match="killed"), stoppable():
         os.kill(os.getpid(), signal.SIGCHLD)
+
+
+def test_a_trial_takes_its_loader_processes_along(watched_children):
+    worker = subprocess.Popen(["sleep", "60"])
+    end_children()
+    assert worker.wait() == -signal.SIGKILL
