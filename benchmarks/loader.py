@@ -5,8 +5,8 @@
 Rendered words of style scene, or any set. The floor is one tight loop in a process of its own over encoded
 images that are in memory already: JPEG decoding and resizing with the fastest library that is installed
 (Pillow, torchvision, OpenCV and simplejpeg are tried). Two such loops at once, in two processes, tell what
-the machine itself makes of two workers. Then whole trainings at the sizes of two recipes tell what part of the
-time goes into waiting for batches. All of a run's figures are taken in turn; medians of all runs.
+the machine itself makes of two workers. Then whole trainings at the sizes of two recipes tell what part of
+the time goes into waiting for batches. All of a run's figures are taken in turn; medians of all runs.
 
 The cores of a virtual machine can differ in speed by a fifth, for minutes. So within a run the floor
 and a single worker are kept to the same core, the next one in every run.
