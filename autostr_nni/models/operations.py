@@ -59,7 +59,8 @@ class MBConv(nn.Module):
         return hasattr(self.body, "expand") and folds(x) and self._fuses(x)
 
     def _fuses(self, x: Tensor) -> bool:
-        return pays(x, self.hidden, self.kernel) and fits(self, x)
+        # Not asked for a size where it can have none yet: an export traces any batch.
+        return self.training and pays(x, self.hidden, self.kernel) and fits(self, x)
 
     @property
     def parts(self) -> Parts:

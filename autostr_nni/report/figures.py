@@ -100,14 +100,18 @@ def draw_size(
     after = [x for x, _, _ in on_front[1:]] + [float("inf")]
     left, right = axes.get_xlim()
     for (x, y, net), next_x in zip(on_front, after, strict=True):
-        crowded = next_x - x < 0.2 * (right - left)  # the next net's name would lie upon this one's
+        width = 0.2 * (right - left)  # of a name
+        crowded = next_x - x < width  # the next net's name would lie upon this one's
+        below = crowded and x - left < width  # and to the left it would lie upon the axis
+        to_left = crowded and not below
         behind = {"boxstyle": "square,pad=0.1", "facecolor": "white", "alpha": 0.75, "linewidth": 0}
         axes.annotate(
             net["label"],
             (x, y),
-            xytext=(-6 if crowded else 6, 5),
+            xytext=(-6 if to_left else 6, -5 if below else 5),
             textcoords="offset points",
-            ha="right" if crowded else "left",
+            ha="right" if to_left else "left",
+            va="top" if below else "baseline",
             fontsize=8,
             color=INK,
             bbox=behind,
