@@ -33,6 +33,7 @@ from autostr_nni.cli.main import main
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+NAMED = re.findall(r"^autostr report (\w+) (\w+) ", README, re.MULTILINE)[0]  # ids, in the README's order
 FENCE = re.compile(
     r"(?:^ *<!-- (?P<mark>[^\n]*) -->\n+)?^ *```(?P<kind>\w+)\n(?P<body>.*?)^ *```$", re.M | re.S
 )
@@ -107,7 +108,7 @@ class Newcomer:
 
     def autostr(self, arguments: list[str]) -> None:
         """Run a command; those that start NNI as a user does, in a process of their own."""
-        ids = dict(zip(("1ihla4vr", "cnemq2so"), self.ids, strict=False))
+        ids = dict(zip(NAMED, self.ids, strict=False))
         arguments = [ids.get(part, part) for part in arguments]
         if arguments[0] in ("search", "resume"):
             output = self.python("-m", "autostr_nni.cli.main", *arguments)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 
 import pytest
 
 from autostr_nni.nni.launcher import stoppable
-from autostr_nni.trial import end_children
 
 
 @pytest.fixture
@@ -38,7 +38,20 @@ def test_before_it_their_death_is_an_error(watched_children):
         os.kill(os.getpid(), signal.SIGCHLD)
 
 
-def test_a_trial_takes_its_loader_processes_along(watched_children):
-    worker = subprocess.Popen(["sleep", "60"])
-    end_children()
-    assert worker.wait() == -signal.SIGKILL
+TRIAL = """
+import signal, subprocess
+from autostr_nni.trial import end_children
+
+def died(number, frame):
+    raise RuntimeError("DataLoader worker (pid 1) is killed by signal: Killed.")
+
+signal.signal(signal.SIGCHLD, died)
+worker = subprocess.Popen(["sleep", "60"])
+end_children()
+assert worker.wait() == -signal.SIGKILL
+"""
+
+
+def test_a_trial_takes_its_loader_processes_along():
+    """In a process of its own: it ends all that belong to it."""
+    subprocess.run([sys.executable, "-c", TRIAL], check=True)
