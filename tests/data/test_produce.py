@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -121,3 +123,28 @@ def test_a_taken_folder_is_refused(tmp_path: Path, options: dict) -> None:
         synthesize(tmp_path / "set", 3, processes=1, **options)
     assert synthesize(tmp_path / "set", 3, processes=1, force=True, **options)["words"] == 3
     assert len(LmdbReader(tmp_path / "set")) == 3
+
+
+STUCK = """
+import ctypes, os
+from autostr_nni.data.synth.produce import _start_process, multiprocessing
+from autostr_nni.nni.launcher import stoppable
+
+def wait_for_ever(_):
+    mutex = ctypes.create_string_buffer(64)
+    started.set()
+    while True:  # the second time nothing wakes it, and no line of Python is run any more
+        ctypes.CDLL(None).pthread_mutex_lock(mutex)
+
+context = multiprocessing.get_context("fork")
+started = context.Event()
+with stoppable(), context.Pool(1, _start_process, (None, os.getpid())) as pool:
+    pool.apply_async(wait_for_ever, (0,))
+    assert started.wait(30)
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="processes are forked on Linux")
+def test_the_end_of_a_set_waits_for_no_process_that_waits_for_work() -> None:
+    """Where a command handles SIGTERM itself, as a search does; in a process of its own, which may hang."""
+    subprocess.run([sys.executable, "-c", STUCK], check=True, timeout=60)

@@ -186,8 +186,14 @@ _here: list[_Maker] = []
 
 
 def _start_process(maker: _Maker, parent: int) -> None:
-    """Keep the maker, leave Ctrl-C to the parent, and do not outlive it."""
+    """Keep the maker, leave Ctrl-C to the parent, end when told to, and do not outlive the parent.
+
+    A command's own handler of SIGTERM would run between two lines of Python: one that waits for its next part
+    when the signal comes may never get there, and the pool would wait for it for ever.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
     die_with_parent(parent)
     _here[:] = [maker]
 
