@@ -26,6 +26,10 @@ STREAMS = 3
 _LENGTH = struct.Struct("!I")
 # What NNI and the shell give each trial anew; anything else must be the same for both processes.
 _OWN = ("NNI_", "AUTOSTR_", "CUDA_VISIBLE_DEVICES", "PWD", "OLDPWD", "SHLVL")
+# What a shell that runs a script drops or sets anew. An activated virtual environment may export its prompt.
+_OF_SHELLS = frozenset(
+    ("_", "PS1", "PS2", "PS4", "PPID", "IFS", "OPTIND", "SHELLOPTS", "BASHOPTS", "BASH_VERSION")
+)
 
 
 @dataclass(frozen=True)
@@ -62,7 +66,9 @@ def _python() -> list[str]:
 
 def shared(environment: Mapping[str, str]) -> dict[str, str]:
     """The variables that steer what is imported, and how."""
-    return {key: value for key, value in environment.items() if key != "_" and not key.startswith(_OWN)}
+    return {
+        key: value for key, value in environment.items() if key not in _OF_SHELLS and not key.startswith(_OWN)
+    }
 
 
 def send_request(connection: socket.socket, request: Request) -> None:

@@ -187,6 +187,21 @@ def test_another_program_starts_cold(warm: Warm) -> None:
     assert warm.run("tell", "0", CUDA_VISIBLE_DEVICES="3")[0] == 0  # NNI gives each trial its own
 
 
+def test_what_a_shell_changes_is_no_difference(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """NNI runs a trial's command in a script, whose shell drops an exported prompt and more."""
+    for name in ("PS1", "PS2", "PS4", "IFS", "OPTIND", "PPID", "BASH_VERSION"):
+        monkeypatch.setenv(name, "x")
+    warm = Warm(tmp_path)
+    script = tmp_path / "run.sh"
+    script.write_text(f"export NNI_MINE=7\n{sys.executable} {tmp_path / 'command.py'} tell 0\n")
+    environment = {**warm.environment, "AUTOSTR_WARM": str(warm.folder), "SHELLOPTS": "monitor"}
+    done = subprocess.run(
+        ["bash", str(script)], env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True
+    )
+    warm.end()
+    assert (done.returncode, done.stderr) == (0, "aside\nwarm\n")
+
+
 def test_imports_that_start_a_thread_are_not_forked(tmp_path: Path) -> None:
     code = "import threading, time\nthreading.Thread(target=time.sleep, args=[300], daemon=True).start()\n"
     (tmp_path / "threaded.py").write_text(code)
