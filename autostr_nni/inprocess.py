@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from autostr_nni.data.decoded import keeping_decoded
 from autostr_nni.files import write_atomic
 from autostr_nni.inprocess_state import (
     RECIPE,
@@ -74,7 +75,8 @@ def run_search(
             display(line)
             state.show()
 
-        with display.following(state.line):
+        kept = keeping_decoded(recipe.data.keep_decoded_mb << 20)  # trials find what those before decoded
+        with display.following(state.line), kept:
             _run_all(strategy, recipe, folder, run, tell, state)
         result = outcome(strategy, folder)
         write_json(folder / "summary.json", result)

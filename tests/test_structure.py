@@ -46,6 +46,7 @@ MAY_IMPORT = {
         "files",
         "recipe",
         "strategies",
+        "data",
         "training",
         "summary",
         "progress",

@@ -16,6 +16,7 @@ from torch.utils.data import Dataset
 
 from autostr_nni.data.charset import END, PAD, Charset
 from autostr_nni.data.images import decode_image
+from autostr_nni.data.kept import KeptWords
 from autostr_nni.data.labels import Labels, label_cause
 from autostr_nni.data.lmdb_io import LmdbReader, find_sets
 from autostr_nni.search_spaces.errors import InputError
@@ -53,7 +54,8 @@ class WordDataset(Dataset["Sample | None"]):
     in ``skipped`` ("missing", "label not UTF-8", "empty label", "no known character", "too long");
     ``trimmed`` counts the labels that lost characters outside the charset. ``limit`` keeps that many words,
     drawn by ``seed``. An item is (uint8 image [3, height, width], class numbers with the end, label as it is
-    in the set), or None where the image cannot be decoded: no other sample ever takes its place.
+    in the set), or None where the image cannot be decoded: no other sample ever takes its place. The images
+    of batches are decoded once where there is memory to keep them (``decoded``).
     """
 
     def __init__(
@@ -74,6 +76,7 @@ class WordDataset(Dataset["Sample | None"]):
         self.readers = [LmdbReader(folder) for folder in self.folders]
         self.total = sum(map(len, self.readers))
         self._versions = [reader.version() for reader in self.readers]
+        self._kept = KeptWords(self.readers, self._versions, self.image)
         self._labels = Labels()
         self._numbers = np.array(charset.numbers(PADDING, _UNKNOWN), np.int64)
         self._set, self._sample = self._scan()
@@ -106,15 +109,28 @@ class WordDataset(Dataset["Sample | None"]):
 
     def fill(self, pixels: np.ndarray, indices: Indices) -> Filled:
         """Write the images of a batch straight into ``pixels`` (uint8 [at least B, height, width, 3])."""
-        encoded, changed = self._read(indices)
-        dropped: list[int] = []
-        size, used = self.image, 0
-        for place, data in enumerate(encoded):
-            if data is not None and decode_image(data, size, pixels[used]) is not None:
-                used += 1
-            else:
+        chosen = np.asarray(indices, np.int64)
+        if not self._kept:
+            return self._decode(pixels, chosen, np.arange(len(chosen)))
+        there = self._kept.copy(self._set[chosen], self._sample[chosen], pixels[: len(chosen)])
+        (rest,) = np.nonzero(~there)
+        return self._decode(pixels, chosen, rest) if len(rest) else Filled([], {})
+
+    def _decode(self, pixels: np.ndarray, chosen: np.ndarray, places: np.ndarray) -> Filled:
+        """Write the images at these places of the batch; all others are there."""
+        encoded, changed = self._read(chosen[places])
+        dropped = []
+        for place, data in zip(places.tolist(), encoded, strict=True):
+            if data is None or decode_image(data, self.image, pixels[place]) is None:
                 dropped.append(place)
-        return Filled(dropped, changed)
+        if self._kept and not changed:
+            for place in set(places.tolist()).difference(dropped):
+                index = chosen[place]
+                self._kept.keep(int(self._set[index]), int(self._sample[index]), pixels[place])
+        if dropped:
+            left = np.delete(np.arange(len(chosen)), dropped)
+            pixels[: len(left)] = pixels[left]
+        return Filled(dropped, {int(places[number]): label for number, label in changed.items()})
 
     def assemble(self, pixels: torch.Tensor, indices: Indices, filled: Filled) -> Batch:
         """The batch of ``indices`` whose images ``fill`` wrote into ``pixels``, of which it is a view."""
@@ -127,9 +143,8 @@ class WordDataset(Dataset["Sample | None"]):
         images = pixels[: len(labels)].permute(0, 3, 1, 2)
         return Batch(images, targets, lengths, _decoded(labels), len(filled.dropped))
 
-    def _read(self, indices: Indices) -> tuple[list[bytes | None], dict[int, bytes]]:
+    def _read(self, chosen: np.ndarray) -> tuple[list[bytes | None], dict[int, bytes]]:
         """Encoded images, and labels by place where a set was changed; one transaction for each set."""
-        chosen = np.asarray(indices, np.int64)
         samples = self._sample[chosen]
         changed: dict[int, bytes] = {}
         if len(self.readers) == 1:

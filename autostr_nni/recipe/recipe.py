@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 # What may change between two runs of one search: it moves speed or reports, never a choice.
 WITHOUT_WEIGHT: dict[str, Any] = {
-    "data": {"workers", "test"},
+    "data": {"workers", "keep_decoded_mb", "test"},
     "training": {"device", "devices", "threads", "tensorboard", "checkpoint_minutes"},
     "search": {"operators": {"threads"}},
     "evaluation": {"batch_size"},
@@ -82,8 +82,8 @@ class Recipe(Section):
     def digest(self) -> str:
         """Hash of everything that can change a search's outcome, the same wherever the recipe's folder lies.
 
-        Left out are loader processes, devices, threads, TensorBoard, checkpoints within epochs, the
-        evaluation's batch size and the test sets.
+        Left out are loader processes, memory for decoded words, devices, threads, TensorBoard, checkpoints
+        within epochs, the evaluation's batch size and the test sets.
         """
         content = self.model_dump(mode="json", exclude=WITHOUT_WEIGHT)
         if self._source is not None:

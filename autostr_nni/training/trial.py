@@ -13,6 +13,7 @@ import torch
 
 from autostr_nni.allocation import keep_freed_memory
 from autostr_nni.data.charset import Charset
+from autostr_nni.data.decoded import keeping_decoded
 from autostr_nni.files import write_atomic
 from autostr_nni.models.recognizer import build_recognizer
 from autostr_nni.recipe import Recipe
@@ -70,6 +71,17 @@ def run_proposal(
     folder.mkdir(parents=True, exist_ok=True)
     report = logged(report, recipe, folder)
     prepare_torch(recipe)
+    with keeping_decoded(recipe.data.keep_decoded_mb << 20):
+        result = _run_step(parameters, recipe, folder, report)
+    write_atomic(folder / RESULT, json.dumps({"parameters": dict(parameters), **result}, indent=1))
+    forget_previous(folder)
+    final: dict[str, Any] = result["metrics"]
+    report(final, True)
+    return final
+
+
+def _run_step(parameters: Mapping[str, Any], recipe: Recipe, folder: Path, report: Report) -> dict[str, Any]:
+    """What a trial leaves in its result besides the parameters."""
     space = recipe.space()
     step = parameters.get("step")
     if step == "path":
@@ -79,24 +91,17 @@ def run_proposal(
         budget = (options.epochs, options.epoch_images, options.max_length)
         work = partial(train_alone, architecture, space, recipe, folder, *budget)
         on_devices(work, recipe, report)
-        final = read_metrics(folder)[-1]
-        result: dict[str, Any] = {"metrics": final}
-    elif step == "operators":
+        return {"metrics": read_metrics(folder)[-1]}
+    if step == "operators":
         path = StridePath.parse(str(parameters["stride_path"]), space.stage_layers)
         search = partial(search_operators, path, space, recipe, folder)
         with restored_threads():
             final, probabilities = on_devices(search, recipe, report, recipe.search.operators.batch_size)
-        result = {"metrics": final, "probabilities": probabilities}
-    elif step == "train":
+        return {"metrics": final, "probabilities": probabilities}
+    if step == "train":
         architecture = Architecture.from_parameters(parameters, space)
-        result = train_fully(architecture, space, recipe, folder, report)
-        final = result["metrics"]
-    else:
-        raise InputError(f"step: {step!r} is no step of a search, which are {', '.join(STEPS)}")
-    write_atomic(folder / RESULT, json.dumps({"parameters": dict(parameters), **result}, indent=1))
-    forget_previous(folder)
-    report(final, True)
-    return final
+        return train_fully(architecture, space, recipe, folder, report)
+    raise InputError(f"step: {step!r} is no step of a search, which are {', '.join(STEPS)}")
 
 
 def prepare_torch(recipe: Recipe, team: Team = ALONE, threads: int | None = None) -> None:
@@ -240,7 +245,8 @@ def train_architecture(
     folder.mkdir(parents=True, exist_ok=True)
     write_atomic(folder / RECIPE, json.dumps(recipe.model_dump(mode="json"), indent=1))
     report = logged(report, recipe, folder)
-    result = train_fully(architecture, space, recipe, folder, report, init)
+    with keeping_decoded(recipe.data.keep_decoded_mb << 20):
+        result = train_fully(architecture, space, recipe, folder, report, init)
     write_atomic(folder / RESULT, json.dumps(result, indent=1))
     forget_previous(folder)
     return result
