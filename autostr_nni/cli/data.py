@@ -69,7 +69,11 @@ def _add_synth(commands: Any) -> None:
     parser.add_argument(
         "--fonts", action="append", default=[], metavar="DIR", help="more fonts; may be repeated"
     )
-    parser.add_argument("--no-system-fonts", action="store_true", help="use the fonts of --fonts alone")
+    parser.add_argument(
+        "--no-system-fonts",
+        action="store_true",
+        help="use the fonts of --fonts alone, or those of matplotlib",
+    )
     parser.add_argument(
         "--backgrounds", action="append", default=[], metavar="DIR", help="pictures to write on"
     )

@@ -71,7 +71,7 @@ class SynthSet(Section):
     height: Annotated[int, Field(ge=8, le=512)] = 40  # of the tallest image, in pixels
     exclude: PathList = ()  # word lists or sets whose words are not used
     fonts: PathList = ()  # folders of fonts, beside the system's
-    system_fonts: bool = True
+    system_fonts: bool = True  # false: those of fonts alone or, without any, those that matplotlib brings
     backgrounds: PathList = ()  # folders of images to write on, beside the drawn backgrounds
 
     @model_validator(mode="after")

@@ -59,6 +59,20 @@ def test_damaged_and_missing_fonts(tmp_path: Path) -> None:
         find_faces([tmp_path], system=False)
 
 
+def test_without_system_and_own_fonts_matplotlibs_serve(
+    faces: tuple[Face, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a machine has installed is no part of it."""
+    shutil.copy(matplotlib_fonts() / "DejaVuSans.ttf", tmp_path / "Installed.ttf")
+    with open(tmp_path / "Installed.ttf", "ab") as file:
+        file.write(b"\0")  # another content, or it would be one that is there already
+    monkeypatch.setattr("autostr_nni.data.synth.fonts.SYSTEM_FOLDERS", (str(tmp_path),))
+    assert str(tmp_path / "Installed.ttf") in {face.path for face in find_faces()}
+    found = find_faces([], system=False)
+    assert {Path(face.path).parent for face in found} == {matplotlib_fonts()}
+    assert {Path(face.path).name for face in faces} < {Path(face.path).name for face in found}
+
+
 def test_verdicts_are_remembered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     fonts = tmp_path / "fonts"

@@ -81,3 +81,8 @@ def test_paper_recipes_differ_only_where_they_say() -> None:
     whole = paper["two_step"]
     defaults = Recipe(seed=0, data=whole.data)
     assert whole.model_dump() == defaults.model_dump()
+
+
+def test_the_quickstart_is_the_same_on_every_machine() -> None:
+    sets = load_recipe(EXAMPLES / "quickstart" / "recipe.yml").data.synth.values()
+    assert len(sets) == 3 and not any(words.system_fonts or words.fonts for words in sets)

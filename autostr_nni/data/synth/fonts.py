@@ -54,10 +54,14 @@ def sized(path: str, index: int, size: int) -> ImageFont.FreeTypeFont:
 def find_faces(folders: Iterable[str | os.PathLike[str]] = (), system: bool = True) -> list[Face]:
     """All usable faces of the system, of matplotlib, of installed ``font-*`` packages and of ``folders``.
 
+    Without ``system`` those of ``folders`` alone or, where none is named, matplotlib's, which are the same on
+    every machine.
     Sorted by name and content, without duplicates. ``InputError`` if a folder lacks fonts or none is usable.
     Verdicts on files are remembered in the user's cache folder: looking at every glyph takes a while.
     """
-    paths = [path for root in _system_folders() for path in _font_files(root)] if system else []
+    folders = list(folders)
+    roots = _system_folders() if system else [] if folders else [matplotlib_fonts()]
+    paths = [path for root in roots for path in _font_files(root)]
     for folder in folders:
         own = _font_files(Path(folder).expanduser())
         if not own:

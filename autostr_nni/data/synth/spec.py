@@ -21,7 +21,7 @@ class SynthSpec:
     one of train, validation, test (80, 10, 10 % of all words): sets of different splits share no word.
     ``exclude`` names word lists or sets whose words are not used. ``height`` is that of an ordinary
     picture in pixels. ``fonts`` and ``backgrounds`` are folders used beside the system's fonts and the
-    drawn backgrounds.
+    drawn backgrounds; without ``system_fonts`` and ``fonts``, matplotlib's fonts are used.
     """
 
     count: int
