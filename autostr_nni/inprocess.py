@@ -12,7 +12,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from autostr_nni.data.decoded import keeping_decoded
 from autostr_nni.files import write_atomic
 from autostr_nni.inprocess_state import (
     RECIPE,
@@ -60,6 +59,8 @@ def run_search(
     Raises:
         InputError: the folder is in use or holds another search, or a trial found the input at fault.
     """
+    from autostr_nni.data.decoded import keeping_decoded  # needs numpy
+
     if run is None:
         from autostr_nni.training.trial import run_proposal  # needs torch
 

@@ -5,8 +5,8 @@
 Rendered words of style scene, or any set. The floor is one tight loop in a process of its own over encoded
 images that are in memory already: JPEG decoding and resizing with the fastest library that is installed
 (Pillow, torchvision, OpenCV and simplejpeg are tried). Two such loops at once, in two processes, tell what
-the machine itself makes of two workers. Then whole trainings at the sizes of two recipes tell what part of
-the time goes into waiting for batches. All of a run's figures are taken in turn; medians of all runs.
+the machine itself makes of two workers. All of a run's figures are taken in turn; medians of all runs. No
+decoded word is kept (`data.keep_decoded_mb`): every image is read and decoded.
 
 The cores of a virtual machine can differ in speed by a fifth, for minutes. So within a run the floor
 and a single worker are kept to the same core, the next one in every run.
@@ -43,12 +43,8 @@ from autostr_nni.data.dataset import WordDataset
 from autostr_nni.data.lmdb_io import LmdbReader
 from autostr_nni.data.loader import make_loader
 from autostr_nni.data.synth.produce import synthesize
-from autostr_nni.models.recognizer import build_recognizer
-from autostr_nni.recipe import load_recipe
-from autostr_nni.training.optimizers import build_optimizer
 
 SIZES = {"backbone 32x100": (32, 100), "rectifier 64x256": (64, 256)}
-EXAMPLES = Path(__file__).parents[1] / "examples"
 Decode = Callable[[bytes, int, int], Any]
 
 
@@ -227,50 +223,6 @@ def ratios(found: dict[str, list[float]]) -> dict[str, float]:
     }
 
 
-def waiting(example: str, folder: Path, workers: int, steps: int) -> dict[str, float]:
-    """Share of a training's time in which it waits for its next batch; the first batch is not counted."""
-    recipe = load_recipe(EXAMPLES / example / "recipe.yml")
-    torch.set_num_threads(recipe.training.threads or torch.get_num_threads())
-    torch.manual_seed(recipe.seed)
-    charset, space = Charset.named(recipe.data.charset), recipe.space()
-    words = WordDataset(folder, charset, recipe.data.max_length, recipe.model.image)
-    path = space.typical_paths()[1]
-    architecture = space.default_architecture(path, "k3e1")  # the smallest net: it waits the most
-    net = build_recognizer(architecture, space, recipe.model, charset.classes)
-    optimizer = build_optimizer(net.parameters(), recipe.training.optimizer)
-    batches = iter(make_loader(words, recipe.training.batch_size, workers, Endless(len(words))))
-    next(batches)
-    waited, started = 0.0, time.perf_counter()
-    for _ in range(steps):
-        asked = time.perf_counter()
-        batch = next(batches)
-        waited += time.perf_counter() - asked
-        optimizer.zero_grad(set_to_none=True)
-        net.loss(batch.images, batch.targets).backward()
-        torch.nn.utils.clip_grad_norm_(net.parameters(), recipe.training.clip or 1e9)
-        optimizer.step()
-    seconds = time.perf_counter() - started
-    return {
-        "share of waiting": waited / seconds,
-        "images per second": steps * recipe.training.batch_size / seconds,
-    }
-
-
-def trainings(words: Path, numbers: Path, runs: int, steps: int) -> dict[str, dict[str, float]]:
-    """Medians of `waiting` for two recipes, with the workers that they ask for (none) and with one."""
-    found: dict[str, list[dict[str, float]]] = {}
-    for _ in range(runs):
-        for example, folder in (("quickstart", numbers), ("real_words", words)):
-            for workers in (0, 1):
-                found.setdefault(f"{example}, {workers} workers", []).append(
-                    waiting(example, folder, workers, steps)
-                )
-    return {
-        name: {key: statistics.median(row[key] for row in rows) for key in rows[0]}
-        for name, rows in found.items()
-    }
-
-
 def main() -> None:
     """Print the table, or JSON."""
     parser = argparse.ArgumentParser(description="Images per second from LMDB to batch.")
@@ -279,20 +231,17 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=7)
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--images", type=int, default=12800, help="images of one measurement")
-    parser.add_argument("--steps", type=int, default=30, help="training steps of one measurement")
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
     result: dict[str, Any] = {"batch": args.batch, "runs": args.runs}
     with tempfile.TemporaryDirectory() as temporary:
-        words, numbers = args.set or Path(temporary, "words"), Path(temporary, "numbers")
+        words = args.set or Path(temporary, "words")
         if args.set is None:
             synthesize(words, args.words)
-        synthesize(numbers, 1000, source="digits:2-3", style="mild", charset="digits")
         for name, size in SIZES.items():
             found = throughput(words, size, args.batch, args.runs, args.images)
             medians = {one: statistics.median(values) for one, values in found.items()}
             result[name] = {"images per second": medians, "ratios": ratios(found)}
-        result["training"] = trainings(words, numbers, args.runs, args.steps)
     if args.json:
         print(json.dumps(result, indent=2))
         return
