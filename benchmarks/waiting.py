@@ -16,9 +16,11 @@ import itertools
 import json
 import shutil
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -133,7 +135,8 @@ def search() -> dict[str, Any]:
         timed = Timed()
         WordLoader.__iter__ = lambda loader: timed(loader)  # type: ignore[method-assign, assignment]
         strategy = build("two-step", recipe)
-        found = run_search(strategy, recipe, Path(temporary, "search"), log=lambda line: None)
+        with redirect_stdout(sys.stderr):  # where trials tell of their words
+            found = run_search(strategy, recipe, Path(temporary, "search"), log=lambda line: None)
         seconds = sum(trial.metrics["seconds"] for trial in strategy.trials if trial.metrics)
     return {
         "share of waiting": timed.waited / seconds,
