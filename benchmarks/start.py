@@ -53,7 +53,7 @@ def probe(recipe_path: Path, started: float) -> None:
     for module, name in IMPORTS.items():
         __import__(module)
         mark(name)
-    from autostr_nni.training import trial
+    from autostr_nni.training import alone, trial
     from autostr_nni.training.tasks import RecognitionTask
 
     spent: dict[str, float] = {}
@@ -80,8 +80,8 @@ def probe(recipe_path: Path, started: float) -> None:
 
     step = timed("step", RecognitionTask.training_step)
     RecognitionTask.training_step = first  # type: ignore[method-assign,assignment]
-    trial.open_set = timed("open data", trial.open_set)  # type: ignore[attr-defined]
-    trial.build_recognizer = timed("build net", trial.build_recognizer)  # type: ignore[attr-defined]
+    alone.open_set = timed("open data", alone.open_set)  # type: ignore[attr-defined]
+    alone.build_recognizer = timed("build net", alone.build_recognizer)  # type: ignore[attr-defined]
     path = StridePath.parse("ABABB", recipe.space().stage_layers).text(recipe.space().stage_layers)
     with contextlib.redirect_stdout(sys.stderr), tempfile.TemporaryDirectory() as folder:
         parameters = {"step": "path", "stride_path": path}

@@ -10,11 +10,14 @@ from typing import Any
 import pytest
 import torch
 
+from autostr_nni.data import dataset
+from autostr_nni.data.decoded import keeping_decoded
+from autostr_nni.data.images import decode_image
 from autostr_nni.data.lmdb_io import write_lmdb
 from autostr_nni.search_spaces.architecture import Architecture
 from autostr_nni.search_spaces.counting import backbone_costs, total
 from autostr_nni.search_spaces.errors import InputError
-from autostr_nni.training import loop, trial
+from autostr_nni.training import alone, loop
 from autostr_nni.training.checkpoint import load_trained
 from autostr_nni.training.continuing import BEST, LAST
 from autostr_nni.training.evaluation import evaluate, open_set
@@ -88,10 +91,37 @@ def test_same_seed_same_figures_another_seed_others(tmp_path, finished, make_rec
         assert (timeless(read_metrics(tmp_path / str(seed))) == lines) is equal
 
 
+@pytest.mark.parametrize("workers", [0, 1])
+def test_trials_of_a_search_decode_no_word_twice(
+    tmp_path, monkeypatch, finished, make_recipe, steps, workers
+):
+    """And find the same as one that decodes each word as it comes."""
+    decoded: list[int] = []
+
+    def counted(*arguments):
+        decoded.append(1)
+        return decode_image(*arguments)
+
+    monkeypatch.setattr(dataset, "decode_image", counted)
+    lines = timeless(read_metrics(finished(steps["path"])[0]))
+    kept = make_recipe({"data.workers": workers})
+    del decoded[:]
+    with keeping_decoded(1 << 24):
+        for name in ("first", "second"):
+            run_proposal(steps["path"], kept, tmp_path / name, silent)
+            assert timeless(read_metrics(tmp_path / name)) == lines
+            # In a process of their own words are decoded unseen; the 10 of validation are as many.
+            assert len(decoded) == (0 if workers else 20 + 10)
+    plain = make_recipe({"data.workers": 0, "data.keep_decoded_mb": 0})
+    run_proposal(steps["path"], plain, tmp_path / "plain", silent)
+    assert timeless(read_metrics(tmp_path / "plain")) == lines
+    assert len(decoded) > (0 if workers else 30) + 30
+
+
 def test_a_finished_trial_is_not_trained_again(monkeypatch, finished, make_recipe, proposal):
     folder, before = finished(proposal)
-    monkeypatch.setattr(trial, "fit", None)
-    monkeypatch.setattr(trial, "open_set", None)
+    monkeypatch.setattr(alone, "fit", None)
+    monkeypatch.setattr(alone, "open_set", None)
     reports: list[Any] = []
     metrics = run_proposal(proposal, make_recipe(), folder, lambda *report: reports.append(report))
     assert reports == [(metrics, True)] == before[-1:]
