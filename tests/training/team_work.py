@@ -10,9 +10,12 @@ import torch
 from autostr_nni.models.recognizer import recognition_loss
 from autostr_nni.recipe import Recipe
 from autostr_nni.search_spaces.stride_path import StridePath
-from autostr_nni.training import operators, trial
+from autostr_nni.training import operators
 from autostr_nni.training.crew import Report
+from autostr_nni.training.evaluation import open_set
 from autostr_nni.training.loop import fit
+from autostr_nni.training.machine import prepare_torch
+from autostr_nni.training.searching import SearchEpochEnd
 from autostr_nni.training.team import Team
 
 
@@ -20,10 +23,10 @@ def operator_steps(
     recipe: Recipe, folder: Path, dtype: torch.dtype, *, team: Team, report: Report
 ) -> dict[str, Any]:
     """An operator search in ``dtype`` with its state after every epoch."""
-    trial.prepare_torch(recipe, team)
+    prepare_torch(recipe, team)
     space, options = recipe.space(), recipe.search.operators
     path = StridePath.parse("ABABB", space.stage_layers)
-    training, validation = (trial.open_set(recipe, s) for s in (recipe.data.train, recipe.data.validation))
+    training, validation = (open_set(recipe, s) for s in (recipe.data.train, recipe.data.validation))
     classes = training.charset.classes
     recognizer, supernet = operators.build_supernet_recognizer(path, space, recipe, classes)
     sets = (training, validation, validation)
@@ -46,7 +49,7 @@ def operator_steps(
         state = {key: value.detach().clone() for key, value in task.state_dict().items()}
         states.append((state, dict(metrics)))
 
-    callback = trial.SearchEpochEnd(folder, {}, keep)
+    callback = SearchEpochEnd(folder, {}, keep)
     fit(task, recipe.training, options.warmup_epochs + options.epochs, folder, callback)
     draws = task.generator.get_state()
     sums = team.gathered({key: value.sum().item() for key, value in task.state_dict().items()})
