@@ -8,6 +8,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from fuzz_cases import place
 from fuzz_worker import Reader
 
 
@@ -22,3 +23,11 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
 def good(reader: Reader) -> Path:
     """The folder of good files that `fuzz_good.make` has filled; read only."""
     return reader.good
+
+
+@pytest.fixture
+def work(good: Path, tmp_path: Path) -> Path:
+    """A folder with good files of every kind."""
+    return place(
+        good, tmp_path / "work", "recipe.yml", "experiment.yml", "net.ckpt", "word.png", "words", "fonts"
+    )

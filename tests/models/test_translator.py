@@ -1,4 +1,4 @@
-"""The translator against plain references: step by step, by enumeration and by hand."""
+"""The translator's reading against plain references: step by step, by enumeration and by hand."""
 
 from __future__ import annotations
 
@@ -7,41 +7,10 @@ import math
 
 import pytest
 import torch
-import torch.nn.functional as F
+from plain_decoder import distribution, make, trimmed
 
-from autostr_nni.models.attention_gru import AttentionGRU
-from autostr_nni.models.recognizer import recognition_loss
 from autostr_nni.models.stepping import Stepping
 from autostr_nni.models.translator import PADDING, AttentionDecoder, SequenceEncoder
-
-
-def make(classes: int = 6, cin: int = 5, seed: int = 0, sharp: float = 3.0) -> AttentionDecoder:
-    torch.manual_seed(seed)
-    decoder = AttentionDecoder(cin, classes, state=7, attention=4, embedding=3).eval()
-    with torch.no_grad():  # larger weights than at the start: words of different lengths come out
-        for parameter in decoder.parameters():
-            parameter.mul_(sharp)
-    return decoder
-
-
-def distribution(decoder: AttentionDecoder, word: torch.Tensor, prefix: list[int]) -> torch.Tensor:
-    """Probabilities after a prefix for one word ``[T, C]``, all computed anew and spelt out."""
-    state = torch.zeros(decoder.gru.hidden_size)
-    for symbol in [decoder.bos, *prefix]:
-        energies = []
-        for feature in word:
-            hidden = decoder.project_features.weight @ feature + decoder.project_features.bias
-            hidden = torch.tanh(hidden + decoder.project_state.weight @ state)
-            energies.append(decoder.score.weight[0] @ hidden)
-        weights = torch.softmax(torch.stack(energies), 0)
-        context = sum(weight * feature for weight, feature in zip(weights, word, strict=True))
-        x = torch.cat([decoder.embedding.weight[symbol], context])
-        gates = decoder.gru.weight_ih @ x + decoder.gru.bias_ih
-        kept = decoder.gru.weight_hh @ state + decoder.gru.bias_hh
-        (ri, zi, ni), (rh, zh, nh) = gates.chunk(3), kept.chunk(3)
-        r, z = torch.sigmoid(ri + rh), torch.sigmoid(zi + zh)
-        state = (1 - z) * torch.tanh(ni + r * nh) + z * state
-    return torch.softmax(decoder.classify.weight @ state + decoder.classify.bias, 0)
 
 
 @torch.no_grad()
@@ -55,15 +24,6 @@ def plain_greedy(decoder: AttentionDecoder, word: torch.Tensor, longest: int) ->
         if ids[-1] == decoder.eos:
             break
     return ids, confidence
-
-
-def trimmed(ids: torch.Tensor, eos: int) -> list[int]:
-    out = []
-    for number in ids.tolist():
-        out.append(number)
-        if number == eos:
-            break
-    return out
 
 
 @pytest.mark.parametrize("seed", [0, 2, 3, 4])
@@ -157,67 +117,6 @@ def test_a_wide_beam_is_never_less_probable_than_greedy():
     assert (beam.confidence >= greedy.confidence * (1 - 1e-5)).all()
 
 
-def test_teacher_forcing_loss_is_the_sum_over_characters_with_padding_masked():
-    decoder = make(seed=4)
-    features = torch.randn(3, 4, 5)
-    words = [[0, 2, 5], [5], [1, 1, 3, 5]]
-    targets = torch.full((3, 4), PADDING)
-    for row, word in zip(targets, words, strict=True):
-        row[: len(word)] = torch.tensor(word)
-    expected = 0.0
-    with torch.no_grad():
-        for feature, word in zip(features, words, strict=True):
-            for place, symbol in enumerate(word):
-                expected -= math.log(float(distribution(decoder, feature, word[:place])[symbol]))
-        loss = recognition_loss(decoder(features, targets), targets)
-    assert float(loss) == pytest.approx(expected / 3, rel=1e-4)
-
-
-@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-10), (torch.float32, 1e-5)])
-@pytest.mark.parametrize("batch", [1, 5])
-def test_teacher_forcing_equals_the_plain_recurrence(dtype, tolerance, batch):
-    """Logits, and the gradients of every weight and of the features."""
-    decoder = make(seed=batch, sharp=1.5).to(dtype)
-    targets = torch.tensor([[0, 2, 5, 1], [5, -100, -100, -100], [1, 1, 5, -100], [3, 2, 0, 5], [4, 5, 4, 0]])
-    found = []
-    for forward in (decoder, decoder.plain):
-        torch.manual_seed(1)
-        features = torch.randn(batch, 7, 5, dtype=dtype, requires_grad=True)
-        decoder.zero_grad()
-        logits = forward(features, targets[:batch])
-        recognition_loss(logits, targets[:batch]).backward()
-        found.append([logits.detach(), features.grad, *(p.grad.clone() for p in decoder.parameters())])
-    for ours, plain in zip(*found, strict=True):
-        torch.testing.assert_close(ours, plain, rtol=tolerance, atol=tolerance)
-
-
-def test_the_written_gradient_is_the_numerical_one():
-    torch.manual_seed(0)
-    steps, batch, width, cin, size, attention = 3, 2, 4, 5, 3, 4
-    shapes = [
-        (steps, batch, 3 * size),
-        (batch, width, cin),
-        (batch, width, attention),
-        (3 * size, cin),
-        (3 * size, size),
-        (3 * size,),
-        (attention, size),
-        (attention,),
-    ]
-    inputs = [torch.randn(shape, dtype=torch.float64, requires_grad=True) for shape in shapes]
-    assert torch.autograd.gradcheck(AttentionGRU.apply, inputs)
-
-
-def test_teacher_forcing_in_mixed_precision():
-    decoder = make(seed=2, sharp=1.0)
-    features, targets = torch.randn(3, 4, 5, requires_grad=True), torch.tensor([[0, 5], [1, 2], [5, -100]])
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        logits = decoder(features, targets)
-        recognition_loss(logits.float(), targets).backward()  # as Lightning's manual_backward does
-    torch.testing.assert_close(logits.float(), decoder(features, targets), atol=0.03, rtol=0.03)
-    assert features.grad.isfinite().all()
-
-
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-10), (torch.float32, 1e-5)])
 @pytest.mark.parametrize("large", [1.0, 1000.0])
 @torch.no_grad()
@@ -281,19 +180,6 @@ def test_words_read_right_are_not_gone_through_again():
     wrong[:3, 1] = decoder.eos
     decoder.greedy_and_logits(features[finished], wrong, 8)
     assert rows == [3]
-
-
-def test_padding_gives_no_gradient():
-    decoder = make()
-    features = torch.randn(2, 4, 5)
-    short = torch.tensor([[0, 5], [1, 5]])
-    longer = F.pad(short, (0, 3), value=PADDING)
-    gradients = []
-    for targets in (short, longer):
-        decoder.zero_grad()
-        recognition_loss(decoder(features, targets), targets).backward()
-        gradients.append([p.grad.clone() for p in decoder.parameters()])
-    assert all(torch.allclose(a, b, atol=1e-6) for a, b in zip(*gradients, strict=True))
 
 
 def test_features_are_projected_once_per_word():

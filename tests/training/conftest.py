@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import random
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ from PIL import Image, ImageDraw
 from autostr_nni.data.lmdb_io import write_lmdb
 from autostr_nni.recipe import Recipe, recipe_from
 from autostr_nni.training.trial import run_proposal
+
+sys.path.insert(0, str(Path(__file__).parent))  # lets the tests of this folder import `stopping`
 
 PATH = {"step": "path", "stride_path": "AABBB"}
 OPERATORS = {"step": "operators", "stride_path": "ABABB"}

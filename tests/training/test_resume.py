@@ -2,79 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-import pytorch_lightning as pl
-import torch
+from stopping import Killed, Log, assert_same_end
 
 from autostr_nni.training import continuing, loop, tasks, trial
-from autostr_nni.training.continuing import BEST, LAST
+from autostr_nni.training.continuing import LAST
 from autostr_nni.training.records import read_metrics, read_result
 from autostr_nni.training.trial import run_proposal
-
-
-class Killed(BaseException):
-    """Stands for the end of the process."""
-
-
-class Log:
-    """Keeps reports; stops the trial at a chosen one, counted from 1."""
-
-    def __init__(self, stop_at: int = 0) -> None:
-        self.reports: list[tuple[dict[str, Any], bool]] = []
-        self.stop_at = stop_at
-
-    def __call__(self, metrics: dict[str, Any], final: bool) -> None:
-        self.reports.append((dict(metrics), final))
-        if len(self.reports) == self.stop_at:
-            raise Killed
-
-
-def timeless(content: Any) -> Any:
-    """The same content without seconds."""
-    if isinstance(content, dict):
-        return {key: timeless(value) for key, value in content.items() if key != "seconds"}
-    return [timeless(item) for item in content] if isinstance(content, list) else content
-
-
-def same(a: Any, b: Any) -> bool:
-    """Equality in depth, of tensors bit for bit."""
-    if isinstance(a, torch.Tensor):
-        return isinstance(b, torch.Tensor) and torch.equal(a, b)
-    if isinstance(a, dict):
-        return a.keys() == b.keys() and all(same(a[key], b[key]) for key in a)
-    if isinstance(a, list | tuple):
-        return len(a) == len(b) and all(same(x, y) for x, y in zip(a, b, strict=True))
-    return bool(a == b)
-
-
-def checkpoint(folder: Path) -> dict[str, Any]:
-    content = torch.load(folder / LAST, weights_only=True)
-    return {
-        key: timeless(content[key])
-        for key in ("epoch", "global_step", "state_dict", "optimizer_states", "autostr")
-    }
-
-
-def assert_same_end(folder: Path, expected: Path) -> None:
-    assert timeless(read_metrics(folder)) == timeless(read_metrics(expected))
-    assert timeless(read_result(folder)) == timeless(read_result(expected))
-    assert same(checkpoint(folder), checkpoint(expected))
-    assert (folder / BEST).exists() == (expected / BEST).exists()
-    if (expected / BEST).exists():
-        a, b = (torch.load(place / BEST, weights_only=True) for place in (folder, expected))
-        assert same(a["weights"], b["weights"])
-        assert timeless(json.loads(a["metrics"])) == timeless(json.loads(b["metrics"]))
-    assert {path.name for path in folder.iterdir()} == {path.name for path in expected.iterdir()}
-    if (expected / "probabilities.jsonl").exists():
-        text = (folder / "probabilities.jsonl").read_text()
-        assert text == (expected / "probabilities.jsonl").read_text() and len(text.splitlines()) == 3
-    assert (folder / "architecture.json").read_text() == (expected / "architecture.json").read_text()
 
 
 @pytest.fixture
@@ -268,82 +207,3 @@ def test_ctrl_c_comes_through(tmp_path, make_recipe, steps):
     log = Log()
     run_proposal(steps["path"], make_recipe(), tmp_path, log)
     assert [metrics["epoch"] for metrics, _ in log.reports] == [1, 2, 2]
-
-
-def saving_within_epochs(monkeypatch, every: int, stop_after: int = 0) -> list[int]:
-    """Save after every so many batches of an epoch; end the process right after the n-th such save."""
-    saves: list[int] = []
-    save = pl.Trainer.save_checkpoint
-
-    def watched(trainer: pl.Trainer, *args: Any, **kwargs: Any) -> None:
-        save(trainer, *args, **kwargs)
-        task = trainer.lightning_module
-        if task.batches_done:
-            saves.append(task.batches_done)
-            if len(saves) == stop_after:
-                raise Killed
-
-    monkeypatch.setattr(loop.WithinEpoch, "due", lambda self, done: done % every == 0)
-    monkeypatch.setattr(pl.Trainer, "save_checkpoint", watched)
-    return saves
-
-
-@pytest.mark.parametrize(("stop_after", "workers"), [(1, 0), (3, 1), (6, 0)])
-@pytest.mark.parametrize("step", ["operators", "train"])
-def test_stopped_within_an_epoch(tmp_path, monkeypatch, make_recipe, steps, step, stop_after, workers):
-    """It goes on with the next batch, of both sets, and ends bit for bit like a trial that never stopped."""
-    changes = {
-        "training.epoch_images": 36,
-        "training.short_words": {"max_length": 2, "epochs": 2},
-        "search.operators.epoch_images": 36,
-    }
-    run_proposal(steps[step], make_recipe(changes), tmp_path / "whole", Log())
-    recipe, folder = make_recipe({**changes, "data.workers": workers}), tmp_path / "stopped"
-    with monkeypatch.context() as patch:
-        saves = saving_within_epochs(patch, every=2, stop_after=stop_after)
-        with pytest.raises(Killed):
-            run_proposal(steps[step], recipe, folder, Log())
-    assert saves == ([2, 4] * 3)[:stop_after]  # of 5 batches
-    steps_before = torch.load(folder / LAST, weights_only=True)["autostr"]["images_seen"]
-    run_proposal(steps[step], recipe, folder, Log())
-    lines = read_metrics(folder)
-    assert lines[-1]["images_seen"] == read_metrics(tmp_path / "whole")[-1]["images_seen"] > steps_before
-    assert_same_end(folder, tmp_path / "whole")
-
-
-def test_stopped_within_an_epoch_and_again(tmp_path, monkeypatch, make_recipe, steps):
-    """Also the epoch in which a trial went on is continued, with the same loss to show."""
-    changes = {"search.operators.epoch_images": 44, "search.operators.arch_every": 1}
-    run_proposal(steps["operators"], make_recipe(changes), tmp_path / "whole", Log())
-    seen: list[int] = []
-    for _ in range(4):
-        with monkeypatch.context() as patch:
-            saves = saving_within_epochs(patch, every=1, stop_after=2)
-            with pytest.raises(Killed):
-                run_proposal(steps["operators"], make_recipe(changes), tmp_path / "stopped", Log())
-            seen += saves
-    assert seen == [1, 2, 3, 4, 5, 1, 2, 3]
-    run_proposal(steps["operators"], make_recipe(changes), tmp_path / "stopped", Log())
-    assert_same_end(tmp_path / "stopped", tmp_path / "whole")
-
-
-def test_saving_within_epochs_follows_the_clock(tmp_path, monkeypatch, make_recipe, steps):
-    moment = [0.0]
-    monkeypatch.setattr(loop.time, "monotonic", lambda: moment[0])
-    within = loop.WithinEpoch(tmp_path, 10.0)
-    assert not within.due(1)
-    moment[0] = 599.0
-    assert not within.due(1)
-    moment[0] = 600.0
-    assert within.due(1)
-    assert not loop.WithinEpoch(tmp_path, None).due(1)
-
-
-def test_a_net_that_went_wrong_is_not_saved_within_an_epoch(tmp_path, monkeypatch, make_recipe, steps):
-    saves = saving_within_epochs(monkeypatch, every=1)
-    monkeypatch.setattr(
-        tasks.ReadingTask, "shared_loss", lambda task, batch: task.recognizer.loss(*batch[:2]) * float("nan")
-    )
-    with pytest.raises(tasks.LossNotFinite):
-        run_proposal(steps["path"], make_recipe(), tmp_path, Log())
-    assert saves == [] and not (tmp_path / LAST).exists()

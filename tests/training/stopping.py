@@ -1,0 +1,71 @@
+"""Trials that are stopped, and what must be the same at their end."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from autostr_nni.training.continuing import BEST, LAST
+from autostr_nni.training.records import read_metrics, read_result
+
+
+class Killed(BaseException):
+    """Stands for the end of the process."""
+
+
+class Log:
+    """Keeps reports; stops the trial at a chosen one, counted from 1."""
+
+    def __init__(self, stop_at: int = 0) -> None:
+        self.reports: list[tuple[dict[str, Any], bool]] = []
+        self.stop_at = stop_at
+
+    def __call__(self, metrics: dict[str, Any], final: bool) -> None:
+        self.reports.append((dict(metrics), final))
+        if len(self.reports) == self.stop_at:
+            raise Killed
+
+
+def timeless(content: Any) -> Any:
+    """The same content without seconds."""
+    if isinstance(content, dict):
+        return {key: timeless(value) for key, value in content.items() if key != "seconds"}
+    return [timeless(item) for item in content] if isinstance(content, list) else content
+
+
+def same(a: Any, b: Any) -> bool:
+    """Equality in depth, of tensors bit for bit."""
+    if isinstance(a, torch.Tensor):
+        return isinstance(b, torch.Tensor) and torch.equal(a, b)
+    if isinstance(a, dict):
+        return a.keys() == b.keys() and all(same(a[key], b[key]) for key in a)
+    if isinstance(a, list | tuple):
+        return len(a) == len(b) and all(same(x, y) for x, y in zip(a, b, strict=True))
+    return bool(a == b)
+
+
+def checkpoint(folder: Path) -> dict[str, Any]:
+    content = torch.load(folder / LAST, weights_only=True)
+    return {
+        key: timeless(content[key])
+        for key in ("epoch", "global_step", "state_dict", "optimizer_states", "autostr")
+    }
+
+
+def assert_same_end(folder: Path, expected: Path) -> None:
+    assert timeless(read_metrics(folder)) == timeless(read_metrics(expected))
+    assert timeless(read_result(folder)) == timeless(read_result(expected))
+    assert same(checkpoint(folder), checkpoint(expected))
+    assert (folder / BEST).exists() == (expected / BEST).exists()
+    if (expected / BEST).exists():
+        a, b = (torch.load(place / BEST, weights_only=True) for place in (folder, expected))
+        assert same(a["weights"], b["weights"])
+        assert timeless(json.loads(a["metrics"])) == timeless(json.loads(b["metrics"]))
+    assert {path.name for path in folder.iterdir()} == {path.name for path in expected.iterdir()}
+    if (expected / "probabilities.jsonl").exists():
+        text = (folder / "probabilities.jsonl").read_text()
+        assert text == (expected / "probabilities.jsonl").read_text() and len(text.splitlines()) == 3
+    assert (folder / "architecture.json").read_text() == (expected / "architecture.json").read_text()

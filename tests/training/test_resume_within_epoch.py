@@ -1,0 +1,94 @@
+"""A trial that is saved and stopped within an epoch goes on with the next batch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import pytorch_lightning as pl
+import torch
+from stopping import Killed, Log, assert_same_end
+
+from autostr_nni.training import loop, tasks
+from autostr_nni.training.continuing import LAST
+from autostr_nni.training.records import read_metrics
+from autostr_nni.training.trial import run_proposal
+
+
+def saving_within_epochs(monkeypatch, every: int, stop_after: int = 0) -> list[int]:
+    """Save after every so many batches of an epoch; end the process right after the n-th such save."""
+    saves: list[int] = []
+    save = pl.Trainer.save_checkpoint
+
+    def watched(trainer: pl.Trainer, *args: Any, **kwargs: Any) -> None:
+        save(trainer, *args, **kwargs)
+        task = trainer.lightning_module
+        if task.batches_done:
+            saves.append(task.batches_done)
+            if len(saves) == stop_after:
+                raise Killed
+
+    monkeypatch.setattr(loop.WithinEpoch, "due", lambda self, done: done % every == 0)
+    monkeypatch.setattr(pl.Trainer, "save_checkpoint", watched)
+    return saves
+
+
+@pytest.mark.parametrize(("stop_after", "workers"), [(1, 0), (3, 1), (6, 0)])
+@pytest.mark.parametrize("step", ["operators", "train"])
+def test_stopped_within_an_epoch(tmp_path, monkeypatch, make_recipe, steps, step, stop_after, workers):
+    """It goes on with the next batch, of both sets, and ends bit for bit like a trial that never stopped."""
+    changes = {
+        "training.epoch_images": 36,
+        "training.short_words": {"max_length": 2, "epochs": 2},
+        "search.operators.epoch_images": 36,
+    }
+    run_proposal(steps[step], make_recipe(changes), tmp_path / "whole", Log())
+    recipe, folder = make_recipe({**changes, "data.workers": workers}), tmp_path / "stopped"
+    with monkeypatch.context() as patch:
+        saves = saving_within_epochs(patch, every=2, stop_after=stop_after)
+        with pytest.raises(Killed):
+            run_proposal(steps[step], recipe, folder, Log())
+    assert saves == ([2, 4] * 3)[:stop_after]  # of 5 batches
+    steps_before = torch.load(folder / LAST, weights_only=True)["autostr"]["images_seen"]
+    run_proposal(steps[step], recipe, folder, Log())
+    lines = read_metrics(folder)
+    assert lines[-1]["images_seen"] == read_metrics(tmp_path / "whole")[-1]["images_seen"] > steps_before
+    assert_same_end(folder, tmp_path / "whole")
+
+
+def test_stopped_within_an_epoch_and_again(tmp_path, monkeypatch, make_recipe, steps):
+    """Also the epoch in which a trial went on is continued, with the same loss to show."""
+    changes = {"search.operators.epoch_images": 44, "search.operators.arch_every": 1}
+    run_proposal(steps["operators"], make_recipe(changes), tmp_path / "whole", Log())
+    seen: list[int] = []
+    for _ in range(4):
+        with monkeypatch.context() as patch:
+            saves = saving_within_epochs(patch, every=1, stop_after=2)
+            with pytest.raises(Killed):
+                run_proposal(steps["operators"], make_recipe(changes), tmp_path / "stopped", Log())
+            seen += saves
+    assert seen == [1, 2, 3, 4, 5, 1, 2, 3]
+    run_proposal(steps["operators"], make_recipe(changes), tmp_path / "stopped", Log())
+    assert_same_end(tmp_path / "stopped", tmp_path / "whole")
+
+
+def test_saving_within_epochs_follows_the_clock(tmp_path, monkeypatch, make_recipe, steps):
+    moment = [0.0]
+    monkeypatch.setattr(loop.time, "monotonic", lambda: moment[0])
+    within = loop.WithinEpoch(tmp_path, 10.0)
+    assert not within.due(1)
+    moment[0] = 599.0
+    assert not within.due(1)
+    moment[0] = 600.0
+    assert within.due(1)
+    assert not loop.WithinEpoch(tmp_path, None).due(1)
+
+
+def test_a_net_that_went_wrong_is_not_saved_within_an_epoch(tmp_path, monkeypatch, make_recipe, steps):
+    saves = saving_within_epochs(monkeypatch, every=1)
+    monkeypatch.setattr(
+        tasks.ReadingTask, "shared_loss", lambda task, batch: task.recognizer.loss(*batch[:2]) * float("nan")
+    )
+    with pytest.raises(tasks.LossNotFinite):
+        run_proposal(steps["path"], make_recipe(), tmp_path, Log())
+    assert saves == [] and not (tmp_path / LAST).exists()
