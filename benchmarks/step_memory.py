@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from search_step import DEVICE, PATH, SPACE, Ours
+from contenders import DEVICE, PATH, SPACE, Ours
 from torch import nn
 
 from autostr_nni.models.operations import build_operation

@@ -1,0 +1,137 @@
+"""What the search step's benchmarks run: our supernet, a plain network of its operations, NNI's Proxyless."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from autostr_nni.models.backbone import Backbone
+from autostr_nni.models.operations import MBConv
+from autostr_nni.search_spaces.architecture import Architecture
+from autostr_nni.search_spaces.counting import cost_table, stem_cost
+from autostr_nni.search_spaces.space import SearchSpace
+from autostr_nni.search_spaces.stride_path import StridePath
+from autostr_nni.strategies.architecture_parameters import ArchitectureParameters
+from autostr_nni.strategies.architecture_step import architecture_step
+from autostr_nni.strategies.supernet import Supernet
+from autostr_nni.training.flat_adadelta import FlatAdadelta
+
+SPACE = SearchSpace()
+PATH = StridePath.parse("ABABB", SPACE.stage_layers)
+DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def precision() -> AbstractContextManager[None]:
+    """bfloat16 on a GPU, else float32 throughout."""
+    return torch.autocast(DEVICE, torch.bfloat16, enabled=DEVICE == "cuda")
+
+
+def weight_optimizer(parameters: Any) -> torch.optim.Optimizer:
+    """The optimizer of the weights, as trials have it."""
+    return FlatAdadelta(parameters)
+
+
+class PlainBlock(nn.Module):
+    """An MBConv's own layers, run one after another by torch alone."""
+
+    def __init__(self, block: MBConv) -> None:
+        super().__init__()
+        self.body, self.residual = block.body, block.residual
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.body(x)
+        return x + out if self.residual else out
+
+
+def plain(blocks: nn.ModuleList) -> list[nn.Module]:
+    """The blocks without our fused mathematics."""
+    return [PlainBlock(block) if isinstance(block, MBConv) else block for block in blocks]
+
+
+class Ours:
+    """Our supernet with its architecture parameters."""
+
+    def __init__(self, images: Tensor) -> None:
+        self.images = images.contiguous(memory_format=torch.channels_last)
+        self.net = Supernet(PATH, SPACE).to(DEVICE, memory_format=torch.channels_last)
+        table = cost_table(PATH, SPACE)
+        macs = [
+            [costs[n].macs for n in block.names]
+            for block, costs in zip(self.net.choice_blocks, table, strict=True)
+        ]
+        self.arch = ArchitectureParameters(macs, stem_cost(SPACE).macs).to(DEVICE)
+        self.optimizer = weight_optimizer(self.net.parameters())
+        self.arch_optimizer = torch.optim.Adam(self.arch.parameters(), lr=1e-3, betas=(0.0, 0.999))
+
+    def choose(self, indices: list[int]) -> None:
+        self.net.choose(indices)
+
+    def loss(self) -> Tensor:
+        with precision():
+            return self.net(self.images).float().square().mean()
+
+    def weight_step(self) -> None:
+        self.optimizer.zero_grad(set_to_none=True)
+        self.loss().backward()
+        self.optimizer.step()
+
+    def arch_step(self) -> None:
+        self.arch_optimizer.zero_grad(set_to_none=True)
+        architecture_step(self.net, self.net, self.arch, self.loss, g=450e6, beta=0.6)
+        self.arch_optimizer.step()
+
+
+class Plain:
+    """Floor (b): nothing but the sampled operations."""
+
+    def __init__(self, images: Tensor, architecture: Architecture) -> None:
+        self.images = images.contiguous(memory_format=torch.channels_last)
+        self.net = Backbone(architecture, SPACE).to(memory_format=torch.channels_last)
+        self.net.blocks = nn.ModuleList(plain(self.net.blocks))
+        self.net.to(DEVICE)
+        self.optimizer = weight_optimizer(self.net.parameters())
+
+    def weight_step(self) -> None:
+        self.optimizer.zero_grad(set_to_none=True)
+        with precision():
+            loss = self.net(self.images).float().square().mean()
+        loss.backward()
+        self.optimizer.step()
+
+
+class NniProxyless:
+    """NNI 3.0's own ProxylessNAS layers over the same plain blocks, as its strategy runs them."""
+
+    def __init__(self, images: Tensor, memory_format: torch.memory_format) -> None:
+        from nni.mutable.frozen import frozen_context
+        from nni.nas.oneshot.pytorch.supermodule.proxyless import ProxylessMixedLayer
+
+        self.images = images.contiguous(memory_format=memory_format)
+        source = Supernet(PATH, SPACE).to(DEVICE, memory_format=memory_format)
+        layers = []
+        for number, block in enumerate(source.choice_blocks):
+            alpha = nn.Parameter(torch.randn(len(block.names), device=DEVICE) * 1e-3)
+            names = [str(i) for i in range(len(block.names))]
+            candidates = plain(block.operations)
+            with frozen_context({f"layer{number}": names[0]}):
+                layer = ProxylessMixedLayer(
+                    dict(zip(names, candidates, strict=True)), alpha, nn.Softmax(-1), f"layer{number}"
+                )
+            layers.append(layer)
+        self.net = nn.Sequential(source.stem, *layers)
+        self.layers = layers
+        alphas = {id(layer._arch_alpha) for layer in layers}
+        self.optimizer = weight_optimizer([p for p in self.net.parameters() if id(p) not in alphas])
+        self.arch_optimizer = torch.optim.Adam([layer._arch_alpha for layer in layers], lr=1e-3)
+
+    def step(self, optimizer: torch.optim.Optimizer) -> None:
+        for layer in self.layers:
+            layer.resample({})
+        optimizer.zero_grad(set_to_none=True)
+        with precision():
+            loss = self.net(self.images).float().square().mean()
+        loss.backward()
+        optimizer.step()
