@@ -1,10 +1,13 @@
 """`autostr search` on the quickstart, end to end: two commits side by side, item by item.
 
-    python benchmarks/quickstart.py --before 702cd85 [--after HEAD] [--runs 3] [--short] [--json]
+    python benchmarks/quickstart.py --before 702cd85 [--after HEAD] [--runs 7] [--same] [--short] [--json]
 
 Runs alternate, each in a fresh copy of that commit's `examples/quickstart`, rendering included. A commit is
 put into a temporary folder and found through PYTHONPATH; the installed packages serve both. Times are read
 from the command's output, NNI's database and the trials' metrics. `--short` is for trying this out.
+
+With `--same` both train the same nets on the same words (`same_work.py`), and every pair of runs has a seed
+of its own, so that what comes out is compared as well as how long it takes.
 """
 
 from __future__ import annotations
@@ -23,6 +26,8 @@ import tempfile
 import time
 from pathlib import Path
 from typing import Any
+
+from same_work import pin, render, with_seed
 
 ROOT = Path(__file__).resolve().parents[1]
 PARTS = {"autostr_nni": "", "search_spaces": "autostr_nni", "strategies": "autostr_nni"}
@@ -58,15 +63,19 @@ def _extract(commit: str, path: str, folder: Path) -> None:
         archive.extractall(folder, filter="data")
 
 
-def run_once(site: Path, example: Path, folder: Path, short: bool) -> dict[str, Any]:
+def shorten(recipe: Path) -> None:
+    """A tenth of the images and of the words."""
+    text = recipe.read_text()
+    for old, new in SHORT.items():
+        text = text.replace(old, new)
+    recipe.write_text(text)
+
+
+def run_once(site: Path, example: Path, folder: Path, seed: int | None) -> dict[str, Any]:
     """One quickstart: seconds in all and by item, and what it found."""
-    shutil.copytree(example, folder)
-    recipe = folder / "recipe.yml"
-    if short:
-        text = recipe.read_text()
-        for old, new in SHORT.items():
-            text = text.replace(old, new)
-        recipe.write_text(text)
+    shutil.copytree(example, folder, symlinks=True)
+    if seed is not None:
+        with_seed(folder / "recipe.yml", seed)
     environment = {**os.environ, "PYTHONPATH": str(site), "NNI_CONFIG_DIR": str(folder / "nni")}
     command = [sys.executable, "-m", "autostr_nni.cli.main", "search", str(folder / "two_step.yml")]
     started = time.time()
@@ -150,7 +159,13 @@ def result_of(found: dict[str, Any]) -> dict[str, Any]:
     best = found["best"]
     losses = {row["stride_path"]: row["loss"] for row in found["paths"]}
     tests = {name: scores["word_accuracy"] for name, scores in (best.get("test") or {}).items()}
-    return {"losses": losses, "found": found["found"], "validation": best["word_accuracy"], "test": tests}
+    return {
+        "losses": losses,
+        "found": found["found"],
+        "trained": best["architecture"],
+        "validation": best["word_accuracy"],
+        "test": tests,
+    }
 
 
 def table(runs: dict[str, list[dict[str, Any]]]) -> str:
@@ -166,9 +181,13 @@ def table(runs: dict[str, list[dict[str, Any]]]) -> str:
     whole = {name: statistics.median(run["seconds"] for run in runs[name]) for name in names}
     lines.append(f"| **whole** | {' | '.join(f'**{whole[name]:.1f}**' for name in names)} |")
     every = "; ".join(f"{n}: {', '.join(format(r['seconds'], '.1f') for r in runs[n])}" for n in names)
-    lines += ["", f"Every run: {every}. Ratio {whole[names[0]] / whole[names[-1]]:.2f}."]
+    pairs = [b["seconds"] / a["seconds"] for b, a in zip(runs[names[0]], runs[names[-1]], strict=True)]
+    lines += ["", f"Every run: {every}. Ratio of the medians {whole[names[0]] / whole[names[-1]]:.2f}."]
+    lines.append(f"Ratio of every pair: {', '.join(f'{pair:.2f}' for pair in pairs)}.")
     for name in names:
-        lines.append(f"Result of {name}: {json.dumps(runs[name][0]['result'])}")
+        results = [run["result"] for run in runs[name]]
+        for seed, result in enumerate(results if len({json.dumps(r) for r in results}) > 1 else results[:1]):
+            lines.append(f"Result {seed + 1} of {name}: {json.dumps(result)}")
     return "\n".join(lines)
 
 
@@ -178,7 +197,8 @@ def main() -> None:
     )
     parser.add_argument("--before", default="702cd85", help="commit to compare with")
     parser.add_argument("--after", default="HEAD", help="commit to measure")
-    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--runs", type=int, default=7)
+    parser.add_argument("--same", action="store_true", help="the same words and nets for both")
     parser.add_argument("--short", action="store_true", help="a tenth of the images, a tenth of the words")
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
@@ -186,10 +206,18 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="autostr-quickstart-") as place:
         folder = Path(place)
         sites = {commit: unpack(commit, folder / f"code-{i}") for i, commit in enumerate(runs)}
+        examples = {commit: site.parent / "examples" / "quickstart" for commit, site in sites.items()}
+        if args.short:
+            for example in examples.values():
+                shorten(example / "recipe.yml")
+        if args.same:
+            words = render(sites[args.after], examples[args.after], folder / "rendered")
+            for commit, site in sites.items():
+                pin(site, examples[commit], words)
         for number in range(args.runs):
             for commit, site in sites.items():
-                example = site.parent / "examples" / "quickstart"
-                run = run_once(site, example, folder / f"run-{number}-{commit}", args.short)
+                seed = number if args.same else None
+                run = run_once(site, examples[commit], folder / f"run-{number}-{commit}", seed)
                 runs[commit].append(run)
                 print(f"run {number + 1} of {commit}: {run['seconds']:.1f} s", file=sys.stderr, flush=True)
     print(json.dumps(runs, indent=1) if args.json else table(runs))
