@@ -20,7 +20,7 @@ from typing import Any
 import autostr_nni.training.trial  # noqa: F401  (takes long)
 from autostr_nni import files, inprocess
 from autostr_nni.cli.main import main
-from autostr_nni.training import continuing, trial
+from autostr_nni.training import alone, continuing, searching, trial
 from autostr_nni.training.tasks import ReadingTask
 
 board = mmap.mmap(-1, 128)  # what the child is at, seen by its parent
@@ -37,6 +37,20 @@ def seen() -> str:
 def saved_one(*_: Any) -> str:
     board[0] += 1  # epochs of this run that came to their checkpoint
     return "saving last.ckpt"
+
+
+WATCHED: tuple[tuple[Any, str, Callable[..., str]], ...] = (
+    (ReadingTask, "loss_of", lambda task, batch: f"training {type(task).__name__} {task.current_epoch}"),
+    (ReadingTask, "validation_step", lambda task, *rest: f"validation of {type(task).__name__}"),
+    (continuing.CheckpointFiles, "save_checkpoint", saved_one),
+    (continuing, "keep_previous", lambda *_: "saving last.ckpt, the old one put by"),
+    (alone, "save_trained", lambda *_: "saving best.ckpt"),
+    (alone, "write_atomic", lambda path, text: f"saving {path.name}"),
+    (searching, "write_atomic", lambda path, text: f"saving {path.name}"),
+    (trial, "write_atomic", lambda path, text: f"saving {path.name}"),
+    (inprocess, "save_state", lambda *_: "saving state.json"),
+    (files, "_flush", lambda path: f"{seen()}, flushing"),
+)
 
 
 def watch(owner: Any, name: str, what: Callable[..., str]) -> None:
@@ -63,14 +77,8 @@ def child(arguments: list[str]) -> int:
     said = os.open(arguments[-1] + "-said.txt", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     for stream in (1, 2):
         os.dup2(said, stream)
-    watch(ReadingTask, "loss_of", lambda task, batch: f"training {type(task).__name__} {task.current_epoch}")
-    watch(ReadingTask, "validation_step", lambda task, *rest: f"validation of {type(task).__name__}")
-    watch(continuing.CheckpointFiles, "save_checkpoint", saved_one)
-    watch(continuing, "keep_previous", lambda *_: "saving last.ckpt, the old one put by")
-    watch(trial, "save_trained", lambda *_: "saving best.ckpt")
-    watch(trial, "write_atomic", lambda path, text: f"saving {path.name}")
-    watch(inprocess, "save_state", lambda *_: "saving state.json")
-    watch(files, "_flush", lambda path: f"{seen()}, flushing")
+    for owner, name, what in WATCHED:
+        watch(owner, name, what)
     os._exit(main(arguments))
 
 

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from fault_cases import CASES
+from killed_at_random import WATCHED
 
 FOLDER = Path(__file__).parent
 README = (FOLDER.parents[1] / "README.md").read_text(encoding="utf-8")
@@ -29,3 +30,8 @@ def test_every_fault_is_tried() -> None:
     for mark, values in kinds.items():
         names = {name.replace(mark, value) for name in names for value in (values if mark in name else ("",))}
     assert names == set(CASES)
+
+
+def test_what_the_random_kills_watch_is_there() -> None:
+    """A function that moved to another file is noticed by `make test`, not first by `make faults`."""
+    assert [name for owner, name, _ in WATCHED if not callable(getattr(owner, name, None))] == []
