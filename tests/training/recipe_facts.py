@@ -1,0 +1,174 @@
+"""What a trial did with the keys of its recipe, as values of those keys."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from recipe_watch import Seen
+
+from autostr_nni import strategies
+from autostr_nni.models.backbone import Backbone
+from autostr_nni.search_spaces.architecture import Architecture
+from autostr_nni.search_spaces.counting import backbone_costs, total
+
+OPTIMIZERS = {"FlatAdadelta": "adadelta", "Adam": "adam", "AdamW": "adamw"}
+
+
+def architecture(seen: Seen) -> Architecture:
+    return Architecture.from_json((seen.folder / "architecture.json").read_text(), seen.recipe.space())
+
+
+def weights_seed(seen: Seen) -> int | None:
+    """The seed from which the weights come."""
+    for number in range(20):
+        torch.manual_seed(number)
+        if torch.equal(Backbone(architecture(seen), seen.recipe.space()).stem.conv.weight, seen.stem):
+            return number
+    return None
+
+
+def order_seed(seen: Seen) -> int | None:
+    """The seed from which the order of the words comes."""
+    words = [seen.task.training_set.text(index) for index in range(len(seen.task.training_set))]
+    for number in range(20):
+        order = np.random.default_rng([number, 0]).permutation(len(words))
+        if [words[index] for index in order][: len(seen.words(0))] == seen.words(0):
+            return number
+    return None
+
+
+def optimizer(seen: Seen) -> str:
+    return OPTIMIZERS[type(seen.optimizer()).__name__]
+
+
+def group(key: str, number: int = 0) -> Callable[[Seen], Any]:
+    """An option of the optimizer of the weights, or of the second one."""
+    return lambda seen: seen.optimizer(number).param_groups[0][key]
+
+
+def rates(seen: Seen) -> list[float]:
+    """Each epoch's learning rate over the first one's."""
+    first = [next(s.rate for s in seen.weights if s.epoch == epoch) for epoch in range(seen.epochs)]
+    return [rate / first[0] for rate in first]
+
+
+def milestones(seen: Seen) -> list[int]:
+    found = rates(seen)
+    return [epoch for epoch in range(1, len(found)) if found[epoch] != found[epoch - 1]]
+
+
+def batch_size(seen: Seen) -> int:
+    return max(len(step.texts) for step in seen.weights)
+
+
+def images(seen: Seen) -> int:
+    """Of each epoch; they must be equally long."""
+    (found,) = {len(seen.words(epoch)) for epoch in range(seen.epochs)}
+    return found
+
+
+def clip(seen: Seen) -> float:
+    return round(max(step.norm for step in seen.weights), 6)
+
+
+def longest(seen: Seen) -> int:
+    """Of the words that are learnt, on D_tra and on D_val, and of those that are read."""
+    steps = [text for step in [*seen.weights, *seen.architecture] for text in step.texts]
+    (found,) = {max(map(len, steps)), max(len(text) for batch in seen.read for text in batch)}
+    return found
+
+
+def longest_in(seen: Seen) -> list[int]:
+    return [max(map(len, seen.words(epoch))) for epoch in range(seen.epochs)]
+
+
+def warmup(seen: Seen) -> int:
+    """Epochs before the first step of the architecture parameters."""
+    return min(step.epoch for step in seen.architecture)
+
+
+def arch_every(seen: Seen) -> int:
+    per_epoch = sum(step.epoch == seen.epochs - 1 for step in seen.weights)
+    return per_epoch // sum(step.epoch == seen.epochs - 1 for step in seen.architecture)
+
+
+def channels(seen: Seen) -> list[int]:
+    """Of the stem and of every layer."""
+    return [shape[0] for shape in seen.shapes()]
+
+
+def stages(seen: Seen) -> list[int]:
+    """Layers of each stage: every stage has a width of its own."""
+    found = channels(seen)[1:]
+    return [found.count(width) for width in dict.fromkeys(found)]
+
+
+def convolutions(seen: Seen) -> list[int]:
+    parts = seen.recognizer.rectifier.convolutions
+    return [part.out_channels for part in parts if isinstance(part, torch.nn.Conv2d)]
+
+
+def localization(seen: Seen) -> list[int]:
+    """What the localization net sees is as many numbers as its first fully connected layer takes."""
+    height, width = seen.recognizer.rectifier.localization
+    pools = 2 ** (len(convolutions(seen)) - 1)
+    numbers = convolutions(seen)[-1] * (height // pools) * (width // pools)
+    assert seen.recognizer.rectifier.hidden[1].in_features == numbers
+    return [height, width]
+
+
+def patience(seen: Seen) -> int:
+    best = max(seen.lines, key=lambda line: (line["default"], -line["loss"]))
+    assert len(seen.lines) < seen.recipe.training.epochs
+    return int(seen.lines[-1]["epoch"] - best["epoch"])
+
+
+def candidates(seen: Seen) -> list[tuple[str, ...]]:
+    return [block.names for block in seen.task.supernet.choice_blocks]
+
+
+def drawn(seen: Seen) -> list[Architecture]:
+    """The architectures of the random baseline."""
+    space = seen.recipe.space()
+    trials = strategies.build("random", seen.recipe).trials
+    return [Architecture.from_parameters(trial.parameters, space) for trial in trials]
+
+
+def typical(seen: Seen) -> str:
+    return "typical" if {a.path for a in drawn(seen)} <= set(seen.recipe.space().typical_paths()) else "all"
+
+
+def proposed(seen: Seen) -> list[str]:
+    return [trial.parameters["stride_path"] for trial in strategies.build("two-step", seen.recipe).trials]
+
+
+def bilstm(seen: Seen) -> bool:
+    """That of the operator search; nets alone have theirs in any case."""
+    return seen.recognizer.encoder.lstm is not None
+
+
+def sets(last: str) -> Callable[[Seen], list[str]]:
+    def found(seen: Seen) -> list[str]:
+        learnt = {text[-1] for step in seen.weights for text in step.texts}
+        chosen = {text[-1] for step in seen.architecture for text in step.texts}
+        read = {text[-1] for batch in seen.read for text in batch}
+        known = {"0": "train", "1": "validation", "2": "test"}
+        return sorted(known[letter] for letter in (learnt if last == "learnt" else chosen | read))
+
+    return found
+
+
+def budget(seen: Seen) -> float:
+    """The most MACs in millions of what the baseline draws and of the net that is found; the budget binds."""
+    space = seen.recipe.space()
+    nets = [architecture(seen), *drawn(seen)]
+    most = max(total(backbone_costs(net, space)).macs for net in nets) / 1e6
+    limit = seen.recipe.search.operators.budget_m
+    return limit if 0.8 * limit < most <= limit else most
+
+
+def tests(seen: Seen) -> list[str]:
+    return list(seen.result["test"])
