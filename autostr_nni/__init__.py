@@ -1,3 +1,7 @@
 """AutoSTR for NNI: neural architecture search of scene text recognition backbones."""
 
+from autostr_nni.surroundings import settle
+
 __version__ = "0.1.0"
+
+settle()

@@ -82,11 +82,12 @@ def prepare_data(recipe: Any, log: Any) -> None:
 
 
 def _through_nni(experiment: ExperimentFile, args: argparse.Namespace, log: Display) -> dict[str, Any]:
+    from autostr_nni.nni.places import make_directory
     from autostr_nni.nni.search import SearchError, search
 
     if args.out is not None:
         experiment.config["experimentWorkingDirectory"] = str(args.out.expanduser().resolve())
-    experiment.directory.mkdir(parents=True, exist_ok=True)
+    make_directory(experiment.directory)
     try:
         return search(experiment, args.port, args.host, args.detach, log)
     except SearchError as error:

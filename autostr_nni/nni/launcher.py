@@ -20,6 +20,7 @@ import requests
 from autostr_nni.nni import processes
 from autostr_nni.nni.experiment_file import ExperimentFile
 from autostr_nni.nni.patience import patient_start
+from autostr_nni.nni.places import list_folder, list_kept_in, settings_folder
 from autostr_nni.nni.rest import LOOPBACK, Manager, exempt_loopback
 from autostr_nni.search_spaces.errors import InputError
 from autostr_nni.warm.leaving import interruption
@@ -69,6 +70,7 @@ def manager_environment(host: str, concurrency: int, owned: bool, warm: bool = F
     environment["NODE_OPTIONS"] = f'--require "{quoted}" {options}'.strip()
     environment["AUTOSTR_HOST"] = host
     environment["AUTOSTR_OWNER"] = str(os.getpid()) if owned else ""
+    environment["NNI_CONFIG_DIR"] = str(settings_folder().absolute())
     environment["PYTHONUTF8"] = "1"  # NNI opens a trial's log in the locale's encoding
     # `python` of a trialCommand is the one that runs the search, whether or not its environment is active.
     environment["PATH"] = os.pathsep.join(
@@ -174,7 +176,7 @@ def start_experiment(
         log = experiment.directory / handle.id / "log"
         try:
             # RunMode.Detach: output goes to files, and stopping is ours: NNI would wait without a limit.
-            with patient_start():
+            with patient_start(), list_kept_in(list_folder(experiment.directory)):
                 handle.start(port, run_mode=RunMode.Detach)
         except (Exception, KeyboardInterrupt) as error:
             _kill(handle._proc)

@@ -10,8 +10,8 @@
 // 4. The tuner has ten seconds to connect, which a busy machine does not keep. Here it has longer, while it lives.
 //
 // It also ends the manager when the process that started it (AUTOSTR_OWNER) is gone. `warm.cjs` starts the process
-// that keeps imports warm for trials, `waits.cjs` shortens waits. Trials on other machines are remote.cjs's, also in
-// the process that keeps them there.
+// that keeps imports warm for trials, `waits.cjs` shortens waits, `places.cjs` minds paths. Trials on other machines
+// are remote.cjs's, also in the process that keeps them there.
 'use strict';
 
 const Module = require('module');
@@ -224,6 +224,7 @@ if (owner) {
   }, 1000).unref();
 }
 
+require('./places.cjs');
 require('./waits.cjs');
 require('./warm.cjs');
 

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from autostr_nni.nni.experiment_file import TUNERS
+from autostr_nni.nni.places import EXPERIMENTS
 from autostr_nni.search_spaces.errors import InputError
 
 DATABASE = Path("db") / "nni.sqlite"
-HOME = Path("nni-experiments")  # in the home folder: NNI's default place, and its list of experiments
 REGISTRY = ".experiment"
 
 
@@ -23,7 +23,7 @@ def registered(gone: bool = False) -> dict[str, Path]:
 
     With ``gone`` also those that NNI lists although their files are no longer there.
     """
-    home = Path.home() / HOME
+    home = Path.home() / EXPERIMENTS
     known = {path.parents[1].name: path.parents[1] for path in home.glob(f"*/{DATABASE}")}
     known = {id: folder for id, folder in known.items() if not folder.is_symlink()}  # not "_latest"
     try:

@@ -22,6 +22,11 @@ from autostr_nni.search_spaces.space import SearchSpace
 from autostr_nni.search_spaces.text_files import is_file
 
 FORMAT = "autostr_nni recognizer 1"
+PARTS = ("recipe", "stage_layers", "architecture", "metrics", "weights")
+
+
+class Damaged(InputError):
+    """The file itself is at fault, not the machine that reads it."""
 
 
 @dataclass
@@ -69,6 +74,8 @@ def load_trained(path: Path | str, device: str = "cpu") -> Trained:
     content = load_file(path, "train again or use another file")
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise InputError(f"{path}: holds no recognizer of autostr; give the best.ckpt of a trained net")
+    if not set(PARTS) <= content.keys():
+        raise InputError(f"{path}: lacks a part of a recognizer's checkpoint; the file is damaged")
     try:
         recipe = recipe_from(json.loads(content["recipe"]), path.parent, str(path))
         space = replace(recipe.space(), stage_layers=tuple(content["stage_layers"]))
@@ -84,7 +91,7 @@ def load_trained(path: Path | str, device: str = "cpu") -> Trained:
     except InputError as error:
         told = str(error)
         raise InputError(told if str(path) in told else f"{path}: {told}") from None
-    except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
+    except (TypeError, ValueError, AttributeError, RecursionError):
         raise InputError(f"{path}: lacks a part of a recognizer's checkpoint; the file is damaged") from None
     except (RuntimeError, MemoryError):
         raise InputError(f"{path}: its weights do not fit its own recipe; the file is damaged") from None
@@ -95,7 +102,7 @@ def load_trained(path: Path | str, device: str = "cpu") -> Trained:
 def load_file(path: Path, advice: str) -> Any:
     """What a checkpoint holds, on the CPU. No code of it is run, and nothing larger than the file is made.
 
-    Raises InputError, which ends with `advice`, where it cannot be read.
+    Raises InputError where it cannot be read: Damaged, which ends with `advice`, where the file is at fault.
     """
     try:
         check_archive(path)
@@ -103,8 +110,11 @@ def load_file(path: Path, advice: str) -> Any:
             warnings.simplefilter("ignore")  # torch's words to programmers about what a damaged file says
             # Mapped, a tensor cannot reach beyond the file; read, torch would trust the size that it claims.
             return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    except (PermissionError, MemoryError) as error:
+        reason = getattr(error, "strerror", None) or "out of memory"
+        raise InputError(f"{path}: cannot be read ({reason.lower()})") from None
     except Exception as error:  # torch raises many kinds for a damaged file
-        raise InputError(f"{path}: not a readable checkpoint ({type(error).__name__}); {advice}") from None
+        raise Damaged(f"{path}: not a readable checkpoint ({type(error).__name__}); {advice}") from None
 
 
 def check_archive(path: Path) -> None:

@@ -14,7 +14,7 @@ from lightning_fabric.plugins import TorchCheckpointIO
 
 from autostr_nni.files import keep_previous, previous_of, whole_file
 from autostr_nni.search_spaces.errors import InputError
-from autostr_nni.training.checkpoint import load_file
+from autostr_nni.training.checkpoint import Damaged, load_file
 from autostr_nni.training.records import ARCHITECTURE, RESULT
 
 LAST = "last.ckpt"
@@ -65,10 +65,10 @@ def forget_previous(folder: Path) -> None:
 
 
 def readable(path: Path) -> bool:
-    """Whether a checkpoint can be read whole."""
+    """Whether a checkpoint can be read whole. Raises InputError where that is not the file's fault."""
     try:
         load_file(path, "it is not gone on from")
-    except InputError:
+    except Damaged:
         return False
     return True
 
