@@ -21,7 +21,7 @@ test: lint types unit
 
 $(VENV)/bin/python:
 	@test -n "$(PYTHON)" || { echo "autostr_nni needs Python 3.10, 3.11 or 3.12: install one, or name it with PYTHON=" >&2; exit 1; }
-	$(PYTHON) -m venv $(VENV)
+	"$(PYTHON)" -m venv $(VENV)
 
 $(VENV)/.installed: setup.cfg pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
@@ -38,7 +38,7 @@ lint: $(VENV)/.installed-dev
 # The three folders are one package: the type checker sees them joined as they are installed.
 types: $(VENV)/.installed-dev
 	rm -rf $(TYPES) && mkdir -p $(TYPES)/autostr_nni
-	ln -s $(CURDIR)/autostr_nni/* $(CURDIR)/search_spaces $(CURDIR)/strategies $(TYPES)/autostr_nni/
+	cd $(TYPES)/autostr_nni && ln -s ../../../autostr_nni/* ../../../search_spaces ../../../strategies .
 	MYPYPATH=$(TYPES) $(BIN)/mypy -p autostr_nni
 
 unit: $(VENV)/.installed-dev

@@ -1,4 +1,4 @@
-"""Who one is on a machine and where one may write: a container's user may have no name, home or rights. Light."""
+"""Who one is on a machine and where one may write: in a container there may be no name, home or right."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _NAMES = ("LOGNAME", "USER", "LNAME", "USERNAME")  # in getpass's order
 def settle() -> None:
     """Give this process, and those it starts, what others take for granted: the user's name and home.
 
-    Only what is missing is set. PyTorch and others ask for a name at import, and `docker run -u 12345` has none.
+    Only what is missing is set. PyTorch asks for a name at import, and `docker run -u 12345` has none.
     """
     try:
         known = pwd.getpwuid(os.getuid())

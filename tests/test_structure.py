@@ -22,6 +22,7 @@ FOLDERS["autostr_nni.strategies"] = "strategies"
 MAY_IMPORT = {
     "search_spaces": set(),
     "files": {"search_spaces"},
+    "surroundings": set(),
     "recipe": {"search_spaces", "files"},
     "strategies": {"search_spaces", "recipe", "models"},
     "lifeline": set(),
@@ -52,7 +53,7 @@ MAY_IMPORT = {
         "progress",
         "inprocess_state",
     },
-    "nni": {"search_spaces", "files", "recipe", "strategies", "summary", "progress", "warm"},
+    "nni": {"search_spaces", "files", "surroundings", "recipe", "strategies", "summary", "progress", "warm"},
     "evaluator": {"recipe", "trial"},
     "trial": {"search_spaces", "files", "recipe", "data", "training", "nni", "summary", "warm"},
     "warm": set(),  # names what it imports, so that only the process that is to be heavy becomes so

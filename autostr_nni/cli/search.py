@@ -59,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
 
     if args.in_process and (args.detach or args.port is not None):
         raise InputError("--in-process has no page and cannot be detached: leave out --port and --detach")
-    experiment = load_experiment(args.config)
+    experiment = load_experiment(args.config, None if args.in_process else args.out)
     start = _in_process if args.in_process else _through_nni
     try:
         with stoppable(), display_on(sys.stderr if args.json else sys.stdout) as display:
@@ -85,8 +85,6 @@ def _through_nni(experiment: ExperimentFile, args: argparse.Namespace, log: Disp
     from autostr_nni.nni.places import make_directory
     from autostr_nni.nni.search import SearchError, search
 
-    if args.out is not None:
-        experiment.config["experimentWorkingDirectory"] = str(args.out.expanduser().resolve())
     make_directory(experiment.directory)
     try:
         return search(experiment, args.port, args.host, args.detach, log)

@@ -35,16 +35,22 @@ class Choices:
                 yield f"The experiment's searchSpace {problem}: NNI's page will not draw it."
 
 
-def search_space_of(strategy: Strategy, recipe: Recipe) -> dict[str, Any]:
-    """The choices of a search, for experiment files that give none."""
+def search_space_of(recipe: Recipe, strategy: Strategy | None) -> dict[str, Any]:
+    """The choices of a search, for experiment files that give none.
+
+    Without a strategy of ours another's tuner draws from them, each key by itself: typical paths only, and
+    for each layer the operations that all of them allow, so that whatever is drawn can be built.
+    """
     space = recipe.space()
-    proposed = [str(trial.parameters["stride_path"]) for trial in strategy.trials]
-    typical = [path.text(space.stage_layers) for path in space.typical_paths()]
-    two_step = strategy.name == "two-step"
-    declared: dict[str, list[str]] = {
-        "step": ["path", "operators", "train"] if two_step else ["train"],
-        "stride_path": sorted({*proposed, *typical}),
-    }
+    typical = space.typical_paths()
+    paths = {path.text(space.stage_layers) for path in typical}
+    steps = ["train"]
+    if strategy is not None:
+        paths |= {str(trial.parameters["stride_path"]) for trial in strategy.trials}
+        steps = ["path", "operators", "train"] if strategy.name == "two-step" else steps
+    declared: dict[str, list[str]] = {"step": steps, "stride_path": sorted(paths)}
     for layer in range(1, space.layers + 1):
-        declared[f"op_{layer:02d}"] = list(space.operations)
+        allowed = [set(space.candidates(path, layer)) for path in typical]
+        common = set(space.operations) if strategy is not None else set.intersection(*allowed)
+        declared[f"op_{layer:02d}"] = [name for name in space.operations if name in common]
     return {key: {"_type": "choice", "_value": values} for key, values in declared.items()}

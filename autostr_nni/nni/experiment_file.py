@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import re
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from autostr_nni.nni.algorithms import TUNERS, checked_assessor, checked_tuner, goes_on, recipe_of_trials
+from autostr_nni.nni.experiment_values import (
+    OF_SERVICES,
+    check_space,
+    check_values,
+    checked_service,
+    plain_key,
+    spelled,
+)
 from autostr_nni.recipe.yaml_file import read_yaml
 from autostr_nni.search_spaces.errors import InputError, shown
 
 if TYPE_CHECKING:
     from autostr_nni.recipe import Recipe
     from autostr_nni.strategies.core import Strategy
-
-TUNERS = {"autostr_nni.nni.tuner.TwoStepTuner": "two-step", "autostr_nni.nni.tuner.RandomTuner": "random"}
 
 KEYS = (
     "experimentName",
@@ -43,15 +47,6 @@ KEYS = (
     "trainingService",
     "sharedStorage",
 )
-TEXTS = (
-    "experimentName",
-    "experimentType",
-    "searchSpaceFile",
-    "trialCommand",
-    "trialCodeDirectory",
-    "experimentWorkingDirectory",
-)
-TUNER_KEYS = ("className", "codeDirectory", "classArgs")
 
 
 @dataclass(frozen=True)
@@ -94,31 +89,36 @@ class ExperimentFile:
         return build(self.strategy_name, self.recipe) if self.strategy_name and self.recipe else None
 
 
-def load_experiment(path: Path) -> ExperimentFile:
-    """Read and check ``path``. Raises InputError, one sentence, for what is wrong with it or its recipe."""
+def load_experiment(path: Path, out: Path | None = None) -> ExperimentFile:
+    """Read and check ``path``; experiments are kept in ``out`` where it is given.
+
+    Raises InputError, one sentence, for what is wrong with it or its recipe.
+    """
     content = _read(path)
     if "data" in content and "tuner" not in content:
         raise InputError(f"{path}: is a recipe; name the experiment file, whose tuner names the recipe")
-    config = _spelled(content, KEYS, str(path))
+    config = spelled(content, KEYS, str(path))
     folder = path.resolve().parent
     for key in ("trialCommand", "trialConcurrency", "tuner", "trainingService"):
         if config.get(key) is None:
             raise InputError(f"{path}: the key {key} is missing")
-    if not isinstance(config["trialCommand"], str):
-        raise InputError(
-            f"{path}: trialCommand must be a text, such as python -m autostr_nni.trial --recipe FILE"
-        )
-    _check_values(config, path)
-    _check_service(config["trainingService"], path)
-    config["trainingService"] = _with_key_files(config["trainingService"], folder)
+    check_values(config, path)
+    config["trainingService"] = _with_places(checked_service(config["trainingService"], path), folder, path)
+    if config.get("sharedStorage") is not None and _platforms(config["trainingService"]) <= set(OF_SERVICES):
+        raise InputError(f"{path}: sharedStorage has no use on the platforms local and remote; leave it out")
     config["trialCodeDirectory"] = _folder(
         folder, config.get("trialCodeDirectory", "."), path, "trialCodeDirectory"
     )
     workplace = config.get("experimentWorkingDirectory") or "~/nni-experiments"
-    config["experimentWorkingDirectory"] = str(
-        _resolved(folder, workplace, path, "experimentWorkingDirectory")
+    config["experimentWorkingDirectory"] = (
+        str(out.expanduser().resolve())
+        if out is not None
+        else str(_resolved(folder, workplace, path, "experimentWorkingDirectory"))
     )
-    tuner, recipe, strategy_name = _tuner(config["tuner"], folder, path)
+    if config.get("assessor") is not None:
+        config["assessor"] = checked_assessor(_with_code(config["assessor"], folder, path, "assessor"), path)
+    tuner = checked_tuner(_with_code(config["tuner"], folder, path, "tuner"), path)
+    recipe, strategy_name = _recipe(tuner, config, path)
     experiment = ExperimentFile(path, {**config, "tuner": tuner}, recipe, strategy_name)
     _complete_search(experiment, folder)
     return experiment
@@ -131,25 +131,6 @@ def _read(path: Path) -> Mapping[str, Any]:
     if not isinstance(content, Mapping):
         raise InputError(f"{path} is no experiment file: it must hold keys such as trialCommand and tuner")
     return content
-
-
-def _spelled(given: Any, keys: tuple[str, ...], place: str) -> dict[str, Any]:
-    """``given`` under the right spelling of its keys; NNI ignores case and underscores, so do we."""
-    if not isinstance(given, Mapping):
-        raise InputError(f"{place} must hold keys such as {keys[0]}, not {shown(given)}")
-    plain = {_plain(key): key for key in keys}
-    result = {}
-    for key, value in given.items():
-        if _plain(key) not in plain:
-            key = shown(key)[1:-1] if isinstance(key, str) else shown(key)
-            near = get_close_matches(key, keys, n=1, cutoff=0.0)
-            raise InputError(f"{place}: there is no key {key}; the nearest is {near[0]}")
-        result[plain[_plain(key)]] = value
-    return result
-
-
-def _plain(key: Any) -> str:
-    return str(key).lower().replace("_", "")
 
 
 def _folder(base: Path, value: Any, path: Path, key: str) -> str:
@@ -171,96 +152,50 @@ def _resolved(base: Path, value: Any, path: Path, key: str) -> Path:
     return resolved
 
 
-def _check_values(config: Mapping[str, Any], path: Path) -> None:
-    """Refuse values of a type that NNI would stumble over late, or never."""
-    for key in ("trialConcurrency", "maxTrialNumber"):
-        value = config.get(key)
-        if value is not None and (type(value) is not int or not 1 <= value < 2**31):
-            raise InputError(f"{path}: {key} must be a whole number of at least 1, not {shown(value)}")
-    for key in TEXTS:
-        value = config.get(key)
-        if value is None:
-            continue
-        if not isinstance(value, str) or not value.isprintable() or len(value) > 3_000:
-            raise InputError(f"{path}: {key} must be a text of one line, not {shown(value)}")
-    if len(config.get("experimentName") or "") > 200:
-        raise InputError(f"{path}: experimentName has over 200 characters; shorten it")
-    if not isinstance(config.get("searchSpace") or {}, Mapping):
-        raise InputError(f"{path}: searchSpace must hold parameters, not {shown(config['searchSpace'])}")
+def _platforms(service: Any) -> set[str]:
+    return {str(item.get("platform")) for item in (service if isinstance(service, list) else [service])}
 
 
-def _check_service(service: Any, path: Path) -> None:
-    for item in service if isinstance(service, list) else [service]:
-        if not isinstance(item, Mapping) or "platform" not in item:
-            raise InputError(f"{path}: trainingService must be like {{platform: local}}")
-        platform = item["platform"]
-        if platform in ("local", "remote") and item.get("reuseMode", item.get("reuse_mode")):
-            raise InputError(
-                f"{path}: trainingService.reuseMode is not usable on platform {platform}; leave it out"
-            )
-
-
-def _with_key_files(given: Any, folder: Path) -> Any:
-    """The training service with the machines' SSH keys as absolute paths; relative ones start at `folder`."""
+def _with_places(given: Any, folder: Path, path: Path) -> Any:
+    """The training service with absolute paths, also of SSH keys; relative ones start at `folder`."""
     if isinstance(given, list):
-        return [_with_key_files(item, folder) for item in given]
+        return [_with_places(item, folder, path) for item in given]
+    if given.get("trialCodeDirectory") is not None:
+        key = "trainingService.trialCodeDirectory"
+        given["trialCodeDirectory"] = _folder(folder, given["trialCodeDirectory"], path, key)
+    for machine in given.get("machineList") or []:
+        if isinstance(machine, dict) and machine.get("sshKeyFile") is not None:
+            machine["sshKeyFile"] = str((folder / Path(machine["sshKeyFile"]).expanduser()).resolve())
+    return given
+
+
+def _with_code(given: Any, folder: Path, path: Path, kind: str) -> Any:
+    """A tuner or assessor of a class with the absolute folder of its code."""
     if not isinstance(given, Mapping):
         return given
-    result = {}
-    for key, value in given.items():
-        if _plain(key) == "machinelist":
-            value = _with_key_files(value, folder)
-        elif _plain(key) == "sshkeyfile" and value is not None:
-            value = str((folder / Path(str(value)).expanduser()).resolve())
-        result[key] = value
-    return result
+    given = {("codeDirectory" if plain_key(key) == "codedirectory" else key): given[key] for key in given}
+    if "codeDirectory" in given or "classname" in map(plain_key, given):
+        code = given.get("codeDirectory")
+        given["codeDirectory"] = _folder(folder, "." if code is None else code, path, f"{kind}.codeDirectory")
+    return given
 
 
-def _tuner(given: Any, folder: Path, path: Path) -> tuple[dict[str, Any], Recipe | None, str | None]:
-    """The tuner's configuration with absolute paths, the recipe and the strategy's name."""
-    known = " or ".join(TUNERS)
-    if isinstance(given, Mapping) and "name" in given and "className" not in given:
-        raise InputError(
-            f"{path}: tuner.name {shown(given['name'])} is no search of ours; set tuner.className to {known}"
-        )
-    tuner = _spelled(given, TUNER_KEYS, f"{path}: tuner")
-    name = tuner.get("className")
-    tuner["codeDirectory"] = _folder(folder, tuner.get("codeDirectory", "."), path, "tuner.codeDirectory")
-    if not isinstance(tuner.get("classArgs") or {}, Mapping):
-        raise InputError(f"{path}: tuner.classArgs must be {{recipe: FILE}}, not {shown(tuner['classArgs'])}")
-    arguments = dict(tuner.get("classArgs") or {})
-    tuner["classArgs"] = arguments
-    if not isinstance(name, str) or name not in TUNERS:
-        if (
-            not isinstance(name, str)
-            or name.startswith("autostr_nni.")
-            or not _importable(name, tuner["codeDirectory"])
-        ):
-            raise InputError(f"{path}: tuner.className {shown(name)} does not exist; use {known}")
-        return tuner, None, None
+def _recipe(tuner: dict[str, Any], config: Mapping[str, Any], path: Path) -> tuple[Recipe | None, str | None]:
+    """The recipe, and the strategy's name. With another's tuner it is the recipe that our trials read."""
     from autostr_nni.recipe import load_recipe
 
+    strategy_name = TUNERS.get(tuner.get("className") or "")
+    if strategy_name is None:
+        read = recipe_of_trials(config["trialCommand"], config["trialCodeDirectory"])
+        return (load_recipe(read) if read is not None else None), None
+    arguments = tuner["classArgs"]
     if set(arguments) != {"recipe"} or not isinstance(arguments["recipe"], str):
         raise InputError(f"{path}: tuner.classArgs must be {{recipe: FILE}}, the recipe of the search")
     recipe_path = _resolved(Path(tuner["codeDirectory"]), arguments["recipe"], path, "tuner.classArgs.recipe")
     if not recipe_path.is_file():
         raise InputError(f"{path}: tuner.classArgs.recipe names {recipe_path}, which does not exist")
     arguments["recipe"] = str(recipe_path)
-    return tuner, load_recipe(recipe_path), TUNERS[name]
-
-
-def _importable(class_name: str, code_directory: str) -> bool:
-    module = class_name.rpartition(".")[0].split(".")[0]
-    if not module:
-        return False
-    if not module.isidentifier():
-        return False
-    if (Path(code_directory) / module).is_dir() or (Path(code_directory) / f"{module}.py").is_file():
-        return True
-    try:
-        return module in sys.modules or importlib.util.find_spec(module) is not None
-    except (ImportError, ValueError, OSError):
-        return False
+    return load_recipe(recipe_path), strategy_name
 
 
 def _complete_search(experiment: ExperimentFile, folder: Path) -> None:
@@ -273,11 +208,17 @@ def _complete_search(experiment: ExperimentFile, folder: Path) -> None:
         if not file.is_file():
             raise InputError(f"{experiment.path}: searchSpaceFile names {file}, which does not exist")
         config["searchSpaceFile"] = str(file)
+        check_space(read_yaml(file)[0], str(file))
     elif config.get("searchSpace") is None:
-        if strategy is None or experiment.recipe is None:
+        if experiment.recipe is None:
             raise InputError(f"{experiment.path}: the key searchSpace is missing")
-        config["searchSpace"] = search_space_of(strategy, experiment.recipe)
+        config["searchSpace"] = search_space_of(experiment.recipe, strategy)
     limit = config.get("maxTrialNumber")
+    if limit is None and config.get("maxExperimentDuration") is None and goes_on(config["tuner"]):
+        raise InputError(
+            f"{experiment.path}: maxTrialNumber is missing: NNI's own tuners go on without an end; give it "
+            "or maxExperimentDuration"
+        )
     if strategy is not None and limit is not None and limit < strategy.planned:
         raise InputError(
             f"{experiment.path}: maxTrialNumber is {limit}, but this search has {strategy.planned} trials; "

@@ -10,6 +10,7 @@ import signal
 import socket
 import sys
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -168,9 +169,7 @@ def start_experiment(
             config = ExperimentConfig(**experiment.config)
             config.validate()
         except Exception as error:  # NNI raises anything, from AssertionError to TypeError
-            raise InputError(
-                f"{experiment.path}: {str(error) or 'NNI refuses this experiment file'}"
-            ) from None
+            raise InputError(f"{experiment.path}: {_reason(error)}") from None
         handle = Experiment(config, id=resumed)
         handle._action = "resume" if resumed else "create"
         log = experiment.directory / handle.id / "log"
@@ -187,6 +186,14 @@ def start_experiment(
         process = psutil.Process(handle._proc.pid)
         handle._stop_logging()
     return RunningExperiment(handle.id, port, experiment.directory, process)
+
+
+def _reason(error: Exception) -> str:
+    """Why NNI refuses an experiment file: its words, else the condition that was not met."""
+    if str(error):
+        return " ".join(str(error).split())
+    frames = traceback.extract_tb(error.__traceback__)
+    return f"NNI refuses this experiment file ({frames[-1].line if frames else type(error).__name__})"
 
 
 def versions() -> str:

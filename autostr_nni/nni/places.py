@@ -25,8 +25,8 @@ def make_directory(directory: Path) -> None:
         reason = (error.strerror or type(error).__name__).lower()
     if reason:
         raise InputError(
-            f"{directory}: experiments cannot be kept there ({reason}); name another place with --out DIR, or "
-            "with experimentWorkingDirectory in the experiment file"
+            f"{directory}: experiments cannot be kept there ({reason}); name another place with --out DIR "
+            "or, in the experiment file, with experimentWorkingDirectory"
         )
 
 
@@ -57,7 +57,9 @@ def settings_folder() -> Path:
     """
     if named := os.environ.get("NNI_CONFIG_DIR"):
         if not _usable(Path(named)):
-            raise InputError(f"NNI_CONFIG_DIR: {named} cannot be written to; name another folder, or unset it")
+            raise InputError(
+                f"NNI_CONFIG_DIR: {named} cannot be written to; name another folder, or unset it"
+            )
         return Path(named)
     virtual = sys.prefix != sys.base_prefix or Path(sys.prefix, "conda-meta").is_dir()
     home = Path.home() / ".config" / "nni"
@@ -69,8 +71,8 @@ def settings_folder() -> Path:
         return scratch() / "nni"
     except OSError as error:
         raise InputError(
-            f"NNI's settings can be kept neither in {usual} nor in a temporary folder ({error}); name a folder "
-            "for them: NNI_CONFIG_DIR=DIR autostr …"
+            f"NNI's settings can be kept neither in {usual} nor in a temporary folder ({error}); name a "
+            "folder for them in the environment: NNI_CONFIG_DIR=DIR"
         ) from None
 
 

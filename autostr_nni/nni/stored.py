@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from autostr_nni.nni.experiment_file import TUNERS
+from autostr_nni.nni.algorithms import TUNERS
 from autostr_nni.nni.places import EXPERIMENTS
 from autostr_nni.search_spaces.errors import InputError
 

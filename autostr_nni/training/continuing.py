@@ -13,7 +13,6 @@ import torch
 from lightning_fabric.plugins import TorchCheckpointIO
 
 from autostr_nni.files import keep_previous, previous_of, whole_file
-from autostr_nni.search_spaces.errors import InputError
 from autostr_nni.training.checkpoint import Damaged, load_file
 from autostr_nni.training.records import ARCHITECTURE, RESULT
 

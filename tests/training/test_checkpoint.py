@@ -117,3 +117,34 @@ def test_weights_go_into_the_same_architecture_only(best, make_recipe):
     other = build_recognizer(trained.space.default_architecture(trained.architecture.path, "k5e6"), *parts)
     with pytest.raises(InputError, match="another architecture or size"):
         load_weights(other, best)
+
+
+def test_a_fault_of_the_machine_is_no_damage(best, monkeypatch):
+    """As `getpass.getuser` raises for a user without a name, deep in an import of torch."""
+    from autostr_nni.training import checkpoint
+    from autostr_nni.training.continuing import checkpoint_of
+
+    def nameless(*arguments):
+        raise KeyError("getpwuid(): uid not found: 12345")
+
+    def locked(*arguments, **options):
+        raise PermissionError(13, "Permission denied")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoint, "build_recognizer", nameless)
+        with pytest.raises(KeyError, match="uid not found"):
+            load_trained(best)
+    monkeypatch.setattr(torch, "load", locked)
+    with pytest.raises(InputError, match=r"best\.ckpt: cannot be read \(permission denied\)"):
+        load_trained(best)
+    with pytest.raises(InputError, match="cannot be read"):
+        checkpoint_of(best.parent)
+    assert (best.parent / LAST).exists()  # what cannot be read now is not thrown away
+
+
+def test_a_checkpoint_without_a_part_is_damaged(tmp_path, best):
+    content = torch.load(best, weights_only=True)
+    for part in ("recipe", "weights", "metrics"):
+        save_file(tmp_path / "part.ckpt", {key: value for key, value in content.items() if key != part})
+        with pytest.raises(InputError, match=r"lacks a part of a recognizer's checkpoint"):
+            load_trained(tmp_path / "part.ckpt")
