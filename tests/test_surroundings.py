@@ -57,7 +57,8 @@ def test_matplotlib_is_given_a_place(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     monkeypatch.setattr(surroundings.tempfile, "gettempdir", lambda: str(tmp_path))
     settle()
     assert "MPLCONFIGDIR" not in os.environ
-    monkeypatch.setenv("XDG_CACHE_HOME", "/proc/nothing")
+    (tmp_path / "file").write_text("")  # below which not even root may write
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     settle()
     assert os.environ["MPLCONFIGDIR"] == str(tmp_path / f"autostr-{os.getuid()}" / "matplotlib")
 
