@@ -15,8 +15,8 @@ from typing import Any
 from autostr_nni.files import write_atomic
 from autostr_nni.inprocess_state import (
     RECIPE,
+    check_recorded,
     find_state,
-    is_recorded,
     locked,
     recorded_recipe,
     save_state,
@@ -33,11 +33,6 @@ from autostr_nni.summary import RESULT, TrialRecord, read_json, summarize
 
 Report = Callable[[dict[str, Any], bool], None]
 Run = Callable[[dict[str, Any], Recipe, Path, Report], Mapping[str, Any] | None]
-
-ANOTHER_RECIPE = (
-    "{}: holds a search by another recipe (see recipe.json there); give another folder, or the recipe as it "
-    "was"
-)
 
 
 def run_search(
@@ -123,8 +118,8 @@ def _restore(strategy: Strategy, recipe: Recipe, folder: Path, log: Log) -> None
     if complaint:
         log(complaint)
     if content is None:
-        if complaint and not is_recorded(recipe, folder):
-            raise InputError(ANOTHER_RECIPE.format(folder))
+        if complaint:
+            check_recorded(recipe, folder)
         save_state(strategy, recipe, folder)
         return
     digest, state = content["recipe"], content["state"]
@@ -135,7 +130,7 @@ def _restore(strategy: Strategy, recipe: Recipe, folder: Path, log: Log) -> None
         )
     drawn = sum(not trial["id"].endswith(RETRY) for trial in state["trials"])
     if digest not in (recipe.digest(), recipe.with_count(drawn).digest()):  # a random search may have more
-        raise InputError(ANOTHER_RECIPE.format(folder))
+        check_recorded(recipe, folder)
     strategy.load_state_dict(state)
     settled = sum(trial.settled for trial in strategy.trials)
     log(f"continuing in {folder}: {settled} trial{'s' if settled != 1 else ''} done")

@@ -18,7 +18,7 @@ from typing import IO, Any
 from autostr_nni import files
 from autostr_nni.files import write_atomic
 from autostr_nni.recipe import Recipe
-from autostr_nni.recipe.recipe import WITHOUT_WEIGHT
+from autostr_nni.recipe.load import check_unchanged
 from autostr_nni.search_spaces.errors import InputError
 from autostr_nni.strategies.core import Strategy, plain, saved_trials
 
@@ -72,22 +72,10 @@ def recorded_recipe(folder: Path) -> dict[str, Any]:
         raise InputError(f"{folder / RECIPE}: the recipe of the search cannot be read ({error})") from None
 
 
-def is_recorded(recipe: Recipe, folder: Path) -> bool:
-    """Whether `recipe` is the one in `recipe.json`, but for what cannot change a result."""
-    recorded = recorded_recipe(folder)
-    now = recipe.model_dump(mode="json", exclude=WITHOUT_WEIGHT)
-    free = {"random"}  # a random search may be given more
-    told = {key: value for key, value in now.items() if key != "search"}
-    same = all(_within(value, recorded.get(key)) for key, value in told.items())
-    search = {key: value for key, value in now["search"].items() if key not in free}
-    return same and _within(search, recorded.get("search"))
-
-
-def _within(part: Any, whole: Any) -> bool:
-    """Whether `whole` has all that `part` has."""
-    if isinstance(part, dict):
-        return isinstance(whole, dict) and all(_within(item, whole.get(key)) for key, item in part.items())
-    return bool(part == whole)
+def check_recorded(recipe: Recipe, folder: Path) -> None:
+    """Raise InputError where `recipe.json` differs from `recipe` in what can change a result."""
+    where = f"{folder}: holds a search by another recipe: "
+    check_unchanged(recipe, recorded_recipe(folder), where, "it", "give another folder")
 
 
 def strategy_of(folder: Path) -> str:

@@ -15,7 +15,7 @@ from autostr_nni.nni.state import RECIPE_FILE, find_state
 from autostr_nni.nni.stored import Stored, change, read_stored
 from autostr_nni.progress.display import Log
 from autostr_nni.recipe.extras import check_extras
-from autostr_nni.search_spaces.errors import InputError, shown
+from autostr_nni.search_spaces.errors import InputError
 from autostr_nni.strategies.core import RETRY
 from autostr_nni.summary import read_json
 
@@ -95,32 +95,21 @@ def _alone(folder: Path) -> Iterator[None]:
 def _recipe(stored: Stored) -> Recipe | None:
     """The experiment's recipe. Raises InputError if it is not what the trials so far were told."""
     from autostr_nni.recipe import load_recipe
-    from autostr_nni.recipe.recipe import WITHOUT_WEIGHT
+    from autostr_nni.recipe.load import check_unchanged
 
     if stored.recipe_path is None:
         return None
     recipe = load_recipe(stored.recipe_path)
     told = read_json(stored.folder / RECIPE_FILE)
-    now, then = _flat(recipe.model_dump(mode="json", exclude=WITHOUT_WEIGHT)), _flat(told)
-    free = {"search.random.count"}  # a random search may be given more
-    changed = sorted(key for key in now if key in then and now[key] != then[key] and key not in free)
-    if changed:
-        key = changed[0]
-        more = f" (and {len(changed) - 1} more)" if len(changed) > 1 else ""
-        raise InputError(
-            f"{stored.recipe_path}: {key} is {shown(now[key])} and was {shown(then[key])} when the "
-            f"experiment {stored.folder.name} began{more}; put it back, or start a new search"
+    if told:
+        check_unchanged(
+            recipe,
+            told,
+            f"{stored.recipe_path}: ",
+            f"the experiment {stored.folder.name}",
+            "start a new search",
         )
     return recipe
-
-
-def _flat(content: Any, prefix: str = "") -> dict[str, Any]:
-    """Dotted keys of nested mappings and their values."""
-    found: dict[str, Any] = {}
-    for key, value in content.items():
-        inner = _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {}
-        found.update(inner or {f"{prefix}{key}": value})
-    return found
 
 
 def with_budget(

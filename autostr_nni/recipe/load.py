@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,9 @@ from pydantic import ValidationError
 
 from autostr_nni.recipe.problems import describe
 from autostr_nni.recipe.recipe import Recipe
+from autostr_nni.recipe.weight import NOT_SET, changes
 from autostr_nni.recipe.yaml_file import Location, read_yaml
-from autostr_nni.search_spaces.errors import InputError
+from autostr_nni.search_spaces.errors import InputError, shown
 
 
 def load_recipe(path: str | Path) -> Recipe:
@@ -51,3 +53,34 @@ def recipe_from(
         raise InputError(describe(error, content, Recipe, name, lines)) from None
     recipe._source = source
     return recipe
+
+
+def completed(recipe: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Plain values with what was left out at its default: what an older version kept lacks newer keys.
+
+    A recipe that this version cannot read stays as it is.
+    """
+    try:
+        return recipe_from(dict(recipe), Path("/")).model_dump(mode="json")
+    except InputError:
+        return recipe
+
+
+def check_unchanged(recipe: Recipe, told: Mapping[str, Any], where: str, whose: str, otherwise: str) -> None:
+    """Raise InputError where ``recipe`` differs from the values ``told`` in what can change a result.
+
+    The sentence names the first key that differs, with both values: ``where`` is what it begins with,
+    ``whose`` search was told the others, and ``otherwise`` what else one may do.
+    """
+    found = changes(recipe.model_dump(mode="json"), completed(told))
+    if found:
+        key, now, then = found[0]
+        more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+        raise InputError(
+            f"{where}{key} is {_told(now)} and was {_told(then)} when {whose} began{more}; "
+            f"put it back, or {otherwise}"
+        )
+
+
+def _told(value: Any) -> str:
+    return NOT_SET if value is NOT_SET else shown(value)

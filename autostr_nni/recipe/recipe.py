@@ -17,20 +17,13 @@ from autostr_nni.recipe.data import DataSection
 from autostr_nni.recipe.model import ModelSection
 from autostr_nni.recipe.search import SearchSection
 from autostr_nni.recipe.training import EvaluationSection, TrainingSection
+from autostr_nni.recipe.weight import with_weight
 from autostr_nni.search_spaces.counting import cost_table, stem_cost
 from autostr_nni.search_spaces.errors import InputError
 from autostr_nni.search_spaces.space import SearchSpace
 from autostr_nni.search_spaces.stride_path import StridePath
 
 T = TypeVar("T")
-
-# What may change between two runs of one search: it moves speed or reports, never a choice.
-WITHOUT_WEIGHT: dict[str, Any] = {
-    "data": {"workers", "keep_decoded_mb", "test"},
-    "training": {"device", "devices", "threads", "tensorboard", "checkpoint_minutes"},
-    "search": {"operators": {"threads"}},
-    "evaluation": {"batch_size"},
-}
 
 
 class Recipe(Section):
@@ -82,10 +75,9 @@ class Recipe(Section):
     def digest(self) -> str:
         """Hash of everything that can change a search's outcome, the same wherever the recipe's folder lies.
 
-        Left out are loader processes, memory for decoded words, devices, threads, TensorBoard, checkpoints
-        within epochs, the evaluation's batch size and the test sets.
+        What is left out: `weight.WITHOUT_WEIGHT`.
         """
-        content = self.model_dump(mode="json", exclude=WITHOUT_WEIGHT)
+        content = with_weight(self.model_dump(mode="json"))
         if self._source is not None:
             content["data"] = _relative(content["data"], str(self._source.parent) + "/")
         text = json.dumps(content, sort_keys=True, ensure_ascii=True)

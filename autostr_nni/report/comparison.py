@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence, Set
 from pathlib import PurePath
 from typing import Any
 
-from autostr_nni.recipe.recipe import WITHOUT_WEIGHT
-from autostr_nni.report.history import SearchHistory, checked_recipe
-
-_ABSENT = "not set"
+from autostr_nni.recipe.load import completed
+from autostr_nni.recipe.weight import NOT_SET, dotted, has_weight
+from autostr_nni.report.history import SearchHistory
+from autostr_nni.report.same_words import Words
 
 
 def groups(searches: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -29,20 +29,22 @@ def groups(searches: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 def settings(histories: Sequence[SearchHistory], keys: Sequence[str]) -> dict[str, Any]:
     """The recipes side by side: ``differences`` (dotted key, a value per search, weight) and ``missing``.
 
-    ``weight`` is false for settings that cannot change what a search finds, such as loader processes.
+    ``weight`` is false for settings that cannot change what a search finds, such as loader processes, or the
+    folder of the same words.
     """
     recipes = {
-        key: complete(history.recipe)
+        key: completed(history.recipe)
         for key, history in zip(keys, histories, strict=True)
         if history.recipe is not None
     }
     shared = set.intersection(*(set(_rendered(recipe)) for recipe in recipes.values())) if recipes else set()
     flat = {key: flatten(recipe, shared) for key, recipe in recipes.items()}
+    same = _same_words(list(recipes.values()))
     differences = []
     for name in sorted({name for recipe in flat.values() for name in recipe}):
-        values = {key: recipe.get(name, _ABSENT) for key, recipe in flat.items()}
+        values = {key: recipe.get(name, NOT_SET) for key, recipe in flat.items()}
         if len({json.dumps(value) for value in values.values()}) > 1:
-            differences.append({"key": name, "values": values, "weight": has_weight(name)})
+            differences.append({"key": name, "values": values, "weight": _weighs(name, same)})
     differences.sort(key=lambda row: (not row["weight"], row["key"]))
     return {
         "compared": len(flat),
@@ -51,10 +53,23 @@ def settings(histories: Sequence[SearchHistory], keys: Sequence[str]) -> dict[st
     }
 
 
-def complete(recipe: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The recipe with what was left out at its default: one that an older version kept lacks newer keys."""
-    checked = checked_recipe(recipe)
-    return recipe if checked is None else checked.model_dump(mode="json")
+def _same_words(recipes: Sequence[Mapping[str, Any]]) -> set[str]:
+    """Of train and validation, those whose words are the same in all recipes."""
+    words = Words()
+    return {
+        section
+        for section in ("train", "validation")
+        if all(words.same(recipes[0], other, section) for other in recipes[1:])
+    }
+
+
+def _weighs(name: str, same: Set[str]) -> bool:
+    """Whether a difference can change what a search finds: where the same words lie cannot."""
+    if name in ("data.train", "data.validation"):
+        return name.removeprefix("data.") not in same
+    if name.startswith("data.synth."):
+        return len(same) < 2
+    return has_weight(name)
 
 
 def flatten(recipe: Mapping[str, Any], shared: Set[str] = frozenset()) -> dict[str, Any]:
@@ -68,8 +83,8 @@ def flatten(recipe: Mapping[str, Any], shared: Set[str] = frozenset()) -> dict[s
     if "data" in content:
         content["data"].pop("synth", None)
     for name, spec in rendered.items():
-        found.update(_dotted(spec, f"data.synth.{name}") if name in shared else {f"data.synth.{name}": spec})
-    return {**_dotted(content), **found}
+        found.update(dotted(spec, f"data.synth.{name}") if name in shared else {f"data.synth.{name}": spec})
+    return {**dotted(content), **found}
 
 
 def _rendered(recipe: Mapping[str, Any]) -> dict[str, Any]:
@@ -80,19 +95,3 @@ def _rendered(recipe: Mapping[str, Any]) -> dict[str, Any]:
         (folder if names[PurePath(folder).name] > 1 else PurePath(folder).name): spec
         for folder, spec in specs.items()
     }
-
-
-def _dotted(content: Any, prefix: str = "") -> dict[str, Any]:
-    """Nested mappings by dotted key; lists stay whole."""
-    if not isinstance(content, Mapping):
-        return {prefix: content}
-    found: dict[str, Any] = {}
-    for key, value in content.items():
-        found.update(_dotted(value, f"{prefix}.{key}" if prefix else str(key)))
-    return found
-
-
-def has_weight(name: str) -> bool:
-    """Whether a setting can change what a search finds."""
-    section, _, rest = name.partition(".")
-    return rest.partition(".")[0] not in WITHOUT_WEIGHT.get(section, ())

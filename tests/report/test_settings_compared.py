@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from autostr_nni.data.lmdb_io import write_lmdb
 from autostr_nni.recipe import recipe_from
 from autostr_nni.report.comparison import settings
 from autostr_nni.report.history import SearchHistory
@@ -17,20 +18,47 @@ def kept(folder: str, synth: dict[str, Any], **extra: Any) -> dict[str, Any]:
     return recipe_from(content, Path(folder)).model_dump(mode="json")
 
 
-def differences(*recipes: dict[str, Any]) -> dict[str, list[Any]]:
+def rows(*recipes: dict[str, Any]) -> list[dict[str, Any]]:
     histories = [SearchHistory("", "", "", "", Path(), "", [], recipe=recipe) for recipe in recipes]
-    rows = settings(histories, [f"s{place}" for place in range(len(recipes))])["differences"]
-    return {row["key"]: list(row["values"].values()) for row in rows}
+    found = settings(histories, [f"s{place}" for place in range(len(recipes))])["differences"]
+    return list(found)
+
+
+def differences(*recipes: dict[str, Any]) -> dict[str, list[Any]]:
+    return {row["key"]: list(row["values"].values()) for row in rows(*recipes)}
+
+
+def weighty(*recipes: dict[str, Any]) -> list[str]:
+    """What is told as different settings."""
+    return [row["key"] for row in rows(*recipes) if row["weight"]]
 
 
 def test_rendered_sets_are_compared_key_by_key() -> None:
-    long, short = {"count": 9, "digits": [1, 3]}, {"count": 9, "digits": [2, 3]}
+    long, short = ({"count": 9, "source": "digits", "digits": [n, 3]} for n in (1, 2))
     assert differences(kept("/a", {"words/train": long}), kept("/a", {"words/train": short})) == {
         "data.synth.train.digits": [[1, 3], [2, 3]]
     }
-    # Copied elsewhere the sets are others, and are rendered alike.
-    elsewhere = differences(kept("/a", {"words/train": long}), kept("/b", {"words/train": long}))
-    assert set(elsewhere) == {"data.train", "data.validation"}
+    assert weighty(kept("/a", {"words": long}), kept("/a", {"words": short})) == ["data.synth.words.digits"]
+    # Elsewhere, and rendered alike: the folders are shown, and are no other words.
+    alike = kept("/a", {"words": long}), kept("/b", {"words": long})
+    assert set(differences(*alike)) == {"data.train", "data.validation"} and weighty(*alike) == []
+    other_seed = kept("/b", {"words": {**long, "seed": 7}})
+    assert weighty(alike[0], other_seed) == ["data.synth.words.seed", "data.train", "data.validation"]
+
+
+def test_the_same_words_at_another_folder_are_the_same(tmp_path: Path) -> None:
+    words = [(b"image %d" % number, f"word{number}") for number in range(1200)]
+    for folder, content in (("a", words), ("b", words), ("other", [*words[:-1], (b"image", "word1199")])):
+        write_lmdb(tmp_path / folder / "words", content)
+    mine, copied, other, gone = (kept(str(tmp_path / name), {}) for name in ("a", "b", "other", "gone"))
+    assert set(differences(mine, copied)) == {"data.train", "data.validation"} and not weighty(mine, copied)
+    assert weighty(mine, copied, other) == weighty(mine, other) == ["data.train", "data.validation"]
+    assert weighty(mine, gone) == ["data.train", "data.validation"]  # what is not there may be anything
+    # Rendered there or packed: what the sets hold decides.
+    rendered = {**copied, "data": {**copied["data"], "synth": {str(tmp_path / "b/words"): {"count": 1200}}}}
+    assert "data.synth.words" in differences(mine, rendered) and not weighty(mine, rendered)
+    twice = {**mine, "data": {**mine["data"], "train": mine["data"]["train"] * 2}}
+    assert weighty(twice, copied) == ["data.train"]
 
 
 def test_a_set_that_only_one_renders_is_one_row() -> None:

@@ -1,0 +1,74 @@
+"""Whether two searches had the same words, wherever their sets lie."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from autostr_nni.data.lmdb_io import LmdbReader, find_sets
+from autostr_nni.report.history import checked_recipe
+from autostr_nni.search_spaces.errors import InputError
+
+MOST = 20_000  # words of a set that are looked at, evenly spread: a set may hold millions
+_AT_ONCE = 500
+
+
+class Words:
+    """Compares the sets of recipes' plain values; what was read of a folder is kept."""
+
+    def __init__(self) -> None:
+        self._digests: dict[str, str | None] = {}
+
+    def same(self, one: Mapping[str, Any], other: Mapping[str, Any], section: str) -> bool:
+        """Whether ``data.<section>`` (train or validation) has the same words in both, in the same order.
+
+        Two rendered sets are the same where they are rendered alike; others where they lie at the same
+        place, or their count, and up to `MOST` of their labels and images, are the same. Sets that are not
+        on this machine are others.
+        """
+        first, second = _sets(one, section), _sets(other, section)
+        return len(first) == len(second) and all(map(self._alike, first, second))
+
+    def _alike(self, one: tuple[str, Any], other: tuple[str, Any]) -> bool:
+        if one[1] is not None and other[1] is not None:
+            return bool(one[1] == other[1])
+        if one[0] == other[0]:
+            return True
+        digest = self._digest(one[0])
+        return digest is not None and digest == self._digest(other[0])
+
+    def _digest(self, folder: str) -> str | None:
+        if folder not in self._digests:
+            self._digests[folder] = content_digest(Path(folder))
+        return self._digests[folder]
+
+
+def content_digest(folder: Path) -> str | None:
+    """A hash of what the sets below a folder hold; None where they cannot be read."""
+    found = hashlib.sha256()
+    try:
+        for place in find_sets(folder):
+            reader = LmdbReader(place)
+            count = len(reader)
+            found.update(b"%d words;" % count)
+            step = max(1, -(-count // MOST))
+            numbers = list(range(1, count + 1, step))
+            for start in range(0, len(numbers), _AT_ONCE):
+                for image, label in reader.samples(numbers[start : start + _AT_ONCE]):
+                    for part in (label or b"", image or b""):
+                        found.update(b"%d:" % len(part) + part)
+            reader.close()
+    except (InputError, OSError):
+        return None
+    return found.hexdigest()
+
+
+def _sets(recipe: Mapping[str, Any], section: str) -> list[tuple[str, Any]]:
+    """Folder and, where it is rendered, how: with the seed and the lengths that follow from the recipe."""
+    named = (recipe.get("data") or {}).get(section)
+    folders = named if isinstance(named, list) else []
+    checked = checked_recipe(recipe)
+    specs = {} if checked is None else checked.data.synth_specs(checked.seed)
+    return [(str(folder), specs.get(Path(str(folder)))) for folder in folders]
