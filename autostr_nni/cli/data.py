@@ -160,11 +160,17 @@ def _pack(args: argparse.Namespace) -> int:
     summary = pack(args.list, args.out, force=args.force)
     if args.json:
         values = {"folder": summary.folder, "packed": summary.packed, "skipped": dict(summary.skipped)}
+        values["one_colour"] = len(summary.one_colour)
         print(json.dumps({**values, "examples": summary.examples}, indent=2, ensure_ascii=False))
         return 0
     print(f"{summary.packed} samples in {summary.folder}")
     for cause, count in summary.skipped.most_common():
         print(f"  left out: {count} {cause} ({'; '.join(summary.examples[cause])})")
+    if summary.one_colour:
+        shown = "; ".join(summary.one_colour[:3])
+        print(
+            f"  of one colour, so that no letter is to be seen: {len(summary.one_colour)} of those ({shown})"
+        )
     return 0
 
 

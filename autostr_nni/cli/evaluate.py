@@ -123,7 +123,8 @@ def as_json(
 
 def draw_mistakes(mistakes: Sequence[Mistake], rows: Mapping[str, Row], checkpoint: str, sheet: Path) -> None:
     """The sheet of the most confident wrong words of all sets."""
-    from autostr_nni.data.images import open_image, to_rgb
+    from autostr_nni.data.images import open_image
+    from autostr_nni.data.modes import to_rgb
     from autostr_nni.pictures.canvas import save
     from autostr_nni.pictures.contact_sheet import Entry, contact_sheet
 

@@ -8,10 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from autostr_nni.data.charset import Charset
 from autostr_nni.data.images import open_image
 from autostr_nni.data.labels import MOST_BYTES, label_cause
 from autostr_nni.data.lmdb_io import LmdbReader
+from autostr_nni.data.modes import is_one_colour, to_rgb
 
 _SHARES = (0, 25, 50, 75, 100)
 
@@ -23,13 +26,17 @@ class SetReport:
     folder: str
     samples: int = 0
     usable: int = 0
+    one_colour: int = 0  #: images without anything to be seen on them; they are used all the same
     trimmed: int = 0  #: usable labels that hold characters outside the charset
     skipped: Counter[str] = field(default_factory=Counter)  #: samples that cannot be used, by cause
     lengths: Counter[int] = field(default_factory=Counter)  #: of usable labels
     characters: Counter[str] = field(default_factory=Counter)  #: of all labels
     unknown: Counter[str] = field(default_factory=Counter)  #: those that the charset lacks
     formats: Counter[str] = field(default_factory=Counter)
-    sizes: list[tuple[int, int]] = field(default_factory=list)  #: (width, height) of decodable images
+    sizes: list[tuple[int, int]] = field(
+        default_factory=list
+    )  #: (width, height) of decodable images, upright
+    first_of_one_colour: int = 0  #: number of a sample, from 1; 0 where there is none
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
@@ -38,6 +45,7 @@ class SetReport:
             "samples": self.samples,
             "usable": self.usable,
             "trimmed": self.trimmed,
+            "one_colour": self.one_colour,
             "skipped": dict(self.skipped.most_common()),
             "lengths": {str(length): count for length, count in sorted(self.lengths.items())},
             "characters": dict(sorted(self.characters.items())),
@@ -55,6 +63,11 @@ class SetReport:
         if self.skipped:
             lines.append(
                 "  left out: " + ", ".join(f"{n} {cause}" for cause, n in self.skipped.most_common())
+            )
+        if self.one_colour:
+            lines.append(
+                f"  of one colour, so that no letter is to be seen: {self.one_colour}, the first is number "
+                f"{self.first_of_one_colour}"
             )
         if self.trimmed:
             shown = " ".join(f"{c!r}×{n}" for c, n in self.unknown.most_common(10))
@@ -111,6 +124,9 @@ def _look(
         if picture is not None:
             report.formats[picture.format or "unknown"] += 1
             report.sizes.append(picture.size)
+            if is_one_colour(np.asarray(to_rgb(picture))):
+                report.first_of_one_colour = report.first_of_one_colour or number
+                report.one_colour += 1
         cause = cause or ("" if picture is not None else "undecodable")
     if cause:
         report.skipped[cause] += 1

@@ -6,6 +6,7 @@ pixels in a quarter of the time; everything else by Pillow. One resizing serves 
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import io
 import os
@@ -17,11 +18,14 @@ import numpy as np
 from PIL import Image, ImageOps
 from simplejpeg import decode_jpeg
 
+from autostr_nni.data.modes import deep_colours, to_rgb
 from autostr_nni.search_spaces.text_files import read_start
 
 #: Larger images are refused as undecodable: a word crop never is, a decompression bomb may be.
 MAX_PIXELS = 50_000_000
 MAX_BYTES = 64 << 20  #: of the encoded image
+
+_TURNED = {"exif", "Raw profile type exif"}  # where Pillow notes that a picture may have to be turned
 
 cv2.setNumThreads(1)  # word images are small, and loader processes are forked
 
@@ -55,7 +59,7 @@ def decode_image(data: bytes, image: tuple[int, int], out: np.ndarray | None = N
         if pixels is None:
             pixels = _decode_any(data, image)
         return None if pixels is None else resize(pixels, image, out)
-    except Exception:  # an odd mode or a damaged EXIF entry; decoders raise nearly anything
+    except Exception:  # decoders raise nearly anything
         return None
 
 
@@ -118,41 +122,36 @@ def _size_of_plain_jpeg(data: bytes) -> tuple[int, int] | None:
 
 def _decode_any(data: bytes, image: tuple[int, int]) -> np.ndarray | None:
     picture = open_image(data, shrink_to=(image[1], image[0]))
-    if picture is None:
-        return None
-    if "exif" in picture.info:
-        picture = ImageOps.exif_transpose(picture)
-    return np.asarray(to_rgb(picture))
+    return None if picture is None else np.asarray(to_rgb(picture))
 
 
 def open_image(data: bytes, shrink_to: tuple[int, int] | None = None) -> Image.Image | None:
-    """A fully decoded picture; None if that fails or it is larger than ``MAX_PIXELS``.
+    """A fully decoded picture, upright; None if that fails or it is larger than ``MAX_PIXELS``.
 
     With ``shrink_to`` (width, height) a JPEG may be decoded at 1/2, 1/4 or 1/8 size, but not smaller.
     """
     if len(data) > MAX_BYTES:
         return None
     try:
-        picture = Image.open(io.BytesIO(data))
+        picture: Image.Image = Image.open(io.BytesIO(data))
         if picture.width * picture.height > MAX_PIXELS:
             return None
-        if shrink_to is not None and "exif" not in picture.info:  # that one may lie on its side
+        if shrink_to is not None and not _TURNED & picture.info.keys():  # that one may lie on its side
             picture.draft("RGB", shrink_to)
+        deep = deep_colours(picture, data)
         picture.load()
+        if deep is not None:
+            deep.format = picture.format
+            deep.info = {key: picture.info[key] for key in _TURNED & picture.info.keys()}
+            picture = deep
+        turn_upright(picture)
         return picture
     except Exception:  # decoders raise nearly anything on damaged bytes
         return None
 
 
-def to_rgb(picture: Image.Image) -> Image.Image:
-    """Three-channel copy of any picture; transparent parts become white, 16-bit grey becomes 8-bit."""
-    if picture.mode == "RGB":
-        return picture
-    if picture.mode.startswith("I"):
-        grey = np.clip(np.asarray(picture).astype(np.int64) >> 8, 0, 255).astype(np.uint8)
-        return Image.fromarray(grey).convert("RGB")
-    if "A" in picture.getbands() or "transparency" in picture.info:
-        clear = picture.convert("RGBA")
-        white = Image.new("RGBA", clear.size, "white")
-        return Image.alpha_composite(white, clear).convert("RGB")
-    return picture.convert("RGB")
+def turn_upright(picture: Image.Image) -> None:
+    """Turn a picture as its EXIF entry says; one whose entry is damaged stays as it lies."""
+    if _TURNED & picture.info.keys():
+        with contextlib.suppress(Exception):  # whatever a damaged entry leads Pillow to
+            ImageOps.exif_transpose(picture, in_place=True)

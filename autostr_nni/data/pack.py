@@ -8,9 +8,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+from PIL import Image
+
 from autostr_nni.data.folders import new_folder
 from autostr_nni.data.images import open_image, read_image
 from autostr_nni.data.lmdb_io import write_samples
+from autostr_nni.data.modes import is_one_colour, to_rgb
 from autostr_nni.search_spaces.errors import InputError
 from autostr_nni.search_spaces.text_files import read_text
 
@@ -25,6 +29,7 @@ class PackSummary:
     folder: str
     packed: int = 0
     skipped: Counter[str] = field(default_factory=Counter)  #: lines left out, by cause
+    one_colour: list[str] = field(default_factory=list)  #: lines packed whose images show nothing
     examples: dict[str, list[str]] = field(default_factory=dict)  #: the first lines of each cause
 
     def skip(self, cause: str, line: int, name: str) -> None:
@@ -41,7 +46,8 @@ def pack(
     """Pack the images of a list into a new set; image files are kept byte by byte.
 
     Each line is ``image<TAB>label``; paths are relative to the list's folder, both may hold spaces. A line
-    whose image is missing or cannot be decoded, or that has no label, is left out and counted.
+    whose image is missing or cannot be decoded, or that has no label, is left out and counted; one whose
+    image is of one colour is packed and counted.
     ``InputError`` if the list cannot be read, nothing can be packed, or the folder is taken.
     """
     source = Path(list_file)
@@ -71,19 +77,21 @@ def _samples(lines: list[str], base: Path, summary: PackSummary) -> Iterator[tup
         elif not label.strip():
             summary.skip("empty label", number, name)
         else:
-            data, cause = _read(base / name)
-            if data is None:
+            data, picture, cause = _read(base / name)
+            if data is None or picture is None:
                 summary.skip(cause, number, name)
-            else:
-                yield data, label
+                continue
+            if is_one_colour(np.asarray(to_rgb(picture))):
+                summary.one_colour.append(f"line {number}: {name}")
+            yield data, label
 
 
-def _read(path: Path) -> tuple[bytes | None, str]:
-    """Bytes of a decodable image file, or None and why not."""
+def _read(path: Path) -> tuple[bytes | None, Image.Image | None, str]:
+    """Bytes and picture of a decodable image file, or why there is none."""
     try:
         data = read_image(path)
     except (FileNotFoundError, NotADirectoryError):
-        return None, "missing image"
+        return None, None, "missing image"
     except (OSError, ValueError):
-        return None, "unreadable image"
-    return (data, "") if open_image(data) is not None else (None, "undecodable image")
+        return None, None, "unreadable image"
+    return data, open_image(data), "undecodable image"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import random
 from pathlib import Path
@@ -10,14 +11,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from autostr_nni.cli.evaluate import named_sets
+from autostr_nni.cli.evaluate import draw_mistakes, named_sets
 from autostr_nni.cli.main import main
 from autostr_nni.data.charset import Charset
 from autostr_nni.data.dataset import WordDataset
 from autostr_nni.data.lmdb_io import write_lmdb
 from autostr_nni.pictures.contact_sheet import Entry, contact_sheet
 from autostr_nni.training.evaluation import Reader
-from autostr_nni.training.mistakes import by_length, worst
+from autostr_nni.training.mistakes import Mistake, by_length, worst
 
 
 @pytest.fixture(scope="module")
@@ -131,3 +132,16 @@ def test_sets_go_by_the_shortest_end_that_tells_them_apart() -> None:
     names = named_sets(["/a/quick/words/test", "/a/real/words/test", "/a/b/val", "/val", "/x/all"])
     assert list(names) == ["quick/words/test", "real/words/test", "b/val", "/val", "x/all"]
     assert all(str(path).endswith(name) for name, path in names.items())
+
+
+def test_turned_pictures_are_upright_on_the_sheet(tmp_path: Path) -> None:
+    image, exif = Image.new("RGB", (40, 100), "black"), Image.Exif()
+    image.paste("white", (0, 0, 40, 50))  # the upper half, which the entry turns to the right
+    exif[0x0112] = 6
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", exif=exif)
+    mistake = Mistake("set", "read", "truth", 0.5, buffer.getvalue())
+    draw_mistakes([mistake], {"set": {"words": 1, "correct": 0}}, "net.ckpt", tmp_path / "sheet.png")
+    sheet = np.asarray(Image.open(tmp_path / "sheet.png").convert("L"))
+    # Turned, the black half is 80 wide and 64 high; as it lies it would be 26 by 32.
+    assert ((sheet < 10).sum(axis=0) > 60).sum() > 70

@@ -33,27 +33,39 @@ def test_modes_and_formats(picture, mode: str, form: str) -> None:
 
 def test_transparent_becomes_white() -> None:
     buffer = io.BytesIO()
-    Image.new("RGBA", (20, 20), (0, 0, 0, 0)).save(buffer, "PNG")
+    image = Image.new("RGBA", (20, 20), (0, 0, 0, 0))
+    image.paste((0, 0, 0, 255), (0, 0, 20, 10))
+    image.save(buffer, "PNG")
     pixels = decode_image(buffer.getvalue(), (8, 8))
-    assert pixels is not None and pixels.min() == 255
+    assert pixels is not None and pixels[-1].min() == 255 and pixels[0].max() == 0
 
 
-def test_sixteen_bits() -> None:
+def turned(form: str, exif: Image.Exif | bytes, size: tuple[int, int] = (40, 20)) -> bytes:
+    """Black with a white left half, to be turned by 90 degrees clockwise."""
+    image = Image.new("RGB", size, "black")
+    image.paste("white", (0, 0, size[0] // 2, size[1]))
+    if isinstance(exif, Image.Exif):
+        exif[0x0112] = 6
     buffer = io.BytesIO()
-    Image.fromarray(np.full((20, 20), 40_000, dtype=np.uint16)).save(buffer, "PNG")
-    pixels = decode_image(buffer.getvalue(), (8, 8))
-    assert pixels is not None and pixels.min() == pixels.max() == 40_000 // 256
+    image.save(buffer, form, exif=exif)
+    return buffer.getvalue()
 
 
-def test_photographs_are_turned_upright() -> None:
-    image = Image.new("RGB", (40, 20), "black")
-    image.paste("white", (0, 0, 20, 20))
-    exif = Image.Exif()
-    exif[0x0112] = 6  # turn by 90 degrees clockwise
-    buffer = io.BytesIO()
-    image.save(buffer, "JPEG", exif=exif)
-    pixels = decode_image(buffer.getvalue(), (40, 20))
-    assert pixels is not None and pixels[5, 10].min() > 240 and pixels[35, 10].max() < 15
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF"])
+def test_photographs_are_turned_upright(form: str) -> None:
+    for size in ((40, 20), (800, 400)):
+        data = turned(form, Image.Exif(), size)
+        pixels = decode_image(data, (40, 20))
+        assert pixels is not None and pixels[5, 10].min() > 240 and pixels[35, 10].max() < 15
+        picture = images.open_image(data)  # whoever shows or measures it sees the same
+        assert picture is not None and picture.size == size[::-1] and picture.format == form
+
+
+def test_a_damaged_entry_leaves_a_picture_as_it_lies() -> None:
+    data = turned("JPEG", b"Exif\0\0MM\0*rubbish")
+    pixels, picture = decode_image(data, (20, 40)), images.open_image(data)
+    assert pixels is not None and pixels[10, 5].min() > 240 and pixels[10, 35].max() < 15
+    assert picture is not None and picture.size == (40, 20)
 
 
 def test_bad_bytes(picture, monkeypatch: pytest.MonkeyPatch) -> None:

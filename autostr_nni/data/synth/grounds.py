@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from autostr_nni.data.images import to_rgb
+from autostr_nni.data.images import turn_upright
+from autostr_nni.data.modes import to_rgb
 from autostr_nni.data.synth.colours import LUMINANCE, any_colour
 from autostr_nni.data.synth.style import Style
 from autostr_nni.search_spaces.errors import InputError
@@ -37,6 +38,7 @@ def _photo(path: str) -> Image.Image | None:
     try:
         with Image.open(path) as picture:
             picture.draft("RGB", (_LARGEST, _LARGEST))
+            turn_upright(picture)
             picture.thumbnail((_LARGEST, _LARGEST))
             return to_rgb(picture).copy()  # a picture of its own: the file is closed
     except Exception:  # any decoder's complaint: draw a background instead
