@@ -30,7 +30,7 @@ def build(name: str, recipe: Recipe) -> Strategy:
             space,
             settings.count,
             recipe.seed,
-            max_macs=int(recipe.search.operators.budget_m * 1e6),
+            max_macs=recipe.search.operators.budget,
             paths=space.typical_paths() if settings.paths == "typical" else None,
         )
     near = get_close_matches(name, NAMES, n=1, cutoff=0.3)

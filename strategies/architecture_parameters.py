@@ -8,6 +8,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from autostr_nni.strategies.budget import draw_within
+
 
 class ArchitectureParameters(nn.Module):
     """One vector of parameters per choice block, and the MACs of its candidates.
@@ -36,10 +38,26 @@ class ArchitectureParameters(nn.Module):
         """Softmax over each layer's parameters, ``[C]`` each."""
         return [torch.softmax(alpha, 0) for alpha in self.alphas]
 
-    def draw(self, generator: torch.Generator, uniform: bool = False) -> list[int]:
-        """One candidate per layer, by its probability or, for the warm-up, uniformly."""
+    def draw(self, generator: torch.Generator, uniform: bool = False, budget: int | None = None) -> list[int]:
+        """One candidate per layer, by its probability or, for the warm-up, uniformly.
+
+        With ``budget`` in MACs of the whole backbone, the draw is one of those within it, with the
+        probabilities that they have among themselves.
+        """
         weights = [torch.ones_like(a) if uniform else torch.softmax(a, 0) for a in self.alphas]
-        return [int(torch.multinomial(w.detach().cpu(), 1, generator=generator)) for w in weights]
+        drawn = [int(torch.multinomial(w.detach().cpu(), 1, generator=generator)) for w in weights]
+        if budget is None or self.total_macs(drawn) <= budget:
+            return drawn
+
+        def choose(chances: Sequence[float]) -> int:
+            return int(torch.multinomial(torch.tensor(chances, dtype=torch.float64), 1, generator=generator))
+
+        log_p = [[0.0] * len(layer) for layer in self.macs] if uniform else self.log_probabilities()
+        return draw_within(log_p, self.macs, budget - self.fixed_macs, choose)
+
+    def log_probabilities(self) -> list[list[float]]:
+        """Logarithms of `probabilities`, in double precision."""
+        return [torch.log_softmax(alpha.detach().cpu().double(), 0).tolist() for alpha in self.alphas]
 
     def block_macs(self) -> Tensor:
         """Expected MACs of the choice blocks: sum over layers and candidates of MACs times probability."""

@@ -93,14 +93,14 @@ class Recipe(Section):
             )
         space = _guarded("model.image", self.space)
         self._check_paths(space)
-        budget = self.search.operators.budget_m
+        budget = self.search.operators.budget
         for path in self.search_paths():
             layers = cost_table(path, space)
             least = stem_cost(space).macs + sum(min(c.macs for c in ops.values()) for ops in layers)
-            if least > budget * 1e6:
+            if least > budget:
                 raise ValueError(
-                    f"search.operators.budget_m: {budget:g} M MACs is below the smallest net on the path "
-                    f"{path.text(space.stage_layers)}, which has {least / 1e6:.3f} M"
+                    f"search.operators.budget_m: {budget / 1e6:g} M MACs is below the smallest net on the "
+                    f"path {path.text(space.stage_layers)}, which has {least / 1e6:.3f} M"
                 )
         return self
 

@@ -11,6 +11,8 @@ from autostr_nni.recipe.base import Betas, Count, Section
 from autostr_nni.recipe.training import NotNegative, OptimizerSection, Positive, Threads
 from autostr_nni.search_spaces.operations import DEFAULT_OPERATION, OPERATIONS
 
+Millions = Annotated[float, Field(gt=0.0, le=1e9)]  # of MACs
+
 
 def _nearest(name: str, known: tuple[str, ...]) -> str:
     near = get_close_matches(name, known, n=1, cutoff=0.0)
@@ -84,8 +86,8 @@ class OperatorsSection(Section):
     arch_every: Count = 5  # one architecture step per so many weight steps
     arch_optimizer: ArchOptimizerSection = ArchOptimizerSection()
     arch_init: NotNegative = 1.0e-3  # architecture parameters start within plus and minus this
-    budget_m: Positive = 450.0  # million MACs that an architecture may cost at most
-    g_m: Positive = 450.0  # G of Eq. 4, million MACs
+    budget_m: Millions = 450.0  # million MACs that an architecture may cost at most
+    g_m: Millions = 450.0  # G of Eq. 4, million MACs
     beta: NotNegative = 0.6  # exponent of Eq. 4; 0: cost does not matter
     bilstm: bool = True  # BiLSTM in the supernet
     optimizer: OptimizerSection = OptimizerSection()
@@ -97,6 +99,11 @@ class OperatorsSection(Section):
     operations: Annotated[tuple[str, ...], Field(strict=False, min_length=1), AfterValidator(_operations)] = (
         OPERATIONS
     )
+
+    @property
+    def budget(self) -> int:
+        """`budget_m` in MACs."""
+        return round(self.budget_m * 1e6)
 
 
 class RandomSection(Section):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -18,7 +18,7 @@ from autostr_nni.search_spaces.space import SearchSpace
 from autostr_nni.search_spaces.stride_path import StridePath
 from autostr_nni.strategies.architecture_parameters import ArchitectureParameters
 from autostr_nni.strategies.architecture_step import architecture_step
-from autostr_nni.strategies.derivation import SampledUnderBudget, derive
+from autostr_nni.strategies.derivation import derive
 from autostr_nni.strategies.supernet import Supernet
 from autostr_nni.training.batches import joint_loader
 from autostr_nni.training.optimizers import build_optimizer
@@ -66,7 +66,6 @@ class OperatorSearchTask(ReadingTask):
         self.options = recipe.search.operators
         self.generator = torch.Generator().manual_seed(recipe.seed)
         self.arch = build_parameters(supernet, space, self.options.arch_init, self.generator)
-        self.sampled = SampledUnderBudget(self.options.budget_m * MILLION)
         self.batch_size = self.options.batch_size or recipe.training.batch_size
         self._arch_batches: Iterator[Batch] = iter(())
 
@@ -112,10 +111,13 @@ class OperatorSearchTask(ReadingTask):
                 self.arch_step(self.transfer_batch_to_device(drawn, self.device, 0))
 
     def draw(self) -> None:
-        """Draw one operation per block and make it active; remember draws under the budget."""
-        indices = self.arch.draw(self.generator, uniform=self.warming_up)
-        self.sampled.add(indices, self.arch.total_macs(indices))
-        self.supernet.choose(indices)
+        """Draw an architecture within the budget, one operation per block, and make it active.
+
+        Architecture steps draw so too. Eq. 5 weighs every candidate of a layer by its probability whichever
+        was drawn, and the draw only says at which net the products are measured. Beyond the budget that would
+        be a net that no weight step has ever seen, and that can never be the result.
+        """
+        self.supernet.choose(self.arch.draw(self.generator, self.warming_up, self.options.budget))
 
     def weight_step(self, batch: Batch) -> None:
         """One step of the weights of operations that are drawn, on D_tra."""
@@ -145,14 +147,11 @@ class OperatorSearchTask(ReadingTask):
 
     def on_validation_epoch_start(self) -> None:
         super().on_validation_epoch_start()
-        self.supernet.choose(self.arch.most_probable())
+        self.supernet.choose(derive(self.arch, self.options.budget))
 
     def architecture(self) -> Architecture:
-        """The architecture found so far: the argmax, or the most probable draw under the budget."""
-        return self.architecture_of(derive(self.arch, self.sampled))
-
-    def architecture_of(self, indices: Sequence[int]) -> Architecture:
-        """The architecture of these candidates, one of every choice block."""
+        """The architecture found so far: the most probable one within the budget."""
+        indices = derive(self.arch, self.options.budget)
         names = (block.names[i] for block, i in zip(self.supernet.choice_blocks, indices, strict=True))
         return Architecture(self.supernet.path, tuple(names), self.space.stage_layers)
 
@@ -172,12 +171,10 @@ class OperatorSearchTask(ReadingTask):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         super().on_save_checkpoint(checkpoint)
         checkpoint["autostr"]["generator"] = self.generator.get_state()
-        checkpoint["autostr"]["sampled"] = self.sampled.state_dict()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         super().on_load_checkpoint(checkpoint)
         self.generator.set_state(checkpoint["autostr"]["generator"])
-        self.sampled.load_state_dict(checkpoint["autostr"]["sampled"])
 
 
 def build_supernet_recognizer(

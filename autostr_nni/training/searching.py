@@ -47,7 +47,7 @@ def search_operators(
 
 
 class SearchEpochEnd(EpochEnd):
-    """Reports the cost of the architecture that is the most probable now, and records all probabilities."""
+    """Reports the cost of the architecture that would be found now, and records all probabilities."""
 
     def __init__(self, folder: Path, fixed: dict[str, float], report: Report) -> None:
         super().__init__(folder, fixed, report)
@@ -61,7 +61,7 @@ class SearchEpochEnd(EpochEnd):
         self.probabilities = list(state_dict.get("probabilities", []))
 
     def metrics(self, task: Any) -> dict[str, Any]:
-        self.fixed = fixed_metrics(task.architecture_of(task.arch.most_probable()), task.space)
+        self.fixed = fixed_metrics(task.architecture(), task.space)
         self.probabilities.append({"epoch": task.current_epoch, "layers": task.probabilities()})
         if task.team.leads:
             write_lines(self.folder / PROBABILITIES, self.probabilities)

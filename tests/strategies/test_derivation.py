@@ -8,11 +8,15 @@ import random
 import pytest
 import torch
 
+from autostr_nni.search_spaces.counting import cost_table, stem_cost
 from autostr_nni.search_spaces.errors import InputError
+from autostr_nni.search_spaces.space import SearchSpace
 from autostr_nni.strategies.architecture_parameters import ArchitectureParameters
-from autostr_nni.strategies.derivation import SampledUnderBudget, derive
+from autostr_nni.strategies.budget import most_probable_within
+from autostr_nni.strategies.derivation import derive
 
 MACS = [[100, 200, 300], [10, 500], [50, 60, 70]]
+ALL = list(itertools.product(range(3), range(2), range(3)))
 
 
 def parameters(rows: list[list[float]]) -> ArchitectureParameters:
@@ -26,61 +30,64 @@ def parameters(rows: list[list[float]]) -> ArchitectureParameters:
 COSTLY = [[0.0, 1.0, 2.0], [0.0, 1.0], [2.0, 1.0, 0.0]]  # argmax: (2, 1, 0), 1000 + 300 + 500 + 50 = 1850
 
 
-def test_the_argmax_under_the_budget_is_taken_though_it_was_never_drawn():
-    assert derive(parameters(COSTLY), SampledUnderBudget(1851)) == [2, 1, 0]
+def test_the_argmax_within_the_budget_is_taken():
+    assert derive(parameters(COSTLY), 1850) == [2, 1, 0]
 
 
-@pytest.mark.parametrize("budget", [1850, 1849, 1500])
-def test_an_argmax_at_or_over_the_budget_is_never_returned(budget):
+@pytest.mark.parametrize("budget", range(1160, 1850, 10))
+def test_over_the_budget_the_most_probable_of_all_within_is_taken(budget):
     arch = parameters(COSTLY)
-    sampled = SampledUnderBudget(budget)
-    for draw in itertools.product(range(3), range(2), range(3)):
-        sampled.add(draw, arch.total_macs(draw))
-    found = derive(arch, sampled)
-    assert found != [2, 1, 0] and arch.total_macs(found) < budget
-    under = [d for d in itertools.product(range(3), range(2), range(3)) if arch.total_macs(d) < budget]
-    assert arch.log_probability(found) == pytest.approx(max(map(arch.log_probability, under)))
+    found = derive(arch, budget)
+    within = [net for net in ALL if arch.total_macs(net) <= budget]
+    assert arch.total_macs(found) <= budget
+    assert arch.log_probability(found) == pytest.approx(max(map(arch.log_probability, within)))
 
 
-def test_only_what_was_drawn_counts():
-    arch = parameters(COSTLY)
-    sampled = SampledUnderBudget(1850)
-    sampled.add([0, 0, 2], arch.total_macs([0, 0, 2]))
-    sampled.add([1, 0, 1], arch.total_macs([1, 0, 1]))
-    sampled.add([2, 1, 0], arch.total_macs([2, 1, 0]))  # over
-    assert derive(arch, sampled) == [1, 0, 1]
-    assert len(sampled.seen) == 2
+@pytest.mark.parametrize("seed", range(30))
+def test_the_most_probable_is_that_of_all(seed):
+    """Random layers, also with equal MACs and equal probabilities, and every budget that makes a difference."""
+    rng = random.Random(seed)
+    macs = [[rng.choice([0, 3, 5, 7, 11, 20]) for _ in range(rng.randint(1, 4))] for _ in range(5)]
+    log_p = [[rng.choice([-0.5, -1.0, -2.0, -rng.random()]) for _ in layer] for layer in macs]
+    nets = list(itertools.product(*(range(len(layer)) for layer in macs)))
+    costs = {net: sum(layer[i] for layer, i in zip(macs, net, strict=True)) for net in nets}
+    scores = {net: sum(layer[i] for layer, i in zip(log_p, net, strict=True)) for net in nets}
+    for room in sorted(set(costs.values())):
+        found = tuple(most_probable_within(log_p, macs, room))
+        best = max(score for net, score in scores.items() if costs[net] <= room)
+        assert costs[found] <= room and scores[found] == pytest.approx(best, abs=1e-12)
+        equal = [costs[net] for net in nets if scores[net] >= best - 1e-12 and costs[net] <= room]
+        assert costs[found] == min(equal)
 
 
-def test_nothing_under_the_budget_is_an_error_that_says_what_to_do():
-    sampled = SampledUnderBudget(1200)
-    sampled.add([2, 1, 0], 1850)
-    with pytest.raises(InputError, match=r"search\.operators\.budget_m.*raise"):
-        derive(parameters(COSTLY), sampled)
+def test_the_papers_space_at_its_budget():
+    """As many layers agree with the argmax as can: far more than of the best of many draws."""
+    space = SearchSpace()
+    path = space.typical_paths()[-1]
+    macs = [[cost.macs for cost in layer.values()] for layer in cost_table(path, space)]
+    arch = ArchitectureParameters(macs, stem_cost(space).macs, 2.0, torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        for alpha, layer in zip(arch.alphas, macs, strict=True):
+            alpha += 2 * torch.tensor(layer) / max(layer)
+    budget = 450_000_000
+    best, found = arch.most_probable(), derive(arch, budget)
+    assert arch.total_macs(best) > budget >= arch.total_macs(found) > 0.97 * budget
+    generator = torch.Generator().manual_seed(1)
+    drawn = max((arch.draw(generator, budget=budget) for _ in range(200)), key=arch.log_probability)
+    assert arch.log_probability(found) > arch.log_probability(drawn) + 1
+    alike = [sum(a == b for a, b in zip(net, best, strict=True)) for net in (found, drawn)]
+    assert alike[0] >= 9 and alike[0] > alike[1]
 
 
-def test_equal_architectures_are_chosen_by_rule_and_not_by_order():
+def test_nothing_within_the_budget_is_an_error_that_says_what_to_do():
+    message = r"search\.operators\.budget_m: .* 1e-05 M MACs over the budget; raise the budget"
+    with pytest.raises(InputError, match=message):
+        derive(parameters(COSTLY), 1150)
+    with pytest.raises(InputError, match=message):
+        parameters(COSTLY).draw(torch.Generator(), budget=1150)
+    assert derive(parameters(COSTLY), 1160) == [0, 0, 0]
+
+
+def test_equal_architectures_are_chosen_by_rule():
     flat = parameters([[0.0, 0.0, 9.0], [0.0] * 2, [0.0] * 3])  # argmax: (2, 0, 0), 1360
-    draws = [d for d in itertools.product(range(3), range(2), range(3)) if flat.total_macs(d) < 1300]
-    assert len(draws) == 6
-    found = set()
-    for seed in range(5):
-        sampled = SampledUnderBudget(1300)
-        for draw in random.Random(seed).sample(draws, len(draws)):
-            sampled.add(draw, flat.total_macs(draw))
-        found.add(tuple(derive(flat, sampled)))
-    assert len(found) == 1
-
-
-def test_state_round_trip():
-    sampled = SampledUnderBudget(1500)
-    sampled.add([1, 0, 2], 1280)
-    sampled.add((0, 0, 0), 1160)
-    sampled.add([1, 0, 2], 1280)
-    state = sampled.state_dict()
-    assert state == [[0, 0, 0], [1, 0, 2]]
-    again = SampledUnderBudget(1500)
-    again.load_state_dict(state)
-    assert again.seen == sampled.seen and again.state_dict() == state
-    again.add([0, 0, 0], 1160)
-    assert len(again.seen) == 2
+    assert derive(flat, 1300) == [0, 0, 0]

@@ -162,10 +162,11 @@ def sets(last: str) -> Callable[[Seen], list[str]]:
 
 
 def budget(seen: Seen) -> float:
-    """The most MACs in millions of what the baseline draws and of the net that is found; the budget binds."""
+    """The most MACs in millions of all that is drawn and of the net that is found; the budget binds."""
     space = seen.recipe.space()
-    nets = [architecture(seen), *drawn(seen)]
-    most = max(total(backbone_costs(net, space)).macs for net in nets) / 1e6
+    macs = [total(backbone_costs(net, space)).macs for net in [architecture(seen), *drawn(seen)]]
+    macs += [seen.task.arch.total_macs(step.drawn) for step in [*seen.weights, *seen.architecture]]
+    most = max(macs) / 1e6
     limit = seen.recipe.search.operators.budget_m
     return limit if 0.8 * limit < most <= limit else most
 

@@ -10,8 +10,8 @@ import torch
 
 from autostr_nni.search_spaces.architecture import Architecture
 from autostr_nni.search_spaces.counting import backbone_costs, total
-from autostr_nni.search_spaces.errors import InputError
-from autostr_nni.training import operators, searching
+from autostr_nni.strategies.supernet import Supernet
+from autostr_nni.training import searching
 from autostr_nni.training.continuing import LAST
 from autostr_nni.training.operators import OperatorSearchTask
 from autostr_nni.training.records import read_metrics, read_result
@@ -140,25 +140,43 @@ def test_the_result_is_an_architecture_of_the_space_with_its_costs(finished, mak
         assert max(row, key=row.get) == architecture.operations[layer - 1]  # the budget is wide here
 
 
-def test_the_budget_is_kept(tmp_path, make_recipe, steps):
+def test_the_budget_is_kept_by_every_draw_and_by_the_result(tmp_path, monkeypatch, make_recipe, steps):
     # Parameters that hardly move: what is drawn and what is the most probable depend on the seed alone.
     changes = {"search.operators.arch_optimizer": {"lr": 1e-12}, "search.operators.epoch_images": 60}
     wide = run_proposal(steps["operators"], make_recipe(changes), tmp_path / "wide", silent)["flops_m"]
-    changes["search.operators.budget_m"] = wide * 0.999
-    final = run_proposal(steps["operators"], make_recipe(changes), tmp_path / "narrow", silent)
-    assert final["flops_m"] < wide * 0.999
+    changes["search.operators.budget_m"] = limit = wide * 0.8
+    chosen, choose = [], Supernet.choose
+
+    def watched(supernet: Supernet, indices: Any) -> None:
+        names = (block.names[i] for block, i in zip(supernet.choice_blocks, indices, strict=True))
+        chosen.append(Architecture(supernet.path, tuple(names), space.stage_layers))
+        choose(supernet, indices)
+
+    monkeypatch.setattr(Supernet, "choose", watched)
+    recipe = make_recipe(changes)
+    space = recipe.space()
+    final = run_proposal(steps["operators"], recipe, tmp_path / "narrow", silent)
+    macs = [total(backbone_costs(net, space)).macs for net in chosen]
+    # 3 epochs of 8 batches, 4 architecture steps in each of the last 2, and a validation per epoch.
+    assert len(macs) == 3 * 8 + 2 * 4 + 3 and max(macs) <= limit * 1e6 and len(set(macs)) > 10
+    lines = read_metrics(tmp_path / "narrow")
+    assert all(line["flops_m"] <= limit for line in [*lines, final])
+    assert final["architecture"] == chosen[-1].text  # which the last epoch was scored with
+    probabilities = read_result(tmp_path / "narrow")["probabilities"]
+    surest = [max(row, key=row.get) for row in probabilities]
+    agreeing = sum(a == b for a, b in zip(surest, chosen[-1].operations, strict=True))
+    assert 4 <= agreeing < 6
 
 
-def test_a_budget_that_nothing_drawn_keeps_is_an_error_in_words(tmp_path, monkeypatch, make_recipe, steps):
-    monkeypatch.setattr(operators.SampledUnderBudget, "add", lambda *args: None)
-    monkeypatch.setattr(
-        operators.SampledUnderBudget,
-        "__init__",
-        lambda self, budget: vars(self).update(budget=1.0, seen=set()),
-    )
-    with pytest.raises(InputError, match=r"search\.operators\.budget_m"):
-        run_proposal(steps["operators"], make_recipe(), tmp_path, silent)
-    assert read_result(tmp_path) is None
+def test_a_checkpoint_of_a_search_that_remembered_its_draws_is_gone_on_from(tmp_path, make_recipe, steps):
+    """Earlier versions kept the architectures that were drawn."""
+    run_proposal(steps["operators"], make_recipe(), tmp_path, silent)
+    checkpoint = torch.load(tmp_path / LAST, weights_only=True)
+    checkpoint["autostr"]["sampled"] = [[0, 0, 0, 0, 0, 0]]
+    torch.save(checkpoint, tmp_path / LAST)
+    (tmp_path / "result.json").unlink()
+    run_proposal(steps["operators"], make_recipe(), tmp_path, silent)
+    assert len(read_metrics(tmp_path)) == 3
 
 
 def test_the_supernet_may_do_without_bilstm(tmp_path, make_recipe, steps):
