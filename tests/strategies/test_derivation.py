@@ -45,7 +45,7 @@ def test_over_the_budget_the_most_probable_of_all_within_is_taken(budget):
 
 @pytest.mark.parametrize("seed", range(30))
 def test_the_most_probable_is_that_of_all(seed):
-    """Random layers, also with equal MACs and equal probabilities, and every budget that makes a difference."""
+    """Random layers, also with equal MACs and equal probabilities, and every budget that matters."""
     rng = random.Random(seed)
     macs = [[rng.choice([0, 3, 5, 7, 11, 20]) for _ in range(rng.randint(1, 4))] for _ in range(5)]
     log_p = [[rng.choice([-0.5, -1.0, -2.0, -rng.random()]) for _ in layer] for layer in macs]

@@ -15,7 +15,7 @@ from autostr_nni.data import prepare
 from autostr_nni.recipe import Recipe, recipe_from
 from autostr_nni.recipe.base import Section
 from autostr_nni.recipe.data import SynthSet
-from autostr_nni.recipe.recipe import WITHOUT_WEIGHT
+from autostr_nni.recipe.weight import has_weight
 from autostr_nni.training.continuing import LAST
 
 # What a step has nothing to do with.
@@ -137,12 +137,7 @@ def test_keys_of_other_steps_change_nothing(seen, steps, step: str) -> None:
 
 
 def test_keys_without_weight_are_those_that_the_recipe_names() -> None:
-    named: set[str] = set()
-    for section, keys in WITHOUT_WEIGHT.items():
-        for key in keys:
-            below = keys[key] if isinstance(keys, dict) else None
-            named |= {f"{section}.{key}.{name}" for name in below} if below else {f"{section}.{key}"}
-    assert named == {*NOTHING, *ELSEWHERE}
+    assert {key for key in leaves(Recipe) if not has_weight(key)} == {*NOTHING, *ELSEWHERE}
 
 
 def test_warming_up_draws_uniformly_and_then_by_the_probabilities(tmp_path, make_recipe, steps) -> None:
