@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from autostr_nni.models.recognizer import Recognizer, input_size
 from autostr_nni.models.rectifier import ThinPlateSpline
+from autostr_nni.models.translator import AttentionDecoder
 from autostr_nni.recipe.model import ModelSection
 
 PARTS = ("rectifier", "backbone", "encoder", "decoder")
@@ -77,7 +78,8 @@ def recognizer_costs(recognizer: Recognizer, model: ModelSection, characters: in
     The same as torch's own count of multiplications, which cannot see into the LSTM's fast CPU kernel.
     """
     recognizer = copy.deepcopy(recognizer).cpu().eval()  # thop leaves its counters in what it counts
-    recognizer.decoder.forward = recognizer.decoder.plain  # type: ignore[method-assign]  # modules are counted
+    if isinstance(recognizer.decoder, AttentionDecoder):  # modules are counted
+        recognizer.decoder.forward = recognizer.decoder.plain  # type: ignore[method-assign]
     images = torch.zeros(1, 3, *input_size(model), dtype=torch.uint8)
     targets = torch.zeros(1, characters + 1, dtype=torch.long)
     rules = {type(module): rule for module in recognizer.modules() if (rule := _rule_of(module))}
@@ -87,7 +89,8 @@ def recognizer_costs(recognizer: Recognizer, model: ModelSection, characters: in
     with torch.no_grad():
         features = recognizer.features(images)
     # The weighted sum of features is a function, not a module: once per character.
-    unseen = {"decoder": targets.shape[1] * features[0].numel()}
+    attends = isinstance(recognizer.decoder, AttentionDecoder)
+    unseen = {"decoder": targets.shape[1] * features[0].numel()} if attends else {}
     return [
         PartCost(
             name,

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from autostr_nni.models.backbone import Backbone
+from autostr_nni.models.ctc import CTCDecoder
 from autostr_nni.models.rectifier import Rectifier
-from autostr_nni.models.translator import PADDING, AttentionDecoder, Reading, SequenceEncoder
+from autostr_nni.models.translator import AttentionDecoder, Reading, SequenceEncoder
 from autostr_nni.recipe.model import ModelSection
 from autostr_nni.search_spaces.architecture import Architecture
 from autostr_nni.search_spaces.space import SearchSpace
@@ -26,21 +26,12 @@ def normalise(images: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
     return images.contiguous(memory_format=torch.channels_last)
 
 
-def recognition_loss(logits: Tensor, targets: Tensor) -> Tensor:
-    """Cross-entropy summed over a word's characters and EOS, averaged over the batch (paper Eq. 2).
-
-    ``logits [B, L, classes]``, ``targets [B, L]`` padded with -100; a scalar.
-    """
-    total = F.cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=PADDING, reduction="sum")
-    return total / len(targets)
-
-
 class Recognizer(nn.Module):
     """Reads words: images ``[B, 3, h, w]`` (uint8, or floats in [-1, 1]) to characters.
 
     Args:
         backbone: ``[B, 3, H, W]`` to ``[B, T, C]``; needs ``out_channels``.
-        classes: characters and EOS: 95 in the paper.
+        classes: characters and EOS (with CTC: the blank): 95 in the paper.
         model: sizes of rectifier and translator.
         encoder: False leaves the BiLSTM layers out.
     """
@@ -55,14 +46,22 @@ class Recognizer(nn.Module):
         self.part = max(8, AT_ONCE // (model.image[0] * model.image[1] * model.stem_width))
         channels = int(backbone.out_channels)  # type: ignore[arg-type]
         self.encoder = SequenceEncoder(channels, t.hidden, t.encoder_layers if encoder else 0)
-        self.decoder = AttentionDecoder(
-            self.encoder.out_features, classes, t.decoder, t.attention, t.embedding
-        )
+        width = self.encoder.out_features
+        self.decoder: AttentionDecoder | CTCDecoder
+        if t.kind == "ctc":
+            self.decoder = CTCDecoder(width, classes)
+        else:
+            self.decoder = AttentionDecoder(width, classes, t.decoder, t.attention, t.embedding)
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights lie."""
+        return self.decoder.classify.weight.device
 
     def features(self, images: Tensor) -> Tensor:
         """The encoded feature sequence ``[B, T, features]``."""
-        pixels = normalise(images, self.decoder.score.weight.dtype)
+        pixels = normalise(images, self.decoder.classify.weight.dtype)
         sequence: Tensor = self.encoder(self.backbone(self.rectifier(pixels)))
         return sequence
 
@@ -75,19 +74,19 @@ class Recognizer(nn.Module):
         return torch.cat([self.features(part) for part in parts])
 
     def forward(self, images: Tensor, targets: Tensor) -> Tensor:
-        """Logits ``[B, L, classes]`` under teacher forcing with targets ``[B, L]``."""
+        """Logits ``[B, L, classes]`` with targets ``[B, L]`` given; with CTC ``[B, T, classes]``."""
         logits: Tensor = self.decoder(self.features(images), targets)
         return logits
 
     def loss(self, images: Tensor, targets: Tensor) -> Tensor:
-        """The recognition loss of a batch: a scalar, mean over words of summed cross-entropy."""
-        return recognition_loss(self(images, targets).float(), targets)
+        """The recognition loss of a batch: a scalar, mean over words of the translator's loss."""
+        return self.decoder.loss(self(images, targets), targets)
 
     @torch.no_grad()
     def read(self, images: Tensor, max_length: int, beam: int = 1) -> Reading:
-        """Decode greedily, or with a beam of more than 1."""
+        """Decode greedily, or with a beam of more than 1 (attention alone has one)."""
         features = self.features_by_parts(images)
-        if beam > 1:
+        if beam > 1 and isinstance(self.decoder, AttentionDecoder):
             return self.decoder.beam(features, max_length, beam)
         return self.decoder.greedy(features, max_length)
 

@@ -15,6 +15,12 @@ PADDING = -100  # targets of this value carry no loss
 FEWER = 0.75  # greedy decoding goes on with the words that are left where they are at most so many
 
 
+def recognition_loss(logits: Tensor, targets: Tensor) -> Tensor:
+    """The attention decoder's loss (paper Eq. 2); see `AttentionDecoder.loss`."""
+    total = F.cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=PADDING, reduction="sum")
+    return total / len(targets)
+
+
 class Reading(NamedTuple):
     """Decoded words: ``ids [B, T]`` class numbers (EOS ends a word), ``confidence [B]`` in 0..1."""
 
@@ -122,6 +128,13 @@ class AttentionDecoder(nn.Module):
             state = stepping(inputs[:words, step], state[:words])
             states[order[:words], step] = state
         return states
+
+    def loss(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """Cross-entropy summed over a word's characters and EOS, averaged over the batch (paper Eq. 2).
+
+        ``logits [B, L, classes]``, ``targets [B, L]`` padded with ``PADDING``; a scalar.
+        """
+        return recognition_loss(logits.float(), targets)
 
     @torch.no_grad()
     def greedy(self, features: Tensor, max_length: int) -> Reading:

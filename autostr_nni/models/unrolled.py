@@ -8,16 +8,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from autostr_nni.models.ctc import CTCDecoder
 from autostr_nni.models.recognizer import Recognizer
+from autostr_nni.models.translator import AttentionDecoder
 
 
 class Unrolled(NamedTuple):
     """``steps`` = longest word + 1. What follows a word's end is of no meaning, but it is always the same."""
 
     ids: Tensor  #: int64 [B, steps], class numbers; EOS ends a word and fills the rest
-    confidence: Tensor  #: [B], product of the chosen probabilities, EOS included
-    logits: Tensor  #: [B, steps, classes]
-    attention: Tensor  #: [B, steps, T], sums to 1 over T
+    confidence: Tensor  #: [B], product of the chosen probabilities, EOS or blanks included
+    logits: Tensor  #: [B, steps, classes]; with CTC [B, T, classes]
+    attention: Tensor  #: [B, steps, T], sums to 1 over T; with CTC all of it where a character was told
 
 
 class UnrolledReader(nn.Module):
@@ -33,6 +35,13 @@ class UnrolledReader(nn.Module):
     def forward(self, images: Tensor) -> Unrolled:
         decoder = self.recognizer.decoder
         features = self.recognizer.features(images)
+        if isinstance(decoder, CTCDecoder):
+            logits = decoder(features).float()
+            reading = decoder.read_logits(logits, self.steps - 1)
+            return Unrolled(*reading, logits, decoder.alignment(logits, self.steps))
+        return self._attend(decoder, features)
+
+    def _attend(self, decoder: AttentionDecoder, features: Tensor) -> Unrolled:
         previous, state, projected = decoder.start(features)
         ended = torch.zeros_like(previous, dtype=torch.bool)
         log_confidence = torch.zeros_like(features[:, 0, 0], dtype=torch.float32)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -35,8 +35,11 @@ class RectifierSection(Section):
 
 
 class TranslatorSection(Section):
-    """BiLSTM encoder and attention decoder."""
+    """BiLSTM encoder, and an attention decoder or CTC."""
 
+    kind: Literal["attention", "ctc"] = (
+        "attention"  # ctc: a character or a blank per step, no decoder's sizes
+    )
     encoder_layers: Annotated[int, Field(ge=0, le=16)] = 2
     hidden: Channels = 256  # per direction of a BiLSTM
     decoder: Channels = 512

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from autostr_nni.data.charset import Charset
 from autostr_nni.data.dataset import Batch, WordDataset
 from autostr_nni.data.loader import make_loader
 from autostr_nni.models.folded import folded
-from autostr_nni.models.recognizer import Recognizer, input_size, recognition_loss
+from autostr_nni.models.recognizer import Recognizer, input_size
+from autostr_nni.models.translator import AttentionDecoder
 from autostr_nni.recipe import Recipe
 from autostr_nni.search_spaces.errors import InputError
 from autostr_nni.training.metrics import Scores, score
@@ -55,24 +57,27 @@ class Reader:
         self.loss_sum = 0.0
         self.undecodable = 0
 
-    @torch.no_grad()
     def add(self, batch: Batch) -> None:
         """Read one batch, on the recognizer's device; the features serve loss and decoding alike."""
         self.undecodable += batch.dropped
         self.batches.append((len(batch.images), batch.dropped))
-        if not len(batch.images):
-            return
-        device = self.recognizer.decoder.score.weight.device
-        images, targets = batch.images.to(device), batch.targets.to(device)
+        if len(batch.images):
+            self.add_words(batch.images, batch.targets, batch.texts)
+
+    @torch.no_grad()
+    def add_words(self, images: Tensor, targets: Tensor, truths: Sequence[str]) -> None:
+        """Read images ``[B, 3, h, w]`` with their targets ``[B, L]`` and the words they are compared with."""
+        device = self.recognizer.device
+        images, targets = images.to(device), targets.to(device)
         features = self.recognizer.features_by_parts(images)
         decoder = self.recognizer.decoder
-        if self.beam > 1:
+        if self.beam > 1 and isinstance(decoder, AttentionDecoder):
             reading, logits = decoder.beam(features, self.max_length, self.beam), decoder(features, targets)
         else:
             reading, logits = decoder.greedy_and_logits(features, targets, self.max_length)
-        self.loss_sum += float(recognition_loss(logits.float(), targets)) * len(images)
+        self.loss_sum += float(decoder.loss(logits, targets)) * len(images)
         texts = [self.charset.decode(ids) for ids in reading.ids.tolist()]
-        self.pairs += list(zip(texts, batch.texts, strict=True))
+        self.pairs += list(zip(texts, truths, strict=True))
         self.confidences += reading.confidence.tolist()
 
     def result(self, skipped: Mapping[str, int]) -> Evaluation:

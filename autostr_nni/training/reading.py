@@ -25,7 +25,7 @@ def read_files(
     size = input_size(trained.recipe.model)
     charset = Charset.named(trained.recipe.data.charset)
     recognizer = folded(trained.recognizer)
-    device = recognizer.decoder.score.weight.device
+    device = recognizer.device
     for start in range(0, len(files), batch_size):
         part = files[start : start + batch_size]
         pixels = [load_pixels(file, size) for file in part]

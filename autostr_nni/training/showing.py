@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from autostr_nni.data.charset import Charset
+from autostr_nni.models.ctc import CTCDecoder
 from autostr_nni.models.recognizer import input_size, normalise
 from autostr_nni.models.rectifier import Rectifier
 from autostr_nni.models.unrolled import UnrolledReader
@@ -40,7 +41,7 @@ def look(trained: Trained, file: Path) -> Sight | None:
         return None
     recognizer = trained.recognizer
     images = torch.from_numpy(pixels.transpose(2, 0, 1).copy())[None]
-    images = images.to(recognizer.decoder.score.weight.device)
+    images = images.to(recognizer.device)
     inside = normalise(images)
     points = None
     if isinstance(recognizer.rectifier, Rectifier):
@@ -49,12 +50,15 @@ def look(trained: Trained, file: Path) -> Sight | None:
     reading = UnrolledReader(recognizer, trained.recipe.data.max_length)(images)
     text = Charset.named(trained.recipe.data.charset).decode(reading.ids[0].tolist())
     length = len(text)
+    logits, attention = reading.logits[0], reading.attention[0, :length].float()
+    if isinstance(recognizer.decoder, CTCDecoder):  # its logits are by step of the sequence
+        logits = logits[attention.argmax(-1)]
     return Sight(
         text=text,
         confidence=float(reading.confidence[0]),
         image=pixels,
         rectified=rectified.to(torch.uint8).cpu().numpy(),
         points=points,
-        attention=reading.attention[0, :length].float().cpu().numpy(),
-        probabilities=reading.logits[0, :length].softmax(-1).amax(-1).cpu().numpy(),
+        attention=attention.cpu().numpy(),
+        probabilities=logits[:length].softmax(-1).amax(-1).cpu().numpy(),
     )

@@ -13,8 +13,8 @@ from autostr_nni.models.recognizer import (
     build_recognizer,
     input_size,
     normalise,
-    recognition_loss,
 )
+from autostr_nni.models.translator import recognition_loss
 from autostr_nni.recipe.model import ModelSection
 from autostr_nni.search_spaces.space import SearchSpace
 

@@ -10,8 +10,7 @@ import torch.nn.functional as F
 from plain_decoder import distribution, make
 
 from autostr_nni.models.attention_gru import AttentionGRU
-from autostr_nni.models.recognizer import recognition_loss
-from autostr_nni.models.translator import PADDING
+from autostr_nni.models.translator import PADDING, recognition_loss
 
 
 def test_teacher_forcing_loss_is_the_sum_over_characters_with_padding_masked():

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from autostr_nni.models.recognizer import recognition_loss
+from autostr_nni.models.translator import recognition_loss
 from autostr_nni.recipe import Recipe
 from autostr_nni.search_spaces.stride_path import StridePath
 from autostr_nni.training import operators
