@@ -52,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
     from autostr_nni.training.checkpoint import load_trained, pick_device
     from autostr_nni.training.evaluation import Reader, evaluate_sets
     from autostr_nni.training.mistakes import by_length, worst
-    from autostr_nni.training.reading import use_threads
+    from autostr_nni.training.reading import check_beam, use_threads
 
     sheet = None if args.errors is None else Path(args.errors)
     if sheet is not None:
@@ -60,6 +60,7 @@ def run(args: argparse.Namespace) -> int:
     keep_freed_memory()
     trained = load_trained(args.checkpoint, pick_device(args.device))
     use_threads(trained.recipe)
+    check_beam(trained, args.beam or 1)
     evaluation = trained.recipe.evaluation.model_copy(
         update={
             "batch_size": args.batch_size,

@@ -47,13 +47,14 @@ def run(args: argparse.Namespace) -> int:
     files = list(find_images(args.images))
     from autostr_nni.allocation import keep_freed_memory
     from autostr_nni.training.checkpoint import load_trained, pick_device
-    from autostr_nni.training.reading import read_files, use_threads
+    from autostr_nni.training.reading import check_beam, read_files, use_threads
 
     if args.show is not None and args.beam > 1:
         raise InputError("--show draws greedy reading: leave --beam out")
     keep_freed_memory()
     trained = load_trained(args.checkpoint, pick_device(args.device))
     use_threads(trained.recipe)
+    check_beam(trained, args.beam)
     pictures = None if args.show is None else Pictures(trained, Path(args.show))
     unreadable = 0
     for file, reading in read_files(trained, files, args.batch_size, args.beam):

@@ -8,6 +8,8 @@ from pydantic import Field, model_validator
 
 from autostr_nni.recipe.base import Channels, Layers, Section, Size, Widths
 
+TranslatorKind = Literal["attention", "ctc"]
+
 
 class RectifierSection(Section):
     """The thin-plate-spline rectifier in front of the backbone."""
@@ -37,9 +39,8 @@ class RectifierSection(Section):
 class TranslatorSection(Section):
     """BiLSTM encoder, and an attention decoder or CTC."""
 
-    kind: Literal["attention", "ctc"] = (
-        "attention"  # ctc: a character or a blank per step, no decoder's sizes
-    )
+    # ctc: a character or a blank per step; the decoder's sizes below do not count
+    kind: TranslatorKind = "attention"
     encoder_layers: Annotated[int, Field(ge=0, le=16)] = 2
     hidden: Channels = 256  # per direction of a BiLSTM
     decoder: Channels = 512

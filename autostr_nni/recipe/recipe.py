@@ -72,6 +72,12 @@ class Recipe(Section):
         random = self.search.random.model_copy(update={"count": count})
         return self.model_copy(update={"search": self.search.model_copy(update={"random": random})})
 
+    def for_ranking(self) -> Recipe:
+        """The recipe by which nets are ranked: with what `search.proxy` puts in place of parts."""
+        kind = self.search.proxy.translator or self.model.translator.kind
+        translator = self.model.translator.model_copy(update={"kind": kind})
+        return self.model_copy(update={"model": self.model.model_copy(update={"translator": translator})})
+
     def digest(self) -> str:
         """Hash of everything that can change a search's outcome, the same wherever the recipe's folder lies.
 
@@ -82,6 +88,22 @@ class Recipe(Section):
             content["data"] = _relative(content["data"], str(self._source.parent) + "/")
         text = json.dumps(content, sort_keys=True, ensure_ascii=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    @model_validator(mode="after")
+    def _check_ctc(self) -> Recipe:
+        """CTC tells at most one character per step, and has no beam search here."""
+        kinds = {"model.translator.kind": self.model.translator.kind}
+        kinds["search.proxy.translator"] = self.search.proxy.translator or "attention"
+        for key, kind in kinds.items():
+            steps = self.model.image[1] // 4
+            if kind == "ctc" and self.data.max_length > steps:
+                raise ValueError(
+                    f"{key}: ctc tells at most a character per step, of which an image of width "
+                    f"{self.model.image[1]} has {steps}: lower data.max_length from {self.data.max_length}"
+                )
+            if kind == "ctc" and self.evaluation.decoding == "beam":
+                raise ValueError(f"{key}: ctc is read greedily: leave evaluation.decoding: beam out")
+        return self
 
     @model_validator(mode="after")
     def _check_space(self) -> Recipe:

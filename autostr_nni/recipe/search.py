@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from autostr_nni.recipe.base import Betas, Count, Section
+from autostr_nni.recipe.model import TranslatorKind
 from autostr_nni.recipe.training import NotNegative, OptimizerSection, Positive, Threads
 from autostr_nni.search_spaces.operations import DEFAULT_OPERATION, OPERATIONS
 
@@ -113,9 +114,16 @@ class RandomSection(Section):
     paths: Literal["all", "typical"] = "all"
 
 
+class ProxySection(Section):
+    """What stands in for a part of the recognizer while nets are ranked; the winner is trained without it."""
+
+    translator: TranslatorKind | None = None  # ctc reads sooner than attention; null: the model's own
+
+
 class SearchSection(Section):
     """The steps of a search."""
 
+    proxy: ProxySection = ProxySection()
     path: PathSection = PathSection()
     operators: OperatorsSection = OperatorsSection()
     random: RandomSection = RandomSection()

@@ -13,6 +13,7 @@ from autostr_nni.data.images import decode_image, read_image
 from autostr_nni.models.folded import folded
 from autostr_nni.models.recognizer import input_size
 from autostr_nni.recipe import Recipe
+from autostr_nni.search_spaces.errors import InputError
 from autostr_nni.training.checkpoint import Trained
 
 TextAndConfidence = tuple[str, float]
@@ -38,6 +39,12 @@ def read_files(
             found = iter(list(zip(texts, reading.confidence.tolist(), strict=True)))
         for file, p in zip(part, pixels, strict=True):
             yield file, None if p is None else next(found)
+
+
+def check_beam(trained: Trained, beam: int) -> None:
+    """Raise InputError where a beam is asked of a net that has none."""
+    if beam > 1 and trained.recipe.model.translator.kind == "ctc":
+        raise InputError("--beam: this net tells its words by ctc, which is read greedily; leave --beam out")
 
 
 def use_threads(recipe: Recipe) -> None:

@@ -64,19 +64,20 @@ def _run_step(parameters: Mapping[str, Any], recipe: Recipe, folder: Path, repor
     """What a trial leaves in its result besides the parameters."""
     space = recipe.space()
     step = parameters.get("step")
+    ranking = recipe.for_ranking()
     if step == "path":
         path = StridePath.parse(str(parameters["stride_path"]), space.stage_layers)
         architecture = space.default_architecture(path, recipe.search.path.default_operation)
         options = recipe.search.path
         budget = (options.epochs, options.epoch_images, options.max_length)
-        work = partial(train_alone, architecture, space, recipe, folder, *budget)
-        on_devices(work, recipe, report)
+        work = partial(train_alone, architecture, space, ranking, folder, *budget)
+        on_devices(work, ranking, report)
         return {"metrics": read_metrics(folder)[-1]}
     if step == "operators":
         path = StridePath.parse(str(parameters["stride_path"]), space.stage_layers)
-        search = partial(search_operators, path, space, recipe, folder)
+        search = partial(search_operators, path, space, ranking, folder)
         with restored_threads():
-            final, probabilities = on_devices(search, recipe, report, recipe.search.operators.batch_size)
+            final, probabilities = on_devices(search, ranking, report, recipe.search.operators.batch_size)
         return {"metrics": final, "probabilities": probabilities}
     if step == "train":
         architecture = Architecture.from_parameters(parameters, space)

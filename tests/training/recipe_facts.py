@@ -11,6 +11,7 @@ from recipe_watch import Seen
 
 from autostr_nni import strategies
 from autostr_nni.models.backbone import Backbone
+from autostr_nni.models.ctc import CTCDecoder
 from autostr_nni.search_spaces.architecture import Architecture
 from autostr_nni.search_spaces.counting import backbone_costs, total
 
@@ -173,3 +174,8 @@ def budget(seen: Seen) -> float:
 
 def tests(seen: Seen) -> list[str]:
     return list(seen.result["test"])
+
+
+def translator(seen: Seen) -> str:
+    """Which of the two the recognizer has."""
+    return "ctc" if isinstance(seen.recognizer.decoder, CTCDecoder) else "attention"
