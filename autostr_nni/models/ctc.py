@@ -80,4 +80,4 @@ class CTCDecoder(nn.Module):
         """Place of every step's character in the text ``[B, T]``; ``last`` for blanks and repeats."""
         before = F.pad(ids[:, :-1], (1, 0), value=self.blank)
         told = (ids != self.blank) & (ids != before)
-        return torch.where(told, told.cumsum(1) - 1, last).clamp_max(last)
+        return torch.where(told, told.long().cumsum(1) - 1, last).clamp_max(last)

@@ -80,7 +80,7 @@ def test_loss_and_gradient_are_those_of_all_alignments_listed():
     (expected,) = torch.autograd.grad(listed, logits)
     loss = CTCDecoder(5, 4).loss(logits, targets)
     (found,) = torch.autograd.grad(loss, logits)
-    assert float(loss) == pytest.approx(float(listed), rel=1e-5)
+    assert loss.item() == pytest.approx(listed.item(), rel=1e-5)
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-6)
 
 
@@ -90,7 +90,7 @@ def test_a_word_that_has_no_alignment_adds_nothing():
     logits = torch.randn(2, 4, 4, requires_grad=True)
     decoder = CTCDecoder(5, 4)
     loss = decoder.loss(logits, targets)
-    assert float(loss) == pytest.approx(float(decoder.loss(logits[1:], targets[1:])) / 2)
+    assert loss.item() == pytest.approx(decoder.loss(logits[1:], targets[1:]).item() / 2)
     loss.backward()
     assert torch.isfinite(logits.grad).all()
     assert not logits.grad[0].any()
