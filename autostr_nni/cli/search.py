@@ -14,6 +14,7 @@ from autostr_nni.search_spaces.errors import InputError
 if TYPE_CHECKING:
     from autostr_nni.nni.experiment_file import ExperimentFile
     from autostr_nni.progress.display import Display
+    from autostr_nni.recipe import Recipe
 
 
 def add_parser(subparsers: Any) -> argparse.ArgumentParser:
@@ -54,8 +55,10 @@ def add_page_options(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Exit status 0 for a search that reached its result, 1 for one that did not, 130 after Ctrl-C."""
     from autostr_nni.nni.experiment_file import load_experiment
+    from autostr_nni.nni.gpus import fit_to_machine
     from autostr_nni.nni.launcher import stoppable
     from autostr_nni.progress.display import display_on
+    from autostr_nni.recipe.traps import check_traps
 
     if args.in_process and (args.detach or args.port is not None):
         raise InputError("--in-process has no page and cannot be detached: leave out --port and --detach")
@@ -63,13 +66,30 @@ def run(args: argparse.Namespace) -> int:
     start = _in_process if args.in_process else _through_nni
     try:
         with stoppable(), display_on(sys.stderr if args.json else sys.stdout) as display:
+            if not args.in_process:
+                fit_to_machine(experiment, display)
             if experiment.recipe is not None and (experiment.here or args.in_process):
+                check_traps(experiment.recipe)
+                check_devices(experiment.recipe)
                 prepare_data(experiment.recipe, display)
             result = start(experiment, args, display)
     except KeyboardInterrupt:
         print("autostr: stopped; nothing is left running", file=sys.stderr)
         return 130
     return tell(result, args)
+
+
+def check_devices(recipe: Recipe) -> None:
+    """Raise InputError where a device that the recipe names is not there; those without a name always are."""
+    training = recipe.training
+    if not training.device.startswith("cuda") and training.devices == 1:
+        return  # spares the import of torch
+    from autostr_nni.training.loop import devices_of
+
+    try:
+        devices_of(training)
+    except InputError as error:
+        raise InputError(f"{recipe.source or 'recipe'}: {error}") from None
 
 
 def prepare_data(recipe: Any, log: Any) -> None:

@@ -44,6 +44,7 @@ def run(args: argparse.Namespace) -> int:
     from autostr_nni.nni.launcher import stoppable
     from autostr_nni.recipe import load_recipe
     from autostr_nni.recipe.extras import check_extras
+    from autostr_nni.recipe.traps import check_traps
 
     recipe = load_recipe(args.recipe)
     if args.epochs is not None:
@@ -55,6 +56,7 @@ def run(args: argparse.Namespace) -> int:
             print(text, flush=True)
 
     check_extras(recipe)
+    check_traps(recipe)
     folder = Path(args.out)
     if folder.exists() and not folder.is_dir():  # told before words are rendered
         raise InputError(f"--out {folder}: cannot be used as a folder: it is a file")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 from autostr_nni.data.lmdb_io import LmdbReader, find_sets
 from autostr_nni.data.synth.produce import ensure
 from autostr_nni.data.synth.spec import SynthSpec
 from autostr_nni.recipe import Recipe
+from autostr_nni.search_spaces.errors import InputError
 
 
 def prepare_data(
@@ -24,13 +26,28 @@ def prepare_data(
         spec = SynthSpec.from_dict(values)
         made[str(folder)] = ensure(folder, spec, processes)
         log(f"{'rendered' if made[str(folder)] else 'found'} {spec.count} words in {folder}")
-    check_sets(recipe)
+    check_sets(recipe, log)
     return made
 
 
-def check_sets(recipe: Recipe) -> None:
-    """Open every set that the recipe names, so that a fault is told before hours of training, not after."""
+def check_sets(recipe: Recipe, log: Callable[[str], None] = print) -> None:
+    """Open every set that the recipe names, so that a fault is told before hours of training, not after.
+
+    Raises InputError for one that is missing, empty, damaged, or named twice where it would count twice.
+    Words that are both trained on and measured by are told.
+    """
     data = recipe.data
-    for folder in (*data.train, *data.validation, *data.test.values()):
-        for found in find_sets(folder):
-            LmdbReader(found).close()
+    keys: dict[Path, list[str]] = {}
+    for key, roots in (("train", data.train), ("validation", data.validation), ("test", data.test.values())):
+        for root in roots:
+            for found in find_sets(root):
+                LmdbReader(found).close()
+                known = keys.setdefault(found.resolve(), [])
+                if key in known:
+                    raise InputError(
+                        f"data.{key}: the set {found} is named twice, by itself or in its folder"
+                    )
+                if known:
+                    both = f"data.{known[0]} and in data.{key}"
+                    log(f"warning: {found} is in {both}: its figures measure little")
+                known.append(key)

@@ -18,6 +18,7 @@ from autostr_nni.nni.experiment_values import (
     plain_key,
     spelled,
 )
+from autostr_nni.nni.gpus import check_gpu_keys
 from autostr_nni.recipe.yaml_file import read_yaml
 from autostr_nni.search_spaces.errors import InputError, shown
 
@@ -104,6 +105,7 @@ def load_experiment(path: Path, out: Path | None = None) -> ExperimentFile:
             raise InputError(f"{path}: the key {key} is missing")
     check_values(config, path)
     config["trainingService"] = _with_places(checked_service(config["trainingService"], path), folder, path)
+    check_gpu_keys(config, path)
     if config.get("sharedStorage") is not None and _platforms(config["trainingService"]) <= set(OF_SERVICES):
         raise InputError(f"{path}: sharedStorage has no use on the platforms local and remote; leave it out")
     config["trialCodeDirectory"] = _folder(

@@ -1,7 +1,7 @@
 // Loaded into the process of NNI's manager with NODE_OPTIONS="--require THIS". It mends four things of NNI 3.0:
 //
 // 1. The manager hands parameters to trials in the order in which they ask (microsoft/nni issue 5726). Here a
-//    trial gets its name before it is started and its parameter is kept under that name.
+//    trial gets its name before it is started and its parameter is kept under that name (placing.cjs).
 // 2. The manager listens on every interface and asks for no password. Here it listens on loopback only, unless
 //    AUTOSTR_HOST names another address.
 //
@@ -10,12 +10,14 @@
 // 4. The tuner has ten seconds to connect, which a busy machine does not keep. Here it has longer, while it lives.
 //
 // It also ends the manager when the process that started it (AUTOSTR_OWNER) is gone. `warm.cjs` starts the process
-// that keeps imports warm for trials, `waits.cjs` shortens waits, `places.cjs` minds paths. Trials on other machines
-// are remote.cjs's, also in the process that keeps them there.
+// that keeps imports warm for trials, `waits.cjs` shortens waits, `places.cjs` minds paths. GPUs are gpus.cjs's and
+// trials on other machines remote.cjs's, both also in the process that keeps trials there.
 'use strict';
 
 const Module = require('module');
 const net = require('net');
+const gpus = require('./gpus.cjs');
+const placing = require('./placing.cjs');
 const remote = require('./remote.cjs');
 
 const LOOPBACK = '127.0.0.1';
@@ -59,106 +61,26 @@ function alsoListen(server, hosts) {
   }
 }
 
-// --- a parameter reaches its own trial -------------------------------------------------------------------------
+// --- NNI's modules, as they are loaded -------------------------------------------------------------------------
 
 const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
-async function submitTrialJob(form) {
-  const { uniqueString } = requireOf(this, 'common/utils');
-  await this.startDeferred.promise;
-  const id = form.id || uniqueString(5); // a trial that is resumed keeps its name
-  const envId = await place(this, id, form);
-  const trial = this.trialJobs[id] || { id, status: 'WAITING', workingDirectory: '_unset_' };
-  Object.assign(trial, { submitTime: Date.now(), form, envId, url: trialUrl(this, envId, id) });
-  this.trialJobs[id] = trial;
-  return trial;
-}
-
-// Start a trial on its own machine if it has one, else on the one with the fewest trials; which one that is.
-// `wanted` tells whether it is still asked for; null if it is not.
-async function place(service, id, form, wanted = () => true) {
-  const logger = requireOf(service, 'common/log').getLogger('autostr');
-  const placed = (service.__autostrPlaced ??= new Map());
-  const tried = new Set();
-  let own = form.envId;
-  service.allocatedParameters.set(id, form.hyperParameters.value);
-  while (wanted()) {
-    const envId = service.environments.some((env) => env.id === own) ? own : freest(service, placed, tried);
-    own = undefined;
-    if (envId === null) {
-      tried.clear();
-      await pause(1000); // no machine, or no free GPU, for now
-      continue;
-    }
-    tried.add(envId);
-    placed.set(id, envId);
-    try {
-      const created = await service.v3.createTrial(envId, service.config.trialCommand, 'trial_code', form.sequenceId, id);
-      if (created !== null) return envId;
-    } catch (error) {
-      logger.error('Exception when creating trial', id, ':', error);
-    }
-    placed.delete(id);
-  }
-  return null;
-}
-
-function freest(service, placed, tried) {
-  const ends = (id) => !['WAITING', 'RUNNING', undefined].includes(service.trialJobs[id]?.status);
-  for (const id of [...placed.keys()].filter(ends)) placed.delete(id);
-  const load = (env) => [...placed.values()].filter((envId) => envId === env.id).length;
-  const [first] = service.environments.filter((env) => !tried.has(env.id)).sort((a, b) => load(a) - load(b));
-  return first ? first.id : null;
-}
-
-// The machine of a trial is lost: the trial goes on elsewhere, under its name.
-const MOST_MOVES = 3; // a trial that has brought down so many machines is not tried on another
-
-async function move(service, id) {
-  const logger = requireOf(service, 'common/log').getLogger('autostr');
-  const trial = service.trialJobs[id];
-  while (!trial.form) await pause(100); // it has only just been started
-  trial.__autostrMoves = (trial.__autostrMoves || 0) + 1;
-  if (trial.__autostrMoves > MOST_MOVES) {
-    service.v3.emitter.emit('trial_stop', id, Date.now(), null);
-    return;
-  }
-  logger.warning(`The machine of trial ${id} is lost; the trial is started on another.`);
-  const envId = await place(service, id, { ...trial.form, envId: undefined }, () => !service.v3.ended.has(id));
-  if (envId === null) return;
-  Object.assign(trial, { envId, url: trialUrl(service, envId, id) });
-  if (service.v3.ended.has(id)) await service.v3.stopTrial(id); // it was cancelled meanwhile
-}
-
-// What keeps the machines from being used is told as the experiment's error. NNI would just end.
-function run() {
-  this.v3.emitter?.on('autostr_lost', (id) => move(this, id));
-  this.start().catch((error) => this.runDeferred.settled || this.runDeferred.reject(error));
-  return this.runDeferred.promise;
-}
-
-function trialUrl(service, envId, id) {
-  const { globals } = requireOf(service, 'common/globals');
-  const env = service.environments.find((item) => item.id === envId);
-  if (env && env.host) {
-    return `${env.host}:~/nni-experiments/${globals.args.experimentId}/environments/${envId}/trials/${id}`;
-  }
-  return require('path').join(globals.paths.experimentRoot, 'environments', envId, 'trials', id);
-}
-
 const load = Module._load;
-const requireOf = (service, name) => load.call(Module, name, service.__autostrParent, false);
 Module._load = function (request, parent, isMain) {
   const loaded = load.call(this, request, parent, isMain);
+  const nni = (name) => load.call(Module, name, parent, false);
   const service = loaded && loaded.V3asV1;
-  if (service && !service.prototype.__autostrParent) {
-    service.prototype.__autostrParent = parent;
-    service.prototype.submitTrialJob = submitTrialJob;
-    service.prototype.run = run;
+  if (service && !service.prototype.__autostr) {
+    service.prototype.__autostr = true;
+    placing.mendService(service.prototype, nni);
   }
-  if (parent && /remote_v3/.test(parent.filename)) remote.mend(loaded, (name) => load.call(this, name, parent, false));
+  if (parent && /nni_node/.test(parent.filename)) gpus.mend(loaded, request, parent.filename, nni);
+  if (parent && /remote_v3/.test(parent.filename)) remote.mend(loaded, nni);
   const manager = loaded && loaded.NNIManager;
-  if (manager && !manager.prototype.__autostr) mendManager(manager.prototype);
+  if (manager && !manager.prototype.__autostr) {
+    mendManager(manager.prototype);
+    placing.mendManager(manager.prototype);
+  }
   const store = loaded && loaded.NNIDataStore;
   if (store && !store.prototype.__autostr) mendStatus(store.prototype);
   return loaded;

@@ -11,6 +11,7 @@ from typing import Any
 from autostr_nni.nni.experiment_file import ExperimentFile
 from autostr_nni.nni.rest import FINAL_STATUSES
 from autostr_nni.nni.rows import failed_sentence, final_metrics, parameters_of, trial_folder
+from autostr_nni.nni.waiting import Waiting
 from autostr_nni.progress.display import Log, as_display
 from autostr_nni.progress.estimate import DONE, FAILED, RUNNING, Seen
 from autostr_nni.progress.plan import Plan, plan_of
@@ -30,6 +31,7 @@ class Progress:
         self._one_step = experiment.strategy_name is None  # of a tuner whose steps are not known
         self._folder = folder
         self._display = as_display(log)
+        self._waiting = Waiting(folder)
         self._clock = clock
         self._ended: dict[str, Seen] = {}
         self._records: dict[str, TrialRecord] = {}
@@ -39,6 +41,8 @@ class Progress:
         for row in rows:
             if row["status"] in FINAL_STATUSES and row["trialJobId"] not in self._ended:
                 self._end(row)
+        if told := self._waiting.due():
+            self._display(told)
         self._display.state(self.line(rows), event=len(self._ended) > before)
 
     def line(self, rows: Sequence[Row]) -> str:

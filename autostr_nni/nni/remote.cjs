@@ -15,6 +15,7 @@
 const { execFileSync } = require('child_process');
 const fs = require('fs');
 const path = require('path');
+const gpus = require('./gpus.cjs');
 const files = require('./remote_files.cjs');
 const ssh = require('./remote_ssh.cjs');
 
@@ -136,12 +137,22 @@ function mendService(service, nni) {
     const launched = launchWorker.call(this, machine); // enters the worker in the lists before its first await
     const worker = this.workersByChannel.get(String(this.lastWorkerIndex));
     worker.trialKeeper.onReceiveCommand('metric', (id) => this.copies.fetchSoon(worker, id));
+    gpus.limit(worker.trialKeeper, machine);
     try {
-      return await launched;
+      await launched;
+      const told = gpus.impossible(this.config.trialGpuNumber, machine, worker.env.gpu);
+      if (told) throw new Error(`machine ${machine.host}, port ${machine.port}: ${told}`);
+      return worker;
     } catch (error) {
       this.forget(worker);
       throw error;
     }
+  };
+
+  const { emitEnvUpdate } = service;
+  service.emitEnvUpdate = function () {
+    for (const worker of this.workers) if (worker.env) worker.env.host = worker.config.host; // an update lacks it
+    emitEnvUpdate.call(this);
   };
 
   service.forget = function (worker) {

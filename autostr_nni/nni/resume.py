@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from autostr_nni.nni import processes
 from autostr_nni.nni.experiment_file import ExperimentFile
+from autostr_nni.nni.gpus import fit_to_machine
 from autostr_nni.nni.search import run
 from autostr_nni.nni.state import RECIPE_FILE, find_state
 from autostr_nni.nni.stored import Stored, change, read_stored
@@ -62,6 +63,7 @@ def resume(
             processes.end(left)
         config = {**stored.params, "experimentWorkingDirectory": str(folder.parent)}
         experiment = ExperimentFile(folder, config, recipe, stored.strategy_name)
+        fit_to_machine(experiment, log, begun=True)
         done = len(stored.trials) - stored.in_flight
         log(f"going on in {folder}: {done} trials have ended, {stored.in_flight} were cut short")
         return run(experiment, port, host, detach, log, resumed=folder.name)

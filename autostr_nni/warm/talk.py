@@ -25,7 +25,7 @@ COLD_VARIABLE = "AUTOSTR_COLD"
 STREAMS = 3
 _LENGTH = struct.Struct("!I")
 # What NNI and the shell give each trial anew; anything else must be the same for both processes.
-_OWN = ("NNI_", "AUTOSTR_", "CUDA_VISIBLE_DEVICES", "PWD", "OLDPWD", "SHLVL")
+_OWN = ("NNI_", "AUTOSTR_", "CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER", "PWD", "OLDPWD", "SHLVL")
 # What a shell that runs a script drops or sets anew. An activated virtual environment may export its prompt.
 _OF_SHELLS = frozenset(
     ("_", "PS1", "PS2", "PS4", "PPID", "IFS", "OPTIND", "SHELLOPTS", "BASHOPTS", "BASH_VERSION")

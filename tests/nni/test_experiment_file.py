@@ -138,7 +138,7 @@ def test_in_process_json_is_all_of_stdout(
         return {"failure": "nothing was found", "folder": str(folder)}
 
     monkeypatch.setattr(inprocess, "run_search", run_search)
-    monkeypatch.setattr("autostr_nni.data.prepare.check_sets", lambda recipe: None)
+    monkeypatch.setattr("autostr_nni.data.prepare.check_sets", lambda recipe, log: None)
     out = str(tmp_path / "kept")
     assert main(["search", str(write(tmp_path)), "--in-process", "--json", "--out", out]) == 1
     captured = capsys.readouterr()
