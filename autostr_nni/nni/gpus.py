@@ -76,6 +76,15 @@ def fit_to_machine(experiment: ExperimentFile, log: Callable[[str], None], begun
         _share_out(experiment, training, log)
 
 
+def shared_elsewhere(experiment: ExperimentFile) -> bool:
+    """Whether trials on other machines would share the first GPU of one that has several."""
+    service, recipe = experiment.config["trainingService"], experiment.recipe
+    if not isinstance(service, Mapping) or service.get("platform") != "remote" or recipe is None:
+        return False
+    more = experiment.concurrency > len(service["machineList"])
+    return more and recipe.training.device in ("auto", "cuda") and gpu_number(experiment.config) is None
+
+
 def _check_training(training: TrainingSection, number: int, path: Path) -> None:
     """Raise InputError where the recipe wants other GPUs than a trial is given."""
     if training.device == "cpu":

@@ -20,6 +20,7 @@ import requests
 
 from autostr_nni.nni import processes
 from autostr_nni.nni.experiment_file import ExperimentFile
+from autostr_nni.nni.gpus import shared_elsewhere
 from autostr_nni.nni.patience import patient_start
 from autostr_nni.nni.places import list_folder, list_kept_in, settings_folder
 from autostr_nni.nni.rest import LOOPBACK, Manager, exempt_loopback
@@ -165,6 +166,7 @@ def start_experiment(
 
         silence_stdout()
         os.environ["AUTOSTR_VERSIONS"] = versions()
+        os.environ["AUTOSTR_SHARED_GPUS"] = "1" if shared_elsewhere(experiment) else ""
         try:
             config = ExperimentConfig(**experiment.config)
             config.validate()

@@ -17,6 +17,7 @@ from pathlib import Path
 import psutil
 
 from autostr_nni.nni import processes
+from autostr_nni.nni.gpus import count_gpus
 
 PRELOAD = Path(__file__).with_name("preload.cjs")
 
@@ -31,9 +32,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def about() -> dict[str, str]:
-    """Versions, and the file that mends NNI's part on a machine."""
-    return {"autostr_nni": version("autostr_nni"), "nni": version("nni"), "preload": str(PRELOAD)}
+def about() -> dict[str, str | int]:
+    """Versions, GPUs, and the file that mends NNI's part on a machine."""
+    versions = {name: version(name) for name in ("autostr_nni", "nni")}
+    return {**versions, "preload": str(PRELOAD), "gpus": count_gpus()}
 
 
 def environment_folder(experiment: str, environment: str) -> Path:

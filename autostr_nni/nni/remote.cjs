@@ -89,6 +89,9 @@ async function startMachine(worker, launchKeeper, nni) {
   for (const name of ['autostr_nni', 'nni']) {
     if (about[name] !== here[name]) throw new Error(`it has ${name} ${about[name]}, and this machine ${here[name]}; install the same there`);
   }
+  if (process.env.AUTOSTR_SHARED_GPUS && about.gpus > 1) {
+    throw new Error(`it has ${about.gpus} GPUs, and without trialGpuNumber its trials would share the first; write trialGpuNumber: 1`);
+  }
   const direct = process.env.AUTOSTR_HOST && process.env.AUTOSTR_HOST !== LOOPBACK && !/\/\/localhost:/.test(worker.channelUrl);
   if (!direct) {
     const url = new URL(worker.channelUrl);

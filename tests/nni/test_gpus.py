@@ -196,6 +196,20 @@ def test_trials_that_must_take_turns_are_told(machine: Any, written: Any) -> Non
     assert told == ["note: 2 of 4 trials can run at a time, on 4 GPUs with trialGpuNumber: 2"]
 
 
+PAPER = sorted(
+    path
+    for path in (Path(__file__).parents[2] / "examples" / "paper").glob("*.yml")
+    if ".recipe" not in path.name
+)
+
+
+@pytest.mark.parametrize("path", PAPER, ids=[path.stem for path in PAPER])
+def test_the_paper_s_experiments_fit_one_gpu(machine: Any, path: Path) -> None:
+    machine(1)
+    experiment, told = fitted(path)
+    assert told == [] and experiment.config["trialGpuNumber"] == 1
+
+
 @pytest.mark.parametrize(
     ("value", "found"), [(1, [1]), ([0, 2], [0, 2]), ("0, 2", [0, 2]), (0, [0]), (None, [])]
 )

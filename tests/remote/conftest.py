@@ -24,6 +24,7 @@ from autostr_nni.nni import processes
 from autostr_nni.nni.launcher import choose_port
 
 SSHD = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
+GPUS = Path(__file__).parents[1] / "nni" / "gpus_of_tests"  # stand in for NVIDIA's: two on each machine
 SEPARATION = Path("/run/sshd")  # root's sshd wants it
 
 SERVER = """
@@ -38,7 +39,7 @@ PasswordAuthentication no
 PermitRootLogin prohibit-password
 MaxStartups 50
 Subsystem sftp internal-sftp
-SetEnv HOME={folder}/home OMP_NUM_THREADS=1 PIP_NO_INDEX=1 PYTHONPATH={python_path}
+SetEnv HOME={folder}/home OMP_NUM_THREADS=1 PIP_NO_INDEX=1 PYTHONPATH={python_path} {pretended}
 """
 
 
@@ -54,7 +55,11 @@ class Machine:
             command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / name)]
             subprocess.run(command, check=True)
         python_path = os.environ.get("PYTHONPATH", "")
-        settings = SERVER.format(address=address, port=self.port, folder=folder, python_path=python_path)
+        python_path = f"{GPUS}:{python_path}"
+        pretended = f"GPUS=2 ASKED={folder}/asked BUSY={folder}/busy HOLDER=1"
+        settings = SERVER.format(
+            address=address, port=self.port, folder=folder, python_path=python_path, pretended=pretended
+        )
         (folder / "sshd_config").write_text(settings)
         self.start()
 
@@ -144,7 +149,9 @@ class Search:
         self.folder, self.config = folder, config
         self.experiments = folder / "nni-experiments"
         content = yaml.safe_load(config.read_text())
-        content["trainingService"] = {"platform": "remote", "machineList": [item.entry for item in machines]}
+        entries = [{**item.entry, "gpuIndices": [1]} for item in machines]
+        content["trainingService"] = {"platform": "remote", "machineList": entries}
+        content["trialGpuNumber"] = 1  # of the one GPU that a machine may give
         config.write_text(yaml.safe_dump(content))
         home = folder / "home"
         home.mkdir(parents=True)

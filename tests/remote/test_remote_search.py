@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import signal
 import sys
@@ -82,6 +83,11 @@ def test_a_search_on_two_machines(remote_search: Any, machines: list[Any]) -> No
     assert best["architecture"] == result["found"] and best["test"]["numbers"]["words"] == 24
     assert (Path(best["folder"]) / "best.ckpt").is_file()
     assert all(machine.trials(result["experiment"]) for machine in machines)  # both have worked
+    logs = [path for machine in machines for path in machine.home.glob("nni-experiments/*/**/*.log")]
+    given = re.findall(r"Trial (\w+) is given GPU (\d)", "".join(path.read_text() for path in logs))
+    assert sorted(trial for trial, _ in given) == sorted(remote_search.rows()) and {
+        gpu for _, gpu in given
+    } == {"1"}
     port = int(result["page"].rstrip("/").rpartition(":")[2])
     assert remote_search.processes() == []
     assert [process for machine in machines for process in machine.processes()] == []
@@ -102,6 +108,25 @@ def test_machines_that_cannot_be_used(remote_search: Any, machines: list[Any]) -
     assert said in errors
     assert f"machine {off.address}, port {off.port}: connect ECONNREFUSED" in errors
     assert "Traceback" not in errors and remote_search.processes() == [] and known.processes() == []
+
+
+def test_gpus_that_machines_do_not_have_or_would_share(remote_search: Any, machines: list[Any]) -> None:
+    config = yaml.safe_load(remote_search.config.read_text())
+    first, second = config["trainingService"]["machineList"]
+    first["gpuIndices"] = [5]
+    remote_search.config.write_text(yaml.safe_dump(config))
+    _, errors = remote_search.start().communicate(timeout=240)
+    where = f"machine {machines[0].address}, port {machines[0].port}: "
+    assert f"{where}gpuIndices names GPU 5, and this machine has 2 GPUs, counted from 0" in errors
+    config["trialConcurrency"] = 3
+    del config["trialGpuNumber"], first["gpuIndices"], second["gpuIndices"]
+    remote_search.config.write_text(yaml.safe_dump(config))
+    recipe = remote_search.config.with_name("recipe.yml")
+    recipe.write_text(recipe.read_text().replace("device: cpu", "device: auto"))
+    shutil.rmtree(remote_search.experiment)
+    _, errors = remote_search.start().communicate(timeout=240)
+    assert f"{where}it has 2 GPUs, and without trialGpuNumber its trials would share the first" in errors
+    assert remote_search.processes() == [] and not any(machine.processes() for machine in machines)
 
 
 @pytest.mark.faults
