@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from recipe_keys import ELSEWHERE, FIRST, NOTHING, SECOND, Key
@@ -150,6 +151,16 @@ def test_warming_up_draws_uniformly_and_then_by_the_probabilities(tmp_path, make
     assert set(rest) == {surest}
     alike = [index == best for draw in warm for index, best in zip(draw, surest, strict=True)]
     assert len(alike) == 120 and 0.05 < sum(alike) / len(alike) < 0.35  # one of 6 or 7
+
+
+def test_every_epoch_shows_the_parameters_other_words(seen, steps) -> None:
+    """They come from one chain of orders of D_val: each comes once before any comes twice."""
+    base = seen("base", "operators", steps)
+    words = [base.task.arch_set.text(index) for index in range(len(base.task.arch_set))]
+    order = np.random.default_rng([1, 0]).permutation(len(words))
+    shown = [text for step in base.architecture for text in step.texts]
+    assert len(shown) == len(words) - len(words) % 8 == 2 * 8
+    assert shown == [words[index] for index in order][: len(shown)]
 
 
 def test_rendered_sets_are_as_they_are_described(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
