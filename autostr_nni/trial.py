@@ -118,7 +118,11 @@ def prepare_once(recipe: Recipe) -> None:
 
     key = hashlib.sha256(str(recipe.source).encode()).hexdigest()[:16]
     with open(Path(tempfile.gettempdir()) / f"autostr-{os.getuid()}-{key}.lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            print("waiting for another trial, which renders the words of the recipe", flush=True)
+            fcntl.flock(lock, fcntl.LOCK_EX)
         prepare_data(recipe, print)
 
 

@@ -53,17 +53,17 @@ def indices_of(value: Any) -> list[int]:
 
 
 def fit_to_machine(experiment: ExperimentFile, log: Callable[[str], None], begun: bool = False) -> None:
-    """Make sure that the trials can have their GPUs, where they run on this machine.
+    """Make sure that trials can have their GPUs: as many as the recipe wants, and there if they run here.
 
     Where several GPUs are there and trials would share the first, the experiment is changed so that each
     trial gets its own, unless it was ``begun`` otherwise. Raises InputError for GPUs that are not there.
     """
-    if not experiment.here:
-        return
     number = gpu_number(experiment.config)
     training = experiment.recipe.training if experiment.recipe is not None else None
     if number is not None and training is not None:
         _check_training(training, number, experiment.path)
+    if not experiment.here:
+        return
     if number:
         usable = _usable(experiment, number)
         together = len(usable) // number * (_service(experiment).get("maxTrialNumberPerGpu") or 1)

@@ -14,6 +14,8 @@ const TOLD_AFTER = 5; // seconds that a trial has waited for somebody else's pro
 const MOST_PATIENCE = 10; // seconds between two looks whether they have ended
 const LOGGED_AGAIN = 180; // seconds
 
+const NO_MACHINE = 'a trial waits for a machine: none can be reached; see log/nnimanager.log';
+
 const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
 // `service` is the prototype of what submits trials; `nni` requires others of NNI's modules.
@@ -142,7 +144,8 @@ class Waiting {
   look() {
     const now = Date.now();
     if (now - this.since < 1000 * TOLD_AFTER) return;
-    const reasons = this.service.environments.flatMap((env) => this.reason(env));
+    const machines = this.service.environments;
+    const reasons = machines.length === 0 ? [NO_MACHINE] : machines.flatMap((env) => this.reason(env));
     const told = reasons.length > 0 ? reasons.join('; ') : null;
     if (told !== null && (told !== this.told || now - this.logged > 1000 * LOGGED_AGAIN)) {
       this.logged = now;

@@ -20,22 +20,11 @@ const files = require('./remote_files.cjs');
 const ssh = require('./remote_ssh.cjs');
 
 const LOOPBACK = '127.0.0.1';
+const { within } = ssh;
 const START_PATIENCE = 180; // seconds for a machine to start what runs the trials
 const MACHINE = '-m autostr_nni.nni.machine';
 
 const pause = (seconds) => new Promise((resolve) => setTimeout(resolve, 1000 * seconds));
-
-async function within(seconds, promise, sentence) {
-  let timer;
-  const late = new Promise((_, reject) => {
-    timer = setTimeout(() => reject(new Error(sentence || `no answer in ${seconds} seconds`)), 1000 * seconds);
-  });
-  try {
-    return await Promise.race([promise, late]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
 
 // `loaded` was required by a module of NNI's remote service; `nni` requires others of NNI's modules.
 function mend(loaded, nni) {

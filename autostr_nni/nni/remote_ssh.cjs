@@ -62,4 +62,16 @@ function tunnel(client, port) {
   });
 }
 
-module.exports = { mendClient, tunnel };
+async function within(seconds, promise, sentence) {
+  let timer;
+  const late = new Promise((_, reject) => {
+    timer = setTimeout(() => reject(new Error(sentence || `no answer in ${seconds} seconds`)), 1000 * seconds);
+  });
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+module.exports = { mendClient, tunnel, within };

@@ -128,6 +128,13 @@ def test_machines_over_ssh_too(written: Any) -> None:
         fitted(path)
 
 
+def test_the_recipe_s_devices_are_checked_for_machines_over_ssh_too(written: Any) -> None:
+    service = {"platform": "remote", "machineList": [{"host": "here", "user": "me"}]}
+    path = written({"devices": 2}, service, trialGpuNumber=1)
+    with pytest.raises(InputError, match="write trialGpuNumber: 2"):
+        fitted(path)
+
+
 def test_the_command_refuses_before_anything_starts(
     machine: Any, written: Any, capsys: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import nni_node
 
@@ -65,6 +66,8 @@ class Manager {
 placing.mendManager(Manager.prototype);
 const form = (sequenceId) => ({ sequenceId, hyperParameters: { value: '{}' } });
 const soon = () => new Promise((resolve) => setTimeout(resolve, 50));
+"""
+TAKEN_BACK = """
 (async () => {
   const service = new Service(1);
   const manager = new Manager(service);
@@ -85,17 +88,48 @@ const soon = () => new Promise((resolve) => setTimeout(resolve, 50));
   await service.cleanUp(); // else it tries for ever
 })();
 """
+TOLD = """
+const fs = require('fs');
+const now = Date.now;
+let later = 0;
+Date.now = () => now() + later;
+const file = `${process.argv[3]}/waiting.json`;
+const told = () => (fs.existsSync(file) ? JSON.parse(fs.readFileSync(file)).told : null);
+const found = [];
+const look = async () => {
+  await new Promise((resolve) => setTimeout(resolve, 1900));
+  found.push(told());
+};
+(async () => {
+  const service = new Service(0);
+  service.environments = [];
+  await service.submitTrialJob(form(0));
+  await soon();
+  found.push(told());
+  later = 6000; // milliseconds
+  await look();
+  service.environments = [{ id: 'env', host: 'there', gpu: { waiting: 'GPU 0 is in use' } }];
+  await look();
+  service.free = 1;
+  await look();
+  console.log(JSON.stringify({ found, placed: service.trialJobs.trial0.envId }));
+})();
+"""
+
+
+def run(script: str, folder: Path) -> Any:
+    """What a script over placing.cjs prints."""
+    (folder / "script.cjs").write_text(PLACED + script)
+    node = Path(next(iter(nni_node.__path__))) / "node"
+    command = [str(node), str(folder / "script.cjs"), str(PRELOAD.with_name("placing.cjs")), str(folder)]
+    result = subprocess.run(command, check=True, capture_output=True, text=True, timeout=30)
+    assert result.stderr == ""
+    return json.loads(result.stdout)
 
 
 def test_a_manager_is_never_kept_by_a_trial_that_waits(tmp_path: Path) -> None:
     """Three trials and room for one: one is cancelled, and one is taken back when the time is up."""
-    script = tmp_path / "placed.cjs"
-    script.write_text(PLACED)
-    node = Path(next(iter(nni_node.__path__))) / "node"
-    command = [str(node), str(script), str(PRELOAD.with_name("placing.cjs")), str(tmp_path)]
-    result = subprocess.run(command, check=True, capture_output=True, text=True, timeout=20)
-    assert result.stderr == ""
-    assert json.loads(result.stdout) == {
+    assert run(TAKEN_BACK, tmp_path) == {
         "placed": ["env", None, None],
         "cancelled": "USER_CANCELED",
         "left": ["trial0", "trial2"],
@@ -103,3 +137,9 @@ def test_a_manager_is_never_kept_by_a_trial_that_waits(tmp_path: Path) -> None:
         "submitted": 2,
         "stopped": [],
     }
+
+
+def test_what_a_trial_waits_for_is_written_down_until_it_is_placed(tmp_path: Path) -> None:
+    no_machine = "a trial waits for a machine: none can be reached; see log/nnimanager.log"
+    found = [None, no_machine, "machine there: GPU 0 is in use", None]
+    assert run(TOLD, tmp_path) == {"found": found, "placed": "env"}
