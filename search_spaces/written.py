@@ -32,7 +32,7 @@ def parse_architecture(text: str, space: SearchSpace) -> Architecture:
 
 def names_file(text: str) -> bool:
     """Whether an architecture is meant to be read from a file of this name."""
-    return text.endswith(".json") or (":" not in text and is_file(text))
+    return text.endswith(".json") or is_file(text)
 
 
 def read_space(name: str) -> SearchSpace:

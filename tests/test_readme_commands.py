@@ -2,7 +2,7 @@
 
 The recipes are the README's and the quickstart's with the smaller counts of `SMALLER` laid over them;
 experiment files and command lines are untouched. What the text cannot know is put in its place: the ids of
-the two searches, and the net that `best.ckpt` stands for.
+the two searches, and what `ID` stands for, the last of all.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import os
 import re
 import shlex
 import shutil
-import socket
+import signal
 import subprocess
 import sys
 import textwrap
@@ -51,7 +51,6 @@ SMALLER: dict[str, Any] = {
         "random": {"count": 1},
     },
 }
-PORT_OF_VIEW = 8080  # NNI's own command takes this one
 
 
 def smaller(content: Any, changes: Any = SMALLER) -> Any:
@@ -84,9 +83,6 @@ class Newcomer:
     def sh(self, block: str) -> None:
         """A shell block. What `autostr` does is run line by line, the rest by a shell."""
         lines = [words for line in block.splitlines() if (words := shlex.split(line, comments=True))]
-        if any(words[0] == "nnictl" for words in lines):
-            self.view(block)
-            return
         for words in lines:
             if words[0] == "make":
                 for command in self.made_by(words[1]):
@@ -108,14 +104,11 @@ class Newcomer:
 
     def autostr(self, arguments: list[str]) -> None:
         """Run a command; those that start NNI as a user does, in a process of their own."""
-        ids = dict(zip(NAMED, self.ids, strict=False))
+        ids = dict(zip(NAMED, self.ids, strict=False)) | {"ID": self.ids[-1] if self.ids else ""}
         arguments = [ids.get(part, part) for part in arguments]
         if arguments[0] in ("search", "resume"):
             output = self.python("-m", "autostr_nni.cli.main", *arguments)
             self.ids += [id for id in re.findall(r"experiment: (\w+)", output) if id not in self.ids]
-            (kept,) = re.findall(r"^Kept in (.*)$", output, re.M)
-            best = json.loads((Path(kept) / "summary.json").read_text())["best"]
-            shutil.copy(Path(best["folder"]) / "best.ckpt", self.folder)
         else:
             with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(io.StringIO()) as stdout:
                 patch.chdir(self.folder)
@@ -139,23 +132,27 @@ class Newcomer:
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    def view(self, block: str) -> None:
-        """NNI's page of a search that has ended, open to this machine alone."""
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", PORT_OF_VIEW)) == 0:
-                pytest.skip(f"port {PORT_OF_VIEW} is in use")
-        id = self.ids[0]
-        script = textwrap.dedent(block).replace(" ID", f" {id}")
-        shell = ["bash", "-e", "-c", script]
+    def view(self, id: str) -> str:
+        """NNI's page of a search that has ended, on this machine alone: what is told of it."""
+        command = [sys.executable, "-m", "autostr_nni.cli.main", "view", id]
+        shown = subprocess.Popen(
+            command, cwd=self.folder, env=self.environment, stdout=subprocess.PIPE, text=True
+        )
         try:
-            subprocess.run(shell, cwd=self.folder, env=self.environment, check=True, timeout=60)
-            open_to = [c for c in psutil.net_connections("tcp") if c.laddr.port == PORT_OF_VIEW and c.pid]
+            assert shown.stdout is not None
+            told = shown.stdout.readline()
+            port = int(re.findall(r"http://127\.0\.0\.1:(\d+)/", told)[0])
+            open_to = [c for c in psutil.net_connections("tcp") if c.laddr.port == port and c.pid]
             listening = [ip_address(c.laddr.ip) for c in open_to if c.status == "LISTEN"]
             assert listening and all(address.is_loopback for address in listening)
+            again = self.python(*command[1:])
+            assert f"is shown already: http://127.0.0.1:{port}/" in again
+            shown.send_signal(signal.SIGINT)
+            assert shown.wait(timeout=60) == 0
         finally:
-            stop = f"nnictl stop {id}"
-            assert f"`{stop.replace(id, 'ID')}`" in README
-            subprocess.run(shlex.split(stop), cwd=self.folder, env=self.environment, check=True, timeout=60)
+            shown.kill()
+            shown.communicate()
+        return told
 
     def processes(self) -> list[psutil.Process]:
         """All that still runs with the newcomer's home."""
@@ -205,7 +202,7 @@ def followed(newcomer: Newcomer) -> Newcomer:
             if match["mark"] == "own recipe":
                 content = smaller(content)
             (newcomer.folder / "mine" / own[match["mark"]]).write_text(yaml.safe_dump(content))
-        elif match["kind"] == "sh" and "nnictl" not in body:
+        elif match["kind"] == "sh":
             newcomer.sh(body)
             ran += 1
     assert ran >= 9
@@ -221,7 +218,7 @@ def said(newcomer: Newcomer, command: str) -> str:
 def test_every_shell_block_runs(followed: Newcomer) -> None:
     commands = {line.split()[0] for line in followed.said}
     assert commands == {
-        "search", "resume", "report", "data", "evaluate", "read", "export", "space", "describe"
+        "search", "resume", "list", "report", "data", "evaluate", "read", "export", "space", "describe"
     }  # fmt: skip
     search = said(followed, "search examples/quickstart/two_step.yml")
     assert "0 of 2 trials done, " in search and "2 of 2 trials done, 0 running, best" in search
@@ -242,16 +239,24 @@ def test_the_report_is_of_both_searches(followed: Newcomer) -> None:
 
 
 def test_the_newcomers_own_words_are_read(followed: Newcomer) -> None:
-    lines = said(followed, "read best.ckpt").splitlines()
+    lines = said(followed, "read ").splitlines()
     names = [line.split("\t")[0] for line in lines]
     assert names[0] == "photo.png" and len(names) == 7
-    assert "validation" in said(followed, "evaluate best.ckpt")
+    assert "validation" in said(followed, f"evaluate {followed.ids[-1]} ")
     assert (followed.folder / "net.onnx").stat().st_size > 10_000
 
 
 def test_the_page_of_a_search_that_has_ended(followed: Newcomer) -> None:
-    (block,) = (m["body"] for m in FENCE.finditer(README) if m["kind"] == "sh" and "nnictl" in m["body"])
-    followed.sh(block)
+    assert f"experiment: {followed.ids[0]}" in followed.view(followed.ids[0])
+    assert not [process for process in followed.processes() if process.name() == "node"]
+
+
+def test_what_a_search_proposes_works_as_printed(followed: Newcomer) -> None:
+    summary = said(followed, "search mine/search.yml")
+    commands = re.findall(r"^  autostr (.*)$", summary.split("\nNext:\n")[1], re.M)
+    assert [shlex.split(command)[0] for command in commands] == ["evaluate", "export", "report"]
+    for command in commands:
+        followed.autostr(shlex.split(command))
 
 
 @pytest.mark.parametrize("module", ["nni.nas_experiment", "inprocess"])

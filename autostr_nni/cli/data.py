@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
 from typing import TYPE_CHECKING, Any
+
+from autostr_nni.cli.output import say, say_json
+from autostr_nni.cli.parser import path_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,7 +42,7 @@ def _add_synth(commands: Any) -> None:
         help="render words into a set",
         description="Render words into a set. The same options give the same set, whatever --processes is.",
     )
-    parser.add_argument("out", metavar="OUT", help="folder of the new set")
+    parser.add_argument("out", metavar="OUT", type=path_text, help="folder of the new set")
     parser.add_argument("--count", type=int, required=True, help="number of words")
     parser.add_argument("--seed", type=int, default=0, help="default: 0")
     parser.add_argument(
@@ -50,7 +52,10 @@ def _add_synth(commands: Any) -> None:
     )
     source = parser.add_mutually_exclusive_group()
     source.add_argument(
-        "--lexicon", metavar="FILE", help="words, one a line (default: frequent English words)"
+        "--lexicon",
+        metavar="FILE",
+        type=path_text,
+        help="words, one a line (default: frequent English words)",
     )
     source.add_argument("--digits", metavar="MIN-MAX", help="numbers of so many digits, for instance 1-3")
     parser.add_argument("--style", choices=("scene", "mild"), default="scene", help="default: scene")
@@ -64,10 +69,16 @@ def _add_synth(commands: Any) -> None:
         action="append",
         default=[],
         metavar="SET",
+        type=path_text,
         help="a set or a word list whose words are not used; may be repeated",
     )
     parser.add_argument(
-        "--fonts", action="append", default=[], metavar="DIR", help="more fonts; may be repeated"
+        "--fonts",
+        action="append",
+        default=[],
+        metavar="DIR",
+        type=path_text,
+        help="more fonts; may be repeated",
     )
     parser.add_argument(
         "--no-system-fonts",
@@ -75,7 +86,12 @@ def _add_synth(commands: Any) -> None:
         help="use the fonts of --fonts alone, or those of matplotlib",
     )
     parser.add_argument(
-        "--backgrounds", action="append", default=[], metavar="DIR", help="pictures to write on"
+        "--backgrounds",
+        action="append",
+        default=[],
+        metavar="DIR",
+        type=path_text,
+        help="pictures to write on",
     )
     parser.add_argument("--processes", type=int, metavar="N", help="default: one per core")
     parser.add_argument("--force", action="store_true", help="replace a set that is already there")
@@ -88,8 +104,8 @@ def _add_pack(commands: Any) -> None:
         help="make a set of images and their labels",
         description="Make a set of a list with one image<TAB>label a line, paths relative to the list.",
     )
-    parser.add_argument("list", metavar="LIST", help="text file, UTF-8")
-    parser.add_argument("out", metavar="OUT", help="folder of the new set")
+    parser.add_argument("list", metavar="LIST", type=path_text, help="text file, UTF-8")
+    parser.add_argument("out", metavar="OUT", type=path_text, help="folder of the new set")
     parser.add_argument("--force", action="store_true", help="replace a set that is already there")
     parser.add_argument("--json", action="store_true", help="print the summary as JSON")
 
@@ -98,9 +114,12 @@ def _add_check(commands: Any) -> None:
     parser = commands.add_parser(
         "check",
         help="tell what sets hold and what of it cannot be used",
-        description="Look at every sample of all sets at or under the folders. Status 1 if one is unusable.",
+        description="Look at every sample of all sets at or under the folders. Status 1 if "
+        "a set is damaged or none of its samples can be used.",
     )
-    parser.add_argument("sets", nargs="+", metavar="LMDB", help="folder of a set, or of several")
+    parser.add_argument(
+        "sets", nargs="+", metavar="LMDB", type=path_text, help="folder of a set, or of several"
+    )
     parser.add_argument("--charset", default="printable", help=CHARSET_HELP)
     parser.add_argument("--max-length", type=int, default=25, metavar="N", help="default: 25")
     parser.add_argument("--labels-only", action="store_true", help="do not decode the images")
@@ -130,9 +149,9 @@ def _synth(args: argparse.Namespace) -> int:
         backgrounds=args.backgrounds,
     )
     if args.json:
-        print(json.dumps(summary, indent=2))
+        say_json(summary, indent=2)
     else:
-        print(
+        say(
             "{words} words in {folder}: {seconds:.1f} s, {words_per_second:.0f} words/s, "
             "{processes} processes, {fonts} fonts".format(**summary)
         )
@@ -161,16 +180,14 @@ def _pack(args: argparse.Namespace) -> int:
     if args.json:
         values = {"folder": summary.folder, "packed": summary.packed, "skipped": dict(summary.skipped)}
         values["one_colour"] = len(summary.one_colour)
-        print(json.dumps({**values, "examples": summary.examples}, indent=2, ensure_ascii=False))
+        say_json({**values, "examples": summary.examples}, indent=2)
         return 0
-    print(f"{summary.packed} samples in {summary.folder}")
+    say(f"{summary.packed} samples in {summary.folder}")
     for cause, count in summary.skipped.most_common():
-        print(f"  left out: {count} {cause} ({'; '.join(summary.examples[cause])})")
+        say(f"  left out: {count} {cause} ({'; '.join(summary.examples[cause])})")
     if summary.one_colour:
         shown = "; ".join(summary.one_colour[:3])
-        print(
-            f"  of one colour, so that no letter is to be seen: {len(summary.one_colour)} of those ({shown})"
-        )
+        say(f"  of one colour, so that no letter is to be seen: {len(summary.one_colour)} of those ({shown})")
     return 0
 
 
@@ -191,12 +208,12 @@ def _check(args: argparse.Namespace) -> int:
             usable = False
             found.append({"folder": str(folder), "error": str(error)})
             if not args.json:
-                print(f"{folder}: {error}")
+                say(f"{folder}: {error}")
             continue
         usable &= report.usable > 0
         found.append(report.to_dict())
         if not args.json:
-            print(report.to_text())
+            say(report.to_text())
     if args.json:
-        print(json.dumps({"sets": found}, indent=2, ensure_ascii=False))
+        say_json({"sets": found}, indent=2)
     return 0 if usable else 1

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import json
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from autostr_nni.cli.nets import ARCH_HELP, resolve
+from autostr_nni.cli.output import say, say_json
+from autostr_nni.cli.parser import path, path_text
 from autostr_nni.cli.table import table, thousands
 
 if TYPE_CHECKING:
+    from autostr_nni.recipe import Recipe
     from autostr_nni.search_spaces.architecture import Architecture
     from autostr_nni.search_spaces.space import SearchSpace
 
@@ -27,52 +30,42 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "architecture",
         metavar="ARCH",
-        help="a name (autostr-iiit5k, mbconv-k5e6, aster), a text such as ABABB:k5e6,k3e1,…, or a JSON file",
+        type=path_text,
+        help=ARCH_HELP,
     )
-    parser.add_argument("--recipe", metavar="FILE", help="the recipe whose space it belongs to")
+    parser.add_argument(
+        "--recipe", metavar="FILE", type=path_text, help="the recipe whose space it belongs to"
+    )
     parser.add_argument(
         "--recognizer",
         action="store_true",
         help="also the cost of rectifier, encoder and decoder around it (of the recipe, else the paper's)",
     )
-    parser.add_argument("--out", type=Path, metavar="FILE", help="draw it too, as FILE.png or FILE.svg")
+    parser.add_argument("--out", type=path, metavar="FILE", help="draw it too, as FILE.png or FILE.svg")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Print the description."""
-    architecture, space = resolve(args.architecture, args.recipe)
-    facts = describe(architecture, space)
-    if args.recognizer:
-        facts["recognizer"] = describe_recognizer(architecture, space, args.recipe)
-    if args.out is not None:
-        draw(architecture, space, args.architecture, args.out)
-    print(json.dumps(facts, indent=2) if args.json else as_text(facts))
-    if args.out is not None and not args.json:
-        print(f"\n{args.out}")
-    return 0
-
-
-def resolve(text: str, recipe: str | None = None) -> tuple[Architecture, SearchSpace]:
-    """The architecture and its space: the recipe's, else the one that a JSON file or a name brings along,
-    else the paper's. Raises InputError where the text is none, or not of the space.
-    """
-    from autostr_nni.search_spaces import named
-    from autostr_nni.search_spaces.space import SearchSpace
-    from autostr_nni.search_spaces.written import names_file, parse_architecture, read_space
-
-    if recipe is not None:
+    recipe = None
+    if args.recipe is not None:
         from autostr_nni.recipe import load_recipe
 
-        space = load_recipe(recipe).space()
-        return parse_architecture(text, space), space
-    space = SearchSpace()
-    if text in named.NAMED:
-        space = replace(space, stage_layers=named.lookup(text)[1])
-    elif names_file(text):
-        space = read_space(text)
-    return parse_architecture(text, space), space
+        recipe = load_recipe(args.recipe)
+    architecture, space = resolve(args.architecture, recipe, args.recipe or "")
+    facts = describe(architecture, space)
+    if args.recognizer:
+        facts["recognizer"] = describe_recognizer(architecture, space, recipe)
+    if args.out is not None:
+        draw(architecture, space, args.architecture, args.out)
+    if args.json:
+        say_json(facts, indent=2)
+        return 0
+    say(as_text(facts))
+    if args.out is not None:
+        say(f"\n{args.out}")
+    return 0
 
 
 def describe(architecture: Architecture, space: SearchSpace) -> dict[str, Any]:
@@ -115,9 +108,11 @@ def draw(architecture: Architecture, space: SearchSpace, name: str, out: Path) -
         raise InputError(f"--out {out}: must end in .png or .svg")
     from autostr_nni.report.architecture_figure import draw_architecture
     from autostr_nni.report.style import rendered, styled
+    from autostr_nni.search_spaces.named import NAMED
 
-    path = architecture.path.text(space.stage_layers)
-    title = f"path {path}" if ":" in name or name.endswith(".json") else f"{name} · path {path}"
+    title = f"path {architecture.path.text(space.stage_layers)}"
+    if name in NAMED:
+        title = f"{name} · {title}"
     with styled():
         pictures = rendered(draw_architecture(architecture, space, title))
     try:
@@ -127,28 +122,27 @@ def draw(architecture: Architecture, space: SearchSpace, name: str, out: Path) -
 
 
 def describe_recognizer(
-    architecture: Architecture, space: SearchSpace, recipe: str | None = None
+    architecture: Architecture, space: SearchSpace, recipe: Recipe | None = None
 ) -> list[dict[str, Any]]:
     """MACs and parameters by part of the recognizer, for a word of eight characters."""
     from autostr_nni.data.charset import Charset
     from autostr_nni.models.cost import recognizer_costs
     from autostr_nni.models.recognizer import build_recognizer
-    from autostr_nni.recipe import ModelSection, load_recipe
+    from autostr_nni.recipe import ModelSection
 
-    loaded = None if recipe is None else load_recipe(recipe)
-    model = ModelSection() if loaded is None else loaded.model
-    charset = Charset.named("printable" if loaded is None else loaded.data.charset)
+    model = ModelSection() if recipe is None else recipe.model
+    charset = Charset.named("printable" if recipe is None else recipe.data.charset)
     recognizer = build_recognizer(architecture, space, model, charset.classes)
     return [asdict(cost) for cost in recognizer_costs(recognizer, model)]
 
 
 def as_text(facts: dict[str, Any]) -> str:
     """The description for people."""
-    path = facts["path"] if facts["path"] == facts["full_path"] else f"{facts['path']} = {facts['full_path']}"
+    paths = list(dict.fromkeys([facts["path"], facts["full_path"]]))
     sequence = facts["sequence"]
     head = [
         ("architecture", facts["architecture"]),
-        ("stride path", path),
+        ("stride path", " = ".join(paths)),
         ("image", _shape(facts["image"])),
         ("sequence", f"{sequence['length']} steps of {sequence['channels']} channels"),
         ("MACs", f"{facts['conv_macs'] / 1e6:.3f} M (convolutions of the backbone, one image)"),

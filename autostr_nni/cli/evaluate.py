@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from autostr_nni.cli.nets import NET_HELP, checkpoint
+from autostr_nni.cli.output import say, say_json
+from autostr_nni.cli.parser import path, path_text
 from autostr_nni.search_spaces.errors import InputError
 
 if TYPE_CHECKING:
+    from autostr_nni.recipe import Recipe
     from autostr_nni.training.mistakes import Mistake
 
 POOLED = "all"  # the row of all sets together
@@ -27,11 +30,20 @@ def add_parser(subparsers: Any) -> None:
         "exact (case-sensitive) accuracy, and 1-NED. Intervals are Wilson's, of the case-insensitive "
         "accuracy.",
     )
-    parser.add_argument("checkpoint", metavar="CKPT", help="best.ckpt of a trained net")
-    parser.add_argument("sets", metavar="LMDB", nargs="+", help="folders of word image sets")
+    parser.add_argument("checkpoint", metavar="NET", type=path_text, help=NET_HELP)
+    parser.add_argument(
+        "sets",
+        metavar="LMDB",
+        nargs="*",
+        type=path_text,
+        help="folders of word image sets (default: the test sets of the net's recipe, else its validation)",
+    )
     parser.add_argument("--by-length", action="store_true", help="also the scores by length of word")
     parser.add_argument(
-        "--errors", metavar="FILE", help=f"draw the {_SHEET} wrong words it was surest of (.png, .jpg, .webp)"
+        "--errors",
+        metavar="FILE",
+        type=path,
+        help=f"draw the {_SHEET} wrong words it was surest of (.png, .jpg, .webp)",
     )
     parser.add_argument("--beam", type=int, metavar="WIDTH", help="beam search instead of greedy decoding")
     parser.add_argument("--batch-size", type=int, default=256, metavar="N", help="images per batch (256)")
@@ -54,11 +66,12 @@ def run(args: argparse.Namespace) -> int:
     from autostr_nni.training.mistakes import by_length, worst
     from autostr_nni.training.reading import check_beam, use_threads
 
-    sheet = None if args.errors is None else Path(args.errors)
+    sheet: Path | None = args.errors
     if sheet is not None:
         check_picture(sheet)
     keep_freed_memory()
-    trained = load_trained(args.checkpoint, pick_device(args.device))
+    file = str(checkpoint(args.checkpoint))
+    trained = load_trained(file, pick_device(args.device))
     use_threads(trained.recipe)
     check_beam(trained, args.beam or 1)
     evaluation = trained.recipe.evaluation.model_copy(
@@ -69,6 +82,7 @@ def run(args: argparse.Namespace) -> int:
         }
     )
     recipe = trained.recipe.model_copy(update={"evaluation": evaluation})
+    sets = named_sets(args.sets) if args.sets else own_sets(recipe)
     pairs: dict[str, list[tuple[str, str]]] = {}
     mistakes: list[Mistake] = []
 
@@ -77,22 +91,22 @@ def run(args: argparse.Namespace) -> int:
         if sheet is not None:
             mistakes.extend(worst(name, dataset, reader, _SHEET))
 
-    rows = evaluate_sets(trained.recognizer, recipe, named_sets(args.sets), look)
+    rows = evaluate_sets(trained.recognizer, recipe, sets, look)
     if len(pairs) > 1:
         pairs[POOLED] = [pair for found in pairs.values() for pair in found]
     lengths: dict[str, dict[int, Row]] = {}
     if args.by_length:
         lengths = {name: {n: s.to_dict() for n, s in by_length(p).items()} for name, p in pairs.items()}
     if sheet is not None:
-        draw_mistakes(mistakes, rows, args.checkpoint, sheet)
+        draw_mistakes(mistakes, rows, file, sheet)
     if args.json:
-        print(json.dumps(as_json(args.checkpoint, rows, lengths, sheet), indent=2))
+        say_json(as_json(file, rows, lengths, sheet), indent=2)
     else:
-        print(scores_table(rows))
+        say(scores_table(rows))
         if lengths:
-            print("\n" + lengths_table(list(lengths.items())[-1][1]))
+            say("\n" + lengths_table(list(lengths.items())[-1][1]))
         if sheet is not None:
-            print(f"errors: {sheet}")
+            say(f"errors: {sheet}")
     return 0
 
 
@@ -145,6 +159,11 @@ def draw_mistakes(mistakes: Sequence[Mistake], rows: Mapping[str, Row], checkpoi
     save(contact_sheet(entries, title, subtitle), sheet)
 
 
+def own_sets(recipe: Recipe) -> dict[str, Path]:
+    """The sets that a net's recipe reports: its test sets; where it has none, those that chose the net."""
+    return dict(recipe.data.test) or named_sets([str(folder) for folder in recipe.data.validation])
+
+
 def named_sets(folders: list[str]) -> dict[str, Path]:
     """A distinct name for every folder: the end of its path, as short as it can be.
 
@@ -154,11 +173,11 @@ def named_sets(folders: list[str]) -> dict[str, Path]:
     if len(set(paths)) < len(paths):
         raise InputError("a set is given twice: name every folder once")
     names: dict[str, Path] = {}
-    for path in paths:
-        ends = [str(Path(*path.parts[-length:])) for length in range(1, len(path.parts) + 1)]
-        others = [other for other in paths if other != path]
-        name = next((end for end in ends if end != POOLED and _alone(end, others)), str(path))
-        names[name] = path
+    for folder in paths:
+        ends = [str(Path(*folder.parts[-length:])) for length in range(1, len(folder.parts) + 1)]
+        others = [other for other in paths if other != folder]
+        name = next((end for end in ends if end != POOLED and _alone(end, others)), str(folder))
+        names[name] = folder
     return names
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from autostr_nni.cli.nets import NET_HELP, checkpoint
+from autostr_nni.cli.output import complain, say, say_json
+from autostr_nni.cli.parser import path, path_text
 from autostr_nni.search_spaces.errors import InputError
 
 if TYPE_CHECKING:
@@ -23,10 +24,11 @@ def add_parser(subparsers: Any) -> None:
         "at batches of 1, 7 and 64 and must give PyTorch's text, and its logits within 1e-4, or it does not "
         "appear. It takes uint8 RGB images of any batch; charset and image size are in its metadata.",
     )
-    parser.add_argument("checkpoint", metavar="CKPT", help="best.ckpt of a trained net")
+    parser.add_argument("checkpoint", metavar="NET", type=path_text, help=NET_HELP)
     parser.add_argument(
         "file",
         metavar="FILE",
+        type=path,
         help="the suffix tells the format: .onnx, .pt2 (torch.export), .pt (TorchScript)",
     )
     parser.add_argument(
@@ -36,7 +38,7 @@ def add_parser(subparsers: Any) -> None:
         help="the whole, greedy decoding inside (default), or the encoder's features alone",
     )
     parser.add_argument(
-        "--check", metavar="LMDB", help="check on the words of this set, not on rendered ones"
+        "--check", metavar="LMDB", type=path, help="check on the words of this set, not on rendered ones"
     )
     parser.add_argument("--words", type=int, default=128, metavar="N", help="words to check on (128)")
     parser.add_argument("--json", action="store_true", help="print JSON")
@@ -52,20 +54,23 @@ def run(args: argparse.Namespace) -> int:
     from autostr_nni.training.checkpoint import load_trained
     from autostr_nni.training.reading import use_threads
 
-    file = Path(args.file)
+    file: Path = args.file
     check_place(file)
-    trained = load_trained(args.checkpoint)
+    trained = load_trained(checkpoint(args.checkpoint))
     use_threads(trained.recipe)
     if args.check is None:
         images = rendered_words(trained.recipe, args.words)
     else:
-        images = words_of_set(trained.recipe, Path(args.check), args.words)
+        images = words_of_set(trained.recipe, args.check, args.words)
     try:
         exported = export(trained, file, images, args.part)
     except NotEqual as error:
-        print(f"autostr: error: {file} is not written, the check failed: {error}", file=sys.stderr)
+        complain(f"{file} is not written, the check failed: {error}")
         return 1
-    print(json.dumps(exported.to_dict(), indent=2) if args.json else as_text(exported))
+    if args.json:
+        say_json(exported.to_dict(), indent=2)
+    else:
+        say(as_text(exported))
     return 0
 
 

@@ -14,19 +14,50 @@ from collections.abc import Sequence
 from typing import Any
 
 from autostr_nni import __version__
-from autostr_nni.cli import data, describe, evaluate, export, read, report, resume, search, space, train
+from autostr_nni.cli import (
+    completion,
+    data,
+    describe,
+    evaluate,
+    export,
+    read,
+    report,
+    resume,
+    search,
+    space,
+    train,
+    view,
+)
+from autostr_nni.cli import list as listing
+from autostr_nni.cli.output import complain
+from autostr_nni.cli.parser import Parser, help_of
+from autostr_nni.installing import how_to_install
 from autostr_nni.search_spaces.errors import InputError, TrainingFailed
 
 # In the order of `autostr --help`. Each has `add_parser(subparsers)`, which sets `run`, a function of the
 # parsed arguments that returns the exit status.
-COMMANDS: tuple[Any, ...] = (search, resume, report, train, evaluate, read, export, space, describe, data)
+COMMANDS: tuple[Any, ...] = (
+    search,
+    resume,
+    listing,
+    view,
+    report,
+    train,
+    evaluate,
+    read,
+    export,
+    space,
+    describe,
+    data,
+    completion,
+)
 
 INTERRUPTED, BROKEN_PIPE = 130, 141
 
 
 def build_parser() -> argparse.ArgumentParser:
     """The whole command line."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="autostr",
         description="Search backbones for scene text recognition, train them and read words with them.",
         epilog="`autostr COMMAND --help` tells more about a command.",
@@ -48,7 +79,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # words may have what the terminal lacks
     try:
-        args = build_parser().parse_args(arguments)
+        parser = build_parser()
+        if help := help_of(parser, arguments):
+            print(help, end="")
+            return 0
+        args = parser.parse_args(arguments)
         status: int | None = args.run(args)
         sys.stdout.flush()
         return status or 0
@@ -68,13 +103,16 @@ def _complain(error: BaseException) -> int:
         sentence, status = str(error), 2
     elif isinstance(error, TrainingFailed):
         sentence, status = str(error), 1
+    elif isinstance(error, ModuleNotFoundError) and error.name:
+        module = error.name.partition(".")[0]
+        sentence, status = f"{module} is not installed; install it with: {how_to_install(module)}", 1
     elif isinstance(error, KeyboardInterrupt):
         sentence, status = "interrupted", INTERRUPTED
     else:
         message = " ".join(str(error).split())
         name = type(error).__name__
         sentence, status = f"{name}{': ' if message else ''}{message} (--debug shows where)", 1
-    print(f"autostr: error: {sentence}", file=sys.stderr)
+    complain(sentence)
     return status
 
 

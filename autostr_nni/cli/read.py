@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 import glob
-import json
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from autostr_nni.search_spaces.errors import InputError
+from autostr_nni.cli.nets import NET_HELP, checkpoint
+from autostr_nni.cli.output import complain, say_json
+from autostr_nni.cli.parser import path, path_text
+from autostr_nni.search_spaces.errors import InputError, escaped
 
 if TYPE_CHECKING:
     from autostr_nni.training.checkpoint import Trained
@@ -26,12 +27,19 @@ def add_parser(subparsers: Any) -> None:
         description="Read cropped word images: one line each of file, text and confidence. An image that "
         "cannot be opened gets a line on stderr, the rest are read, and the exit status is 1.",
     )
-    parser.add_argument("checkpoint", metavar="CKPT", help="best.ckpt of a trained net")
+    parser.add_argument("checkpoint", metavar="NET", type=path_text, help=NET_HELP)
     parser.add_argument(
-        "images", metavar="IMAGE", nargs="+", help="image files, folders, or patterns such as 'crops/*.png'"
+        "images",
+        metavar="IMAGE",
+        nargs="+",
+        type=path_text,
+        help="image files, folders, or patterns such as 'crops/*.png'",
     )
     parser.add_argument(
-        "--show", metavar="DIR", help="draw each image there as PNG: rectified, and attention by character"
+        "--show",
+        metavar="DIR",
+        type=path,
+        help="draw each image there as PNG: rectified, and attention by character",
     )
     parser.add_argument("--batch-size", type=int, default=64, metavar="N", help="images per batch (64)")
     parser.add_argument("--beam", type=int, default=1, metavar="WIDTH", help="beam search width (1: greedy)")
@@ -52,21 +60,21 @@ def run(args: argparse.Namespace) -> int:
     if args.show is not None and args.beam > 1:
         raise InputError("--show draws greedy reading: leave --beam out")
     keep_freed_memory()
-    trained = load_trained(args.checkpoint, pick_device(args.device))
+    trained = load_trained(checkpoint(args.checkpoint), pick_device(args.device))
     use_threads(trained.recipe)
     check_beam(trained, args.beam)
-    pictures = None if args.show is None else Pictures(trained, Path(args.show))
+    pictures = None if args.show is None else Pictures(trained, args.show)
     unreadable = 0
     for file, reading in read_files(trained, files, args.batch_size, args.beam):
         if reading is None:
             unreadable += 1
-            print(f"autostr: error: {file}: not an image that can be decoded", file=sys.stderr)
+            complain(f"{file}: not an image that can be decoded")
         elif args.json:
             text, confidence = reading
             record = {"image": str(file), "text": text, "confidence": round(confidence, 6)}
-            print(json.dumps(record, ensure_ascii=False))
+            say_json(record)
         else:
-            print(f"{file}\t{reading[0]}\t{reading[1]:.3f}")
+            print(f"{escaped(str(file))}\t{escaped(reading[0])}\t{reading[1]:.3f}")
         if pictures is not None and reading is not None:
             pictures.draw(file)
     return 1 if unreadable else 0

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from autostr_nni.cli.output import complain, say, say_json
+from autostr_nni.cli.parser import path, path_text
 from autostr_nni.cli.table import table
 from autostr_nni.search_spaces.errors import InputError
 
@@ -28,10 +28,11 @@ def add_parser(subparsers: Any) -> None:
         "searches",
         nargs="+",
         metavar="SEARCH",
+        type=path_text,
         help="an NNI experiment's id or folder, that of a search --in-process or of `autostr train`",
     )
     parser.add_argument(
-        "--out", required=True, type=Path, metavar="DIR", help="folder of the report, a new one"
+        "--out", required=True, type=path, metavar="DIR", help="folder of the report, a new one"
     )
     parser.add_argument("--force", action="store_true", help="replace the report that DIR holds")
     parser.add_argument("--json", action="store_true", help="print the report's data as JSON")
@@ -43,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
     from autostr_nni.report.locate import read
     from autostr_nni.report.write import check_free, write_report
 
-    folder = args.out.expanduser()
+    folder: Path = args.out
     check_free(folder, args.force)
     histories: list[SearchHistory] = []
     problems: list[str] = []
@@ -58,13 +59,13 @@ def run(args: argparse.Namespace) -> int:
     if not histories:
         raise InputError("; ".join(problems))
     for problem in problems:
-        print(f"autostr: error: {problem}", file=sys.stderr)
+        complain(problem)
     report = write_report(histories, folder, args.force)
     if args.json:
-        print(json.dumps(report, indent=1, ensure_ascii=False))
+        say_json(report, indent=1)
     else:
-        print(as_text(report))
-        print(f"\n{folder / 'report.html'}")
+        say(as_text(report))
+        say(f"\n{folder / 'report.html'}")
     return 1 if problems else 0
 
 

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from autostr_nni.cli.search import add_page_options, beside, prepare_data, tell
+from autostr_nni.cli.parser import path_text
+from autostr_nni.cli.search import add_page_options, beside, prepare_data, stopped, tell
 from autostr_nni.search_spaces.errors import InputError
 
 if TYPE_CHECKING:
     from autostr_nni.progress.display import Display
-
-SHOWN = 8  # ids that an error lists
 
 
 def add_parser(subparsers: Any) -> argparse.ArgumentParser:
@@ -25,7 +23,9 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         description="Go on with a search from what is on disk: trials that have ended are kept, those that "
         "were cut short continue. Output and exit status are those of autostr search.",
     )
-    parser.add_argument("search", metavar="ID_OR_DIR", help="id of an NNI experiment, or a search's folder")
+    parser.add_argument(
+        "search", metavar="ID_OR_DIR", type=path_text, help="id of an NNI experiment, or a search's folder"
+    )
     parser.add_argument(
         "--max-trials",
         type=int,
@@ -44,46 +44,18 @@ def run(args: argparse.Namespace) -> int:
     """Exit status 0 for a search that reached its result, 1 for one that did not, 130 after Ctrl-C."""
     from autostr_nni.nni.launcher import stoppable
     from autostr_nni.progress.display import display_on
+    from autostr_nni.report.locate import find_search
 
     if args.max_trials is not None and args.max_trials < 1:
         raise InputError(f"--max-trials must be at least 1, not {args.max_trials}")
-    folder = find(args.search)
+    folder = find_search(args.search)
     go_on = _in_process if (folder / "state.json").is_file() else _through_nni
     try:
         with stoppable(), display_on(sys.stderr if args.json else sys.stdout) as display:
             result = go_on(folder, args, display)
         return tell(result, args)
-    except KeyboardInterrupt:
-        print("autostr: stopped; nothing is left running", file=sys.stderr)
-        return 130
-
-
-def find(search: str) -> Path:
-    """The folder of a search: of an NNI experiment by its id, or as given. Raises InputError for none."""
-    from autostr_nni.nni.stored import DATABASE, registered
-
-    folder = Path(search).expanduser()
-    if folder.is_dir():
-        folder = folder.resolve()
-        if (folder / DATABASE).is_file() or (folder / "state.json").is_file():
-            return folder
-        inside = sorted({path.parents[1] for path in folder.glob(f"*/{DATABASE}")})
-        inside += sorted(path.parent for path in folder.glob("*/state.json"))
-        names = [path.name for path in inside if not path.is_symlink()]
-        raise InputError(f"{search}: is no search's folder; {_known(names, 'it holds', '')}")
-    known = registered()
-    if search in known:
-        return known[search].resolve()
-    near = difflib.get_close_matches(search, known, n=1)
-    hint = f"; did you mean {near[0]}?" if near else f"; {_known(list(known), 'known experiments:', '')}"
-    raise InputError(f"there is no experiment and no folder {search}{hint}")
-
-
-def _known(names: list[str], before: str, after: str) -> str:
-    if not names:
-        return "there are none on this machine" if before.startswith("known") else "it holds none either"
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return f"{before} {', '.join(names[-SHOWN:])}{more}{after}"
+    except KeyboardInterrupt as interrupt:
+        return stopped(interrupt, folder if go_on is _in_process else None)
 
 
 def _through_nni(folder: Path, args: argparse.Namespace, log: Display) -> dict[str, Any]:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import json
+import shlex
 import sys
 from contextlib import AbstractContextManager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from autostr_nni.cli.output import complain, remark, say, say_json
+from autostr_nni.cli.parser import path
 from autostr_nni.search_spaces.errors import InputError
 
 if TYPE_CHECKING:
@@ -25,12 +28,12 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         description="Run the search of an NNI experiment file: start NNI, print the address of its page, "
         "show progress, and end with a summary. Exit status 0 only if the search reached its result.",
     )
-    parser.add_argument("config", type=Path, metavar="CONFIG", help="experiment file (YAML, nnictl's format)")
+    parser.add_argument("config", type=path, metavar="CONFIG", help="experiment file (YAML, nnictl's format)")
     parser.add_argument("--in-process", action="store_true", help="without NNI, one trial after another")
     add_page_options(parser)
     parser.add_argument(
         "--out",
-        type=Path,
+        type=path,
         metavar="DIR",
         help="where to keep results (default: experimentWorkingDirectory; with --in-process runs/NAME, "
         "which is continued if it was begun)",
@@ -39,8 +42,8 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     return parser
 
 
-def add_page_options(parser: argparse.ArgumentParser) -> None:
-    """Options of all that runs an experiment."""
+def add_host_options(parser: argparse.ArgumentParser) -> None:
+    """Where NNI's page is."""
     parser.add_argument("--port", type=int, help="port of NNI's page (default: a free one)")
     parser.add_argument(
         "--host",
@@ -48,6 +51,11 @@ def add_page_options(parser: argparse.ArgumentParser) -> None:
         help="address that NNI's page listens on, 0.0.0.0 for all (default: 127.0.0.1, this machine only; "
         "the page has no password)",
     )
+
+
+def add_page_options(parser: argparse.ArgumentParser) -> None:
+    """Options of all that runs an experiment."""
+    add_host_options(parser)
     parser.add_argument("--detach", action="store_true", help="leave the experiment running and return")
     parser.add_argument("--json", action="store_true", help="print the summary as JSON, progress on stderr")
 
@@ -73,9 +81,8 @@ def run(args: argparse.Namespace) -> int:
                 check_devices(experiment.recipe)
                 prepare_data(experiment.recipe, display)
             result = start(experiment, args, display)
-    except KeyboardInterrupt:
-        print("autostr: stopped; nothing is left running", file=sys.stderr)
-        return 130
+    except KeyboardInterrupt as interrupt:
+        return stopped(interrupt, folder_without_nni(args, experiment) if args.in_process else None)
     return tell(result, args)
 
 
@@ -118,10 +125,28 @@ def _in_process(experiment: ExperimentFile, args: argparse.Namespace, log: Displ
     strategy = experiment.strategy()
     if strategy is None or experiment.recipe is None:
         raise InputError(f"{args.config}: --in-process needs a tuner of autostr_nni and its recipe")
-    folder = args.out or Path("runs") / experiment.folder_name
+    folder = folder_without_nni(args, experiment)
     log(f"folder: {folder}")
     with beside(log, args):
         return dict(run_search(strategy, experiment.recipe, folder, log=log))
+
+
+def folder_without_nni(args: argparse.Namespace, experiment: ExperimentFile) -> Path:
+    """Where a search without NNI is kept."""
+    return args.out or Path("runs") / experiment.folder_name
+
+
+def stopped(interrupt: KeyboardInterrupt, without_nni: Path | None) -> int:
+    """Tell of an interrupted search, and how it goes on if it had begun; the exit status."""
+    from autostr_nni.nni.search import Interrupted
+    from autostr_nni.nni.stored import resume_command
+    from autostr_nni.report.locate import is_search
+
+    folder = interrupt.folder if isinstance(interrupt, Interrupted) else without_nni
+    begun = folder is not None and is_search(folder)
+    go_on = f"; go on with: {resume_command(folder)}" if folder and begun else ""
+    remark(f"autostr: stopped; nothing is left running{go_on}")
+    return 130
 
 
 def beside(display: Display, args: argparse.Namespace) -> AbstractContextManager[None]:
@@ -137,10 +162,29 @@ def tell(result: dict[str, Any], args: argparse.Namespace) -> int:
 
     failure = result.get("failure")
     if args.json:
-        print(json.dumps(result, indent=1))
+        say_json(result, indent=1)
     elif "paths" in result:
-        print(summary_text(result))
-        print(f"Kept in {result['folder']}")
+        say(summary_text(result))
+        say(f"Kept in {result['folder']}")
+        if commands := next_commands(result):
+            say("\n".join(["Next:", *(f"  {command}" for command in commands)]))
     if failure:
-        print(f"autostr: error: {failure}", file=sys.stderr)
+        complain(failure)
     return 1 if failure else 0
+
+
+def next_commands(result: dict[str, Any]) -> list[str]:
+    """What may be done with the net that was found; each command works as it stands."""
+    from autostr_nni.nni.stored import name_of
+
+    best = result.get("best")
+    if not best or not best.get("folder") or not (Path(best["folder"]) / "best.ckpt").is_file():
+        return []
+    name = shlex.quote(name_of(Path(result["folder"])))
+    report = Path("runs") / f"report-{Path(result['folder']).name}"
+    onnx = all(find_spec(module) is not None for module in ("onnx", "onnxruntime"))
+    return [
+        f"autostr evaluate {name}",
+        f"autostr export {name} net.{'onnx' if onnx else 'pt2'}",
+        f"autostr report {name} --out {shlex.quote(str(report))}{' --force' if report.exists() else ''}",
+    ]

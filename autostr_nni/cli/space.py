@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import json
 from typing import Any
 
+from autostr_nni.cli.output import say, say_json
+from autostr_nni.cli.parser import path_text
 from autostr_nni.cli.table import table, thousands
 
 
@@ -16,7 +17,7 @@ def add_parser(subparsers: Any) -> None:
         help="show the size of the search space",
         description="Count stride paths and architectures of the paper's space, or of a recipe's, exactly.",
     )
-    parser.add_argument("--recipe", metavar="FILE", help="the recipe whose space is counted")
+    parser.add_argument("--recipe", metavar="FILE", type=path_text, help="the recipe whose space is counted")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=run)
 
@@ -44,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
         "architectures_with_projection_skip": space.size(projection_skip=True),
     }
     if args.json:
-        print(json.dumps(facts, indent=2))
+        say_json(facts, indent=2)
         return 0
     typical = " ".join(path.text(space.stage_layers) for path in space.typical_paths())
     skip = "also where the shape changes" if space.projection_skip else "only where the shape is kept"
@@ -63,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
         ("", _large(facts["architectures_with_projection_skip"]), "with model.projection_skip: true"),
         ("", _large(facts["architectures_without_projection_skip"]), "with model.projection_skip: false"),
     ]
-    print(table(rows, "<><"))
+    say(table(rows, "<><"))
     return 0
 
 

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from autostr_nni.export.about import EXTRA_FILE, INPUT
+from autostr_nni.installing import how_to_install
 from autostr_nni.search_spaces.errors import InputError
 
 Images = np.ndarray  # uint8 [B, 3, h, w]
@@ -43,7 +44,7 @@ class Format:
         if missing:
             raise InputError(
                 f"export to {self.name} needs {' and '.join(missing)}: "
-                "install with `pip install 'autostr_nni[onnx]'`"
+                f"install with `{how_to_install(*missing)}`"
             )
 
 

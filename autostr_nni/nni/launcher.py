@@ -24,6 +24,7 @@ from autostr_nni.nni.gpus import shared_elsewhere
 from autostr_nni.nni.patience import patient_start
 from autostr_nni.nni.places import list_folder, list_kept_in, settings_folder
 from autostr_nni.nni.rest import LOOPBACK, Manager, exempt_loopback
+from autostr_nni.nni.stored import resume_command
 from autostr_nni.search_spaces.errors import InputError
 from autostr_nni.warm.leaving import interruption
 from autostr_nni.warm.talk import COLD_VARIABLE
@@ -152,13 +153,18 @@ class RunningExperiment:
 
 
 def start_experiment(
-    experiment: ExperimentFile, port: int, host: str, detach: bool, resumed: str | None = None
+    experiment: ExperimentFile,
+    port: int,
+    host: str,
+    detach: bool,
+    resumed: str | None = None,
+    view: bool = False,
 ) -> RunningExperiment:
-    """Start NNI's manager, for the experiment with the id ``resumed`` if that goes on.
+    """Start NNI's manager, for the experiment with the id ``resumed`` if that goes on, or is only viewed.
 
     Raises InputError if NNI refuses the file, SearchError if it does not start.
     """
-    warm = experiment.here and "autostr_nni.trial" in experiment.config["trialCommand"]
+    warm = not view and experiment.here and "autostr_nni.trial" in experiment.config["trialCommand"]
     with as_environment(manager_environment(host, experiment.concurrency, owned=not detach, warm=warm)):
         from nni.experiment import Experiment, RunMode
         from nni.experiment.config import ExperimentConfig
@@ -173,7 +179,7 @@ def start_experiment(
         except Exception as error:  # NNI raises anything, from AssertionError to TypeError
             raise InputError(f"{experiment.path}: {_reason(error)}") from None
         handle = Experiment(config, id=resumed)
-        handle._action = "resume" if resumed else "create"
+        handle._action = "view" if view else "resume" if resumed else "create"
         log = experiment.directory / handle.id / "log"
         try:
             # RunMode.Detach: output goes to files, and stopping is ours: NNI would wait without a limit.
@@ -246,7 +252,7 @@ def follow(
                 log = shlex.quote(str(running.folder / "log"))
                 raise SearchError(
                     f"NNI's manager is gone ({type(error).__name__}); its log: {log}; go on with: "
-                    f"autostr resume {running.id}"
+                    f"{resume_command(running.folder)}"
                 ) from None
             time.sleep(interval)
             continue

@@ -20,7 +20,9 @@ What NNI 3.0 cannot do here: resume, `nnictl view`, and one-shot strategies on t
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
+from collections.abc import Iterator
 from typing import Any
 
 import psutil
@@ -36,6 +38,23 @@ from autostr_nni.nni.patience import patient_start
 from autostr_nni.nni.rest import LOOPBACK, exempt_loopback
 from autostr_nni.search_spaces.errors import InputError
 from autostr_nni.search_spaces.nni_space import AutoSTRSpace, OperationChoice
+
+
+@contextlib.contextmanager
+def _own_address(port: int) -> Iterator[None]:
+    """Within, NNI tells the page's address that is listened on, not one for each network of the machine."""
+
+    def tell(record: logging.LogRecord) -> bool:
+        if str(record.msg).startswith("Web portal URLs: "):
+            record.msg = f"Web portal URL: ${{CYAN}}http://{LOOPBACK}:{port}"
+        return True
+
+    logger = logging.getLogger("nni.experiment")
+    logger.addFilter(tell)
+    try:
+        yield
+    finally:
+        logger.removeFilter(tell)
 
 
 class NasExperiment(NniExperiment):  # type: ignore[misc]
@@ -79,7 +98,7 @@ class NasExperiment(NniExperiment):  # type: ignore[misc]
         tags: list[str] | None = None,
     ) -> None:
         environment = manager_environment(LOOPBACK, self.config.trial_concurrency, owned=True)
-        with as_environment(environment), patient_start():
+        with as_environment(environment), patient_start(), _own_address(port):
             super()._start_nni_manager(port, debug, run_mode, tuner_command_channel, tags or [])
 
     def _send_space_to_nni_manager(self) -> None:

@@ -43,7 +43,7 @@ def resume(
 
     Raises InputError where the experiment cannot go on, SearchError, and KeyboardInterrupt.
     """
-    with _alone(folder):
+    with alone(folder):
         stored = read_stored(folder)
         if stored.params.get("experimentType", "hpo") != "hpo":
             raise InputError(
@@ -70,7 +70,7 @@ def resume(
 
 
 @contextlib.contextmanager
-def _alone(folder: Path) -> Iterator[None]:
+def alone(folder: Path) -> Iterator[None]:
     """Hold the experiment: nothing else runs it, shows it or goes on with it."""
     try:
         file = (folder / ".resume.lock").open("a", encoding="utf-8")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 from autostr_nni.files import write_atomic
@@ -19,8 +20,17 @@ from autostr_nni.nni.progress import Progress
 from autostr_nni.nni.rest import FINAL_STATUSES, LOOPBACK
 from autostr_nni.nni.rows import failed_sentence, record_of
 from autostr_nni.nni.state import read_state
+from autostr_nni.nni.stored import resume_command
 from autostr_nni.progress.display import Log
 from autostr_nni.summary import TrialRecord, summarize
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C, or a signal that stands for it, in a search that can go on."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self.folder = folder
 
 
 def search(experiment: ExperimentFile, port: int | None, host: str, detach: bool, log: Log) -> dict[str, Any]:
@@ -28,7 +38,7 @@ def search(experiment: ExperimentFile, port: int | None, host: str, detach: bool
 
     Returns ``experiment``, ``page``, ``folder``, ``status``, ``failure`` (a sentence; None for success) and
     what `summary.summarize` gives. Whatever happens, nothing is left running, except with ``detach``.
-    Raises InputError, SearchError, and KeyboardInterrupt on Ctrl-C and SIGTERM.
+    Raises InputError, SearchError, and Interrupted on Ctrl-C and SIGTERM.
     """
     return run(experiment, port, host, detach, log)
 
@@ -55,6 +65,8 @@ def run(
                 return {**about, "status": "RUNNING", "failure": None}
             progress = Progress(running.folder, experiment, log)
             status, errors, rows = follow(running, progress)
+        except KeyboardInterrupt:
+            raise Interrupted(running.folder) from None
         finally:
             if not detach:
                 running.stop()
@@ -70,7 +82,7 @@ def _failure(
 ) -> str | None:
     """Why the search has no result, in one sentence; None if it has one."""
     state = read_state(running.folder)
-    go_on = f"go on with: autostr resume {running.id}"
+    go_on = f"go on with: {resume_command(running.folder)}"
     if status == "ERROR":
         reason = state.get("error") or "; ".join(errors) or "NNI gives no reason"
         return f"the experiment ended in an error ({reason}); its logs: {running.folder / 'log'}; {go_on}"
@@ -86,4 +98,4 @@ def _failure(
     return None
 
 
-__all__ = ["SearchError", "search"]
+__all__ = ["Interrupted", "SearchError", "search"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shlex
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -34,6 +35,22 @@ def registered(gone: bool = False) -> dict[str, Path]:
         if isinstance(about, dict) and about.get("logDir"):
             known[id] = Path(about["logDir"]) / id
     return {id: folder for id, folder in known.items() if gone or (folder / DATABASE).is_file()}
+
+
+def name_of(folder: Path) -> str:
+    """What a command takes for the search in a folder: an experiment's id, else a short path."""
+    listed = registered().get(folder.name)
+    if listed is not None and listed.resolve() == folder.resolve():
+        return folder.name
+    try:
+        return str(folder.resolve().relative_to(Path.cwd()))
+    except ValueError:
+        return str(folder)
+
+
+def resume_command(folder: Path) -> str:
+    """The command that goes on with the search in a folder."""
+    return f"autostr resume {shlex.quote(name_of(folder))}"
 
 
 @dataclass(frozen=True)

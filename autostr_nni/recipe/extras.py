@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
+from autostr_nni.installing import how_to_install
 from autostr_nni.search_spaces.errors import InputError
 
 if TYPE_CHECKING:
@@ -17,5 +18,5 @@ def check_extras(recipe: Recipe) -> None:
     if recipe.training.tensorboard and find_spec("tensorboard") is None:
         raise InputError(
             f"{recipe.source or 'recipe'}: training.tensorboard: TensorBoard is not installed: "
-            "install with `pip install 'autostr_nni[tensorboard]'`, or write false"
+            f"install with `{how_to_install('tensorboard')}`, or write false"
         )

@@ -74,7 +74,7 @@ class TrainingSection(Section):
     devices: Devices = 1  # that share every batch of a trial; auto: all GPUs it sees
     threads: Threads | None = None  # CPU threads of one trial; null: torch's choice
     checkpoint_minutes: Positive | None = 10.0  # within an epoch; null: only at the ends of epochs
-    tensorboard: bool = False  # TensorBoard logs in each trial's folder; needs the extra `tensorboard`
+    tensorboard: bool = False  # TensorBoard logs in each trial's folder; needs TensorBoard
 
     @model_validator(mode="after")
     def _check(self) -> TrainingSection:

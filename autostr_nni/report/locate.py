@@ -1,45 +1,131 @@
-"""Finding a search on disk from what a user types: a folder, or the id of an NNI experiment."""
+"""Finding searches on disk from what a user types: a folder, or the id of an NNI experiment."""
 
 from __future__ import annotations
 
-import difflib
+from difflib import get_close_matches
 from pathlib import Path
 
 from autostr_nni.nni.state import STATE_FILE
-from autostr_nni.nni.stored import registered
+from autostr_nni.nni.stored import DATABASE, registered
 from autostr_nni.report.history import SearchHistory, read_in_process, read_training
-from autostr_nni.report.nni_history import DATABASE, read_experiment
+from autostr_nni.report.nni_history import read_experiment
 from autostr_nni.search_spaces.errors import InputError
+from autostr_nni.search_spaces.text_files import is_file
 from autostr_nni.training.records import ARCHITECTURE, METRICS, RESULT
+
+RUNS = Path("runs")  # where searches without NNI are kept, below the folder in which the command runs
+IN_PROCESS = "state.json"
+SHOWN = 8  # searches that an error lists
+
+
+def find(text: str) -> Path | None:
+    """The folder that `text` names, resolved: a folder itself, or that of the experiment with this id.
+
+    None where it is neither; `unknown` then tells what there is. Raises InputError for an experiment whose
+    files are gone.
+    """
+    folder = Path(text).expanduser()
+    if is_dir(folder):
+        return folder.resolve()
+    listed = registered(gone=True).get(text)
+    if listed is None:
+        return None
+    if not listed.is_dir():
+        raise InputError(f"experiment {text}: its folder {listed} is gone")
+    return listed.resolve()
+
+
+def is_dir(folder: Path) -> bool:
+    """Whether there is such a folder; a text too long or too odd to be a name names none."""
+    try:
+        return folder.is_dir()
+    except (OSError, ValueError):
+        return False
+
+
+def find_search(text: str) -> Path:
+    """The folder of the search that `text` names. Raises InputError where it names none."""
+    folder = find(text)
+    if folder is None:
+        if is_file(text):
+            raise InputError(f"{text}: is a file; give the folder of a search, or an NNI experiment's id")
+        raise InputError(
+            f"there is no search {text}: no folder and no experiment is called so{unknown(text)}"
+        )
+    if not is_search(folder):
+        raise InputError(f"{text}: is no search's folder{inside(folder)}")
+    return folder
+
+
+def is_search(folder: Path) -> bool:
+    """Whether a folder holds a search, through NNI or without it."""
+    return any((folder / name).is_file() for name in (DATABASE, STATE_FILE, IN_PROCESS))
+
+
+def is_training(folder: Path) -> bool:
+    """Whether a folder is that of one trial, or of `autostr train`."""
+    return any((folder / name).is_file() for name in (METRICS, ARCHITECTURE, RESULT))
+
+
+def searches(folder: Path) -> list[Path]:
+    """The searches that lie in a folder, the one changed last at the end."""
+    try:
+        found = [path for path in folder.iterdir() if not path.is_symlink() and is_search(path)]
+    except OSError:
+        return []
+    return sorted(found, key=changed)
+
+
+def changed(folder: Path) -> float:
+    """When a search last had a result, in seconds since 1970; without any, when it began."""
+    for name in (STATE_FILE, IN_PROCESS, DATABASE):
+        if (folder / name).is_file():
+            return (folder / name).stat().st_mtime
+    return 0.0
+
+
+def known_searches() -> dict[str, Path]:
+    """Every search that is known here, by what a command takes for it, the one changed last at the end.
+
+    These are the experiments of this machine by their ids, and what lies in `RUNS` by its path.
+    """
+    found = registered()
+    known = {folder.resolve() for folder in found.values()}
+    found.update({str(path): path for path in searches(RUNS) if path.resolve() not in known})
+    return dict(sorted(found.items(), key=lambda item: changed(item[1])))
+
+
+def unknown(text: str) -> str:
+    """The end of a sentence about a search that does not exist: the nearest one, and those that do."""
+    known = list(known_searches())
+    if not known:
+        return "; there are no searches here yet"
+    near = get_close_matches(text, known, n=1)
+    if near == known:
+        return f"; did you mean {near[0]}?"
+    return f"; did you mean {near[0]}? (known: {_some(known)})" if near else f"; known: {_some(known)}"
+
+
+def inside(folder: Path) -> str:
+    """The end of a sentence about a folder that is no search's: the searches in it."""
+    names = [path.name for path in searches(folder)]
+    return f"; it holds {_some(names)}: give one of them" if names else "; it holds none either"
+
+
+def _some(names: list[str]) -> str:
+    more = f" and {len(names) - SHOWN} more (autostr list)" if len(names) > SHOWN else ""
+    return f"{', '.join(names[-SHOWN:])}{more}"
 
 
 def read(search: str) -> SearchHistory:
     """The search that ``search`` names: a folder, else an experiment's id. Raises InputError for neither."""
-    folder = Path(search).expanduser()
-    if folder.is_dir():
-        return read_folder(folder.resolve())
-    if folder.exists():
-        raise InputError(f"{search}: is a file; give the folder of a search, or an NNI experiment's id")
-    known = registered(gone=True)
-    if search in known:
-        if not known[search].is_dir():
-            raise InputError(f"experiment {search}: its folder {known[search]} is gone")
-        return read_folder(known[search])
-    near = difflib.get_close_matches(search, known, n=1)
-    hint = f"; did you mean {near[0]}?" if near else ""
-    raise InputError(f"there is no search {search}: give its folder, or the id of an NNI experiment{hint}")
+    folder = find(search)
+    if folder is not None and is_training(folder) and not is_search(folder):
+        return read_training(folder)
+    return read_folder(find_search(search))
 
 
 def read_folder(folder: Path) -> SearchHistory:
-    """The search that a folder holds, told by its files."""
-    if (folder / DATABASE).is_file() or (folder / STATE_FILE).is_file():
-        return read_experiment(folder)
-    if (folder / "state.json").is_file():
-        return read_in_process(folder)
-    if any((folder / name).is_file() for name in (METRICS, ARCHITECTURE, RESULT)):
-        return read_training(folder)
-    inside = sorted(
-        path.parent.name for path in folder.glob(f"*/{STATE_FILE}") if not path.parent.is_symlink()
-    )
-    hint = f"; it holds the searches {', '.join(inside)}: give one of them" if inside else ""
-    raise InputError(f"{folder}: holds no search and no training{hint}")
+    """The search that a folder holds."""
+    through_nni = any((folder / name).is_file() for name in (DATABASE, STATE_FILE))
+    return read_experiment(folder) if through_nni else read_in_process(folder)

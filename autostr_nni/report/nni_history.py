@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import psutil
-
+from autostr_nni.nni.processes import manager_of
 from autostr_nni.nni.state import RECIPE_FILE, read_state
-from autostr_nni.nni.stored import is_profile
+from autostr_nni.nni.stored import DATABASE, is_profile
 from autostr_nni.recipe import load_recipe
 from autostr_nni.report.history import (
     CUT_OFF,
@@ -28,13 +27,12 @@ from autostr_nni.report.history import (
 from autostr_nni.search_spaces.errors import InputError
 from autostr_nni.summary import RESULT, read_json, trial_folders
 
-DATABASE = Path("db") / "nni.sqlite"
 _STRATEGIES = {"TwoStepTuner": "two-step", "RandomTuner": "random"}
 
 
 def read_experiment(folder: Path) -> SearchHistory:
     """An NNI experiment's folder, of a search that is running, was stopped, failed or is finished."""
-    alive = manager_runs(folder)
+    alive = manager_of(folder) is not None
     state = _state(folder)
     profile, rows = _database(folder / DATABASE)
     trials = _trials(folder, rows, alive) if rows else _trials_of_folders(folder, alive)
@@ -63,19 +61,6 @@ def read_experiment(folder: Path) -> SearchHistory:
         recipe_source=source,
         space=space_of(trials, recipe),
     )
-
-
-def manager_runs(folder: Path) -> bool:
-    """Whether NNI's manager of this experiment is alive on this machine."""
-    for process in psutil.process_iter():
-        with contextlib.suppress(psutil.Error):
-            words = process.cmdline()
-            if "--experiment-id" in words[:-1] and "--experiments-directory" in words[:-1]:
-                id = words[words.index("--experiment-id") + 1]
-                place = Path(words[words.index("--experiments-directory") + 1])
-                if id == folder.name and (place / id).resolve() == folder.resolve():
-                    return True
-    return False
 
 
 def _state(folder: Path) -> dict[str, Any]:

@@ -209,7 +209,7 @@ def test_logs_that_cannot_be_written(
     recipe.write_text(yaml.safe_dump(content))
     monkeypatch.setattr(extras, "find_spec", lambda name: None)
     told = refused(*command)
-    assert "recipe.yml: training.tensorboard: TensorBoard is not installed: install with `pip" in told
+    assert "recipe.yml: training.tensorboard: TensorBoard is not installed: install with `" in told
     assert not (project / "runs").exists() and not (project / "net").exists()
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -54,12 +56,37 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == f"autostr {__version__}\n"
 
 
-@pytest.mark.parametrize("argv", [[], ["spce"], ["space", "--nope"], ["describe"]])
+@pytest.mark.parametrize("argv", [["spce"], ["space", "--nope"], ["describe"]])
 def test_wrong_usage(argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as end:
         frame.main(argv)
     assert end.value.code == 2
     assert "autostr" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("argv", [[], ["data"], ["--debug"]])
+def test_nothing_asked_for_is_answered_with_help(argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert frame.main(argv) == 0
+    shown = capsys.readouterr()
+    assert shown.out.startswith("usage: autostr ") and "COMMAND" in shown.out and shown.err == ""
+
+
+@pytest.mark.parametrize(
+    ("argv", "part"),
+    [
+        (["serch", "x.yml"], "there is no 'serch'; did you mean search?"),
+        (["data", "chek", "x"], "there is no 'chek'; did you mean check?"),
+        (["completion", "bsh"], "there is no 'bsh'; did you mean bash?"),
+        (["report", "a", "--out", "b", "--jsn"], "unrecognized arguments: --jsn; did you mean --json?"),
+        (["data", "check", "a", "--lables-only"], "did you mean --labels-only?"),
+        (["read", "a", "b", "--no\x1b[31m"], "unrecognized arguments: --no\\x1b[31m\n"),
+    ],
+)
+def test_the_nearest_name_is_said(argv: list[str], part: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        frame.main(argv)
+    assert end.value.code == 2
+    assert part in capsys.readouterr().err
 
 
 class Stub:
@@ -98,6 +125,7 @@ def fail(error: BaseException) -> Any:
         (KeyboardInterrupt(), 130, "autostr: error: interrupted\n"),
         (RuntimeError("two\nlines"), 1, "autostr: error: RuntimeError: two lines (--debug shows where)\n"),
         (ValueError(), 1, "autostr: error: ValueError (--debug shows where)\n"),
+        (InputError("a\x1b[31m\nb"), 2, "autostr: error: a\\x1b[31m\\nb\n"),
     ],
 )
 def test_errors_are_one_sentence(
@@ -142,3 +170,39 @@ def test_terminal_that_lacks_characters() -> None:
     )
     assert done.returncode == 2
     assert done.stderr.startswith("autostr: error: architecture '\\xe9'")
+
+
+@pytest.mark.parametrize(
+    ("module", "package"),
+    [("PIL", "pillow>=10.1"), ("cv2", "opencv-python-headless>=4.11"), ("nope", "nope")],
+)
+def test_what_is_not_installed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], module: str, package: str
+) -> None:
+    assert run_stub(monkeypatch, fail(ModuleNotFoundError("No module", name=f"{module}.inner"))) == 1
+    command = shlex.join([sys.executable, "-m", "pip", "install", package])
+    assert capsys.readouterr().err == (
+        f"autostr: error: {module} is not installed; install it with: {command}\n"
+    )
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh"])
+def test_shell_completion(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert frame.main(["completion", shell]) == 0
+    script = capsys.readouterr().out
+    for word in ("search", "evaluate", "--by-length", "--no-system-fonts"):
+        assert word in script
+
+
+def test_bash_completes_commands_and_options(tmp_path: Path) -> None:
+    script = subprocess.run(
+        [sys.executable, "-m", "autostr_nni.cli.main", "completion", "bash"], check=True, capture_output=True
+    ).stdout
+    (tmp_path / "completion").write_bytes(script)
+    for words, wanted in ((["ev"], "evaluate"), (["train", "--rec"], "--recipe")):
+        ask = (
+            f"source {shlex.quote(str(tmp_path / 'completion'))}; COMP_WORDS=(autostr {' '.join(words)}); "
+            f"COMP_CWORD={len(words)}; _shtab_autostr autostr {words[-1]} ''; echo ${{COMPREPLY[@]}}"
+        )
+        done = subprocess.run(["bash", "-c", ask], capture_output=True, text=True)
+        assert wanted in done.stdout.split(), done

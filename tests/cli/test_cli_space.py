@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from autostr_nni.cli.describe import resolve
 from autostr_nni.cli.main import main
+from autostr_nni.cli.nets import resolve
 from autostr_nni.cli.table import table
 from autostr_nni.recipe import load_recipe
 
@@ -81,7 +81,7 @@ def test_text_and_file_of_a_recipes_space(
     assert "layer 5 changes the shape" in capsys.readouterr().err
     text = text.replace("skip", "k5e6")
     told: dict[str, Any] = json.loads(output(capsys, "describe", text, "--recipe", str(recipe), "--json"))
-    architecture, space = resolve(text, str(recipe))
+    architecture, space = resolve(text, load_recipe(recipe))
     assert space == load_recipe(recipe).space()
     file = tmp_path / "architecture.json"
     file.write_text(architecture.to_json(space))

@@ -137,8 +137,11 @@ def test_what_cannot_go_on(project: Any, tmp_path: Path) -> None:
     known = project.experiments / "abcd1234" / "db"
     known.mkdir(parents=True)
     (known / "nni.sqlite").touch()
-    assert "no experiment and no folder abcd1235; did you mean abcd1234?" in refused(project, "abcd1235")
-    assert "zzz; known experiments: abcd1234" in refused(project, "zzz")
+    assert (
+        "there is no search abcd1235: no folder and no experiment is called so; did you mean abcd1234?"
+        in refused(project, "abcd1235")
+    )
+    assert "zzz: no folder and no experiment is called so; known: abcd1234" in refused(project, "zzz")
     assert "is no search's folder; it holds abcd1234" in refused(project, str(project.experiments))
     (tmp_path / "empty").mkdir()
     assert "it holds none" in refused(project, str(tmp_path / "empty"))

@@ -163,7 +163,7 @@ def test_an_unfinished_experiment(
 ) -> None:
     source = make_search("two-step", "part", trainer(dying="path-ABBAB"))
     folder = experiment(tmp_path, source, finished=False)
-    monkeypatch.setattr(nni_history, "manager_runs", lambda folder: alive)
+    monkeypatch.setattr(nni_history, "manager_of", lambda folder: alive or None)
     search = read(str(folder))
     assert search.sentence.startswith(
         "running: 2 of 5" if alive else "stopped before it was finished: 2 of 5"
@@ -185,12 +185,12 @@ def test_found_by_id(make_search: MakeSearch, tmp_path: Path, monkeypatch: pytes
     (home / ".experiment").unlink()
     shutil.move(tmp_path / "elsewhere" / "ab12cd34", home)
     assert read("ab12cd34").name == "numbers"
-    with pytest.raises(InputError, match="it holds the searches ab12cd34"):
+    with pytest.raises(InputError, match="it holds ab12cd34: give one of them"):
         read(str(home))
 
 
 def test_what_is_no_search(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="holds no search"):
+    with pytest.raises(InputError, match="is no search's folder; it holds none"):
         read(str(tmp_path))
     (tmp_path / "file").touch()
     with pytest.raises(InputError, match="is a file"):

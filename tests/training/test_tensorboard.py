@@ -58,9 +58,7 @@ def test_only_where_asked(make_recipe, tmp_path: Path) -> None:
 
 def test_without_tensorboard(make_recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(extras, "find_spec", lambda name: None)
-    with pytest.raises(
-        InputError, match=r"training.tensorboard: .*`pip install 'autostr_nni\[tensorboard\]'"
-    ):
+    with pytest.raises(InputError, match=r"training.tensorboard: .*-m pip install 'tensorboard>=2.14'`"):
         tensorboard.logged(silent, make_recipe({"training.tensorboard": True}), tmp_path)
 
 
