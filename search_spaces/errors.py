@@ -1,4 +1,4 @@
-"""Errors that are told in one sentence: bad input, and a training that failed. And text fit for a terminal."""
+"""Errors told in one sentence: bad input, and a training that failed; and text that is fit for a terminal."""
 
 import re
 
