@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Any
 from autostr_nni.files import NoSpace, write_atomic
 from autostr_nni.nni.state import note_no_space
 from autostr_nni.search_spaces.errors import InputError, TrainingFailed
+from autostr_nni.threads import wait_asleep
 from autostr_nni.warm.command import run_warm
 from autostr_nni.warm.leaving import interruption, leave, pass_over_children
 
@@ -47,6 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     status = run_warm() if argv is None else None
     if status is not None:
         return status
+    wait_asleep()
     cancelled = interruption()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, cancelled)

@@ -28,7 +28,8 @@ MAY_IMPORT = {
     "strategies": {"search_spaces", "recipe", "models"},
     "lifeline": set(),
     "allocation": set(),
-    "data": {"search_spaces", "files", "recipe", "lifeline", "allocation"},
+    "threads": set(),
+    "data": {"search_spaces", "files", "recipe", "lifeline", "allocation", "threads"},
     "models": {"search_spaces", "recipe"},
     "summary": {"search_spaces", "files"},
     "progress": {"search_spaces", "recipe", "strategies", "data", "training", "summary"},
@@ -41,6 +42,7 @@ MAY_IMPORT = {
         "models",
         "lifeline",
         "allocation",
+        "threads",
     },
     "inprocess_state": {"search_spaces", "files", "recipe", "strategies"},
     "inprocess": {
@@ -54,10 +56,20 @@ MAY_IMPORT = {
         "progress",
         "inprocess_state",
     },
-    "nni": {"search_spaces", "files", "surroundings", "recipe", "strategies", "summary", "progress", "warm"},
+    "nni": {
+        "search_spaces",
+        "files",
+        "surroundings",
+        "threads",
+        "recipe",
+        "strategies",
+        "summary",
+        "progress",
+        "warm",
+    },
     "evaluator": {"recipe", "trial"},
-    "trial": {"search_spaces", "files", "recipe", "data", "training", "nni", "summary", "warm"},
-    "warm": set(),  # names what it imports, so that only the process that is to be heavy becomes so
+    "trial": {"search_spaces", "files", "recipe", "data", "training", "nni", "summary", "warm", "threads"},
+    "warm": {"threads"},  # names what it imports, so that only the process that is to be heavy becomes so
 }
 # Adapters to NNI's model spaces stand on the networks.
 EXCEPTIONS = {("autostr_nni.search_spaces.nni_space", "models")}

@@ -33,6 +33,7 @@ from autostr_nni.cli.output import complain
 from autostr_nni.cli.parser import Parser, help_of
 from autostr_nni.installing import how_to_install
 from autostr_nni.search_spaces.errors import InputError, TrainingFailed
+from autostr_nni.threads import wait_asleep
 
 # In the order of `autostr --help`. Each has `add_parser(subparsers)`, which sets `run`, a function of the
 # parsed arguments that returns the exit status.
@@ -78,6 +79,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # words may have what the terminal lacks
+    wait_asleep()
     try:
         parser = build_parser()
         if help := help_of(parser, arguments):

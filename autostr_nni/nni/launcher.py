@@ -26,6 +26,7 @@ from autostr_nni.nni.places import list_folder, list_kept_in, settings_folder
 from autostr_nni.nni.rest import LOOPBACK, Manager, exempt_loopback
 from autostr_nni.nni.stored import resume_command
 from autostr_nni.search_spaces.errors import InputError
+from autostr_nni.threads import default_threads, wait_asleep
 from autostr_nni.warm.leaving import interruption
 from autostr_nni.warm.talk import COLD_VARIABLE
 
@@ -81,8 +82,8 @@ def manager_environment(host: str, concurrency: int, owned: bool, warm: bool = F
     )
     if warm and sys.platform == "linux" and not environment.get(COLD_VARIABLE):
         environment["AUTOSTR_WARM_PYTHON"] = sys.executable
-    threads = max(1, len(os.sched_getaffinity(0)) // concurrency)
-    environment.setdefault("OMP_NUM_THREADS", str(threads))
+    environment["OMP_NUM_THREADS"] = str(default_threads(concurrency))
+    wait_asleep(environment)
     exempt_loopback(environment)
     return environment
 

@@ -11,6 +11,7 @@ import torch
 from autostr_nni.allocation import keep_freed_memory
 from autostr_nni.recipe import Recipe
 from autostr_nni.search_spaces.errors import InputError
+from autostr_nni.threads import default_threads
 from autostr_nni.training.crew import Report, Work, run_in_team
 from autostr_nni.training.loop import devices_of
 from autostr_nni.training.memory import memory_told
@@ -25,9 +26,8 @@ def prepare_torch(recipe: Recipe, team: Team = ALONE, threads: int | None = None
     ``threads`` stands in for those of the recipe's training.
     """
     keep_freed_memory()
-    threads = threads or recipe.training.threads
-    if threads is not None or team.size > 1:
-        torch.set_num_threads(max(1, (threads or torch.get_num_threads()) // team.size))
+    threads = threads or recipe.training.threads or default_threads()
+    torch.set_num_threads(max(1, threads // team.size))
     torch.set_float32_matmul_precision("high")
     torch.manual_seed(recipe.seed)
 

@@ -14,6 +14,7 @@ from autostr_nni.models.folded import folded
 from autostr_nni.models.recognizer import input_size
 from autostr_nni.recipe import Recipe
 from autostr_nni.search_spaces.errors import InputError
+from autostr_nni.threads import default_threads
 from autostr_nni.training.checkpoint import Trained
 
 TextAndConfidence = tuple[str, float]
@@ -48,9 +49,8 @@ def check_beam(trained: Trained, beam: int) -> None:
 
 
 def use_threads(recipe: Recipe) -> None:
-    """Read on as many CPU threads as the recipe trained with, where it says."""
-    if recipe.training.threads is not None:
-        torch.set_num_threads(recipe.training.threads)
+    """Read on as many CPU threads as the recipe trains with."""
+    torch.set_num_threads(recipe.training.threads or default_threads())
 
 
 def load_pixels(file: Path, size: tuple[int, int]) -> np.ndarray | None:

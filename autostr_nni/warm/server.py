@@ -25,6 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
+from autostr_nni.threads import wait_asleep
 from autostr_nni.warm.leaving import leave
 from autostr_nni.warm.talk import FOLDER_VARIABLE, SOCKET, Request, address, receive_request
 
@@ -45,6 +46,7 @@ def import_all() -> dict[str, str]:
     Raises RuntimeError where the process is then not fit for forking.
     """
     before = dict(os.environ)
+    wait_asleep()  # for all forks: OpenMP reads it when torch is imported
     for name in IMPORTED:
         importlib.import_module(name)
     sharing = sys.modules.get(SHARING)

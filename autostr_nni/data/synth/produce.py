@@ -28,6 +28,7 @@ from autostr_nni.data.synth.style import STYLES
 from autostr_nni.data.synth.words import WordSource, english, read_words
 from autostr_nni.lifeline import die_with_parent
 from autostr_nni.search_spaces.errors import InputError
+from autostr_nni.threads import usable_cores
 
 _PART = 32
 _ATTEMPTS = 200
@@ -90,7 +91,7 @@ def produce(
     started = time.monotonic()
     with new_folder(folder, force) as partial_folder:  # a taken folder is refused before any work
         maker = _maker(spec)
-        workers = max(1, min(processes or len(os.sched_getaffinity(0)), -(-spec.count // _PART)))
+        workers = max(1, min(processes or usable_cores(), -(-spec.count // _PART)))
         with _parts(maker, workers) as parts:
             count = write_samples(partial_folder, _reported(parts, spec.count, progress))
         note = {"made_by": "autostr data synth", "spec": spec.to_dict(), "fonts": len(maker.faces)}
