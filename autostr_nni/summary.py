@@ -125,7 +125,7 @@ def _row(trial: TrialRecord) -> dict[str, Any]:
     if text is not None:
         row["architecture"] = text
     row["word_accuracy"] = trial.accuracy
-    for key in ("loss", "flops_m", "params_m", "images_seen", "seconds"):
+    for key in ("words", "loss", "flops_m", "params_m", "images_seen", "seconds"):
         row[key] = number(metrics, key)
     row["folder"] = str(trial.folder) if trial.folder else None
     return row
@@ -152,7 +152,8 @@ def summary_text(summary: Mapping[str, Any]) -> str:
     if best:
         lines.append(f"Best architecture: {_name(best)}")
         lines.append(f"  {_figure(best['flops_m'])} M MACs, {_figure(best['params_m'])} M parameters")
-        lines.append(f"  validation word accuracy {_percent(best['word_accuracy'])}")
+        words = "" if best.get("words") is None else f" ({best['words']:.0f} words)"
+        lines.append(f"  validation word accuracy {_percent(best['word_accuracy'])}{words}")
         lines.extend(_test_lines(best.get("test")))
     if summary["failed"]:
         lines.append(f"Failed trials: {', '.join(summary['failed'])}")

@@ -26,9 +26,9 @@ def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "evaluate",
         help="score a trained recognizer on word image sets",
-        description="Read every word of the sets and compare: case-insensitive alphanumeric word accuracy, "
-        "exact (case-sensitive) accuracy, and 1-NED. Intervals are Wilson's, of the case-insensitive "
-        "accuracy.",
+        description="Read every word of the sets and compare: word accuracy without regard to case, of "
+        "0-9a-z or, where the net's charset goes beyond the named ones, of its own characters; exact "
+        "(case-sensitive) accuracy; and 1-NED. Intervals are Wilson's, of the word accuracy.",
     )
     parser.add_argument("checkpoint", metavar="NET", type=path_text, help=NET_HELP)
     parser.add_argument(
@@ -59,6 +59,7 @@ def run(args: argparse.Namespace) -> int:
         if value is not None and value < 1:
             raise InputError(f"--{name.replace('_', '-')}: {value} is too few, give at least 1")
     from autostr_nni.allocation import keep_freed_memory
+    from autostr_nni.data.charset import Charset
     from autostr_nni.data.dataset import WordDataset
     from autostr_nni.pictures.canvas import check_picture
     from autostr_nni.training.checkpoint import load_trained, pick_device
@@ -96,7 +97,10 @@ def run(args: argparse.Namespace) -> int:
         pairs[POOLED] = [pair for found in pairs.values() for pair in found]
     lengths: dict[str, dict[int, Row]] = {}
     if args.by_length:
-        lengths = {name: {n: s.to_dict() for n, s in by_length(p).items()} for name, p in pairs.items()}
+        charset = Charset.named(recipe.data.charset)
+        lengths = {
+            name: {n: s.to_dict() for n, s in by_length(p, charset).items()} for name, p in pairs.items()
+        }
     if sheet is not None:
         draw_mistakes(mistakes, rows, file, sheet)
     if args.json:

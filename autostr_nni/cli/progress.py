@@ -11,5 +11,5 @@ def epoch_line(metrics: Mapping[str, Any]) -> str:
     return (
         f"epoch {metrics['epoch'] + 1:3}  images {metrics['images_seen']:>9,}  {metrics['seconds']:7.0f} s  "
         f"training loss {metrics['training_loss']:7.3f}  validation loss {metrics['loss']:7.3f}  "
-        f"word accuracy {100 * metrics['default']:5.1f} %"
+        f"word accuracy {100 * metrics['default']:5.1f} % of {metrics['words']:,} words"
     )

@@ -81,7 +81,8 @@ def run(args: argparse.Namespace) -> int:
         say_json({**result, "folder": str(folder)}, indent=2)
         return 0
     best = result["metrics"]
-    say(f"best epoch {best['epoch'] + 1}: validation word accuracy {100 * best['default']:.1f} %")
+    accuracy = f"{100 * best['default']:.1f} % of {best['words']:,} words"
+    say(f"best epoch {best['epoch'] + 1}: validation word accuracy {accuracy}")
     if result.get("test"):
         from autostr_nni.cli.evaluate import scores_table
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import difflib
 import re
 import string
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from autostr_nni.search_spaces.characters import composed, controls, listed
 from autostr_nni.search_spaces.errors import InputError
 
 #: Bytes that UTF-8 never has: the end of a word, and what fills the places after it.
@@ -31,6 +33,7 @@ class Charset:
 
     Characters are classes 0 to n-1, the end of a word (``eos``) is class n. ``bos`` (n + 1) starts the
     decoder; it is only ever an input, never a class. With ``fold_case`` upper case is read as lower case.
+    A character is the same however it is written: texts are composed (NFC) before they are looked at.
     """
 
     characters: str
@@ -40,8 +43,11 @@ class Charset:
     _unknown: re.Pattern[str] = field(init=False, repr=False, compare=False)
     _table: bytes | None = field(init=False, repr=False, compare=False)  # class number of every ASCII byte
     _removed: bytes = field(init=False, repr=False, compare=False)  # bytes that the charset lacks
+    #: (composed, as the charset has it) of characters that are listed in another spelling
+    _own: tuple[tuple[str, str], ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "characters", listed(self.characters))
         if not self.characters:
             raise InputError("the charset is empty: name one of " + ", ".join(NAMED) + " or list characters")
         repeated = sorted({c for c in self.characters if self.characters.count(c) > 1})
@@ -51,10 +57,14 @@ class Charset:
             raise InputError(
                 f"charset '{self.characters}' repeats the characters {' '.join(map(repr, repeated))}; {hint}"
             )
+        if found := controls(self.characters):
+            raise InputError(f"the charset holds {found[0]!r}, which is no character of a word: leave it out")
         if self.fold_case and self.characters != self.characters.lower():
             raise InputError("a charset that folds case must not list upper-case characters")
         escaped = "".join(map(re.escape, self.characters))
         object.__setattr__(self, "_numbers", {c: i for i, c in enumerate(self.characters)})
+        own = [(composed(c), c) for c in self.characters if composed(c) not in self._numbers]
+        object.__setattr__(self, "_own", tuple(own))
         object.__setattr__(self, "_known", re.compile(f"[{escaped}]*"))
         object.__setattr__(self, "_unknown", re.compile(f"[^{escaped}]"))
         table, removed = self._bytes()
@@ -101,16 +111,26 @@ class Charset:
 
     def clean(self, text: str) -> tuple[str, int]:
         """The readable part of ``text`` (case folded if the charset does so) and how many were removed."""
-        if self.fold_case:
-            text = text.lower()
+        text = self._spelled(text)
         if self._known.fullmatch(text):
             return text, 0
         return self._unknown.subn("", text)
 
+    def _spelled(self, text: str) -> str:
+        """A text in the charset's own characters where it has them, case folded if the charset does so."""
+        text = composed(text.lower() if self.fold_case else text)
+        for usual, own in self._own:
+            text = text.replace(usual, own)
+        return text if self._known.fullmatch(text) else "".join(map(self._parts, text))
+
+    def _parts(self, character: str) -> str:
+        """A character that the charset lacks as a letter and accents, where it has those; else itself."""
+        parts = unicodedata.normalize("NFD", character)
+        return parts if character not in self._numbers and set(parts) <= self._numbers.keys() else character
+
     def encode(self, text: str) -> list[int]:
         """Class numbers of a clean text, with the end of the word. ``InputError`` on unknown characters."""
-        if self.fold_case:
-            text = text.lower()
+        text = self._spelled(text)
         try:
             return [self._numbers[c] for c in text] + [self.eos]
         except KeyError as error:
@@ -148,9 +168,13 @@ class Charset:
 
     def decode(self, ids: Iterable[int]) -> str:
         """Text of class numbers up to the end of the word."""
+        return composed("".join(self.letters(ids)))
+
+    def letters(self, ids: Iterable[int]) -> list[str]:
+        """Characters of class numbers up to the end of the word, one for each: accents may stand alone."""
         out = []
         for number in ids:
             if not 0 <= number < self.eos:
                 break
             out.append(self.characters[number])
-        return "".join(out)
+        return out

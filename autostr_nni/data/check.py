@@ -13,8 +13,9 @@ import numpy as np
 from autostr_nni.data.charset import Charset
 from autostr_nni.data.images import open_image
 from autostr_nni.data.labels import MOST_BYTES, label_cause
-from autostr_nni.data.lmdb_io import LmdbReader
+from autostr_nni.data.lmdb_io import LmdbReader, beyond_text
 from autostr_nni.data.modes import is_one_colour, to_rgb
+from autostr_nni.search_spaces.characters import composed
 
 _SHARES = (0, 25, 50, 75, 100)
 
@@ -24,7 +25,8 @@ class SetReport:
     """Counts over one set."""
 
     folder: str
-    samples: int = 0
+    samples: int = 0  #: that the set promises
+    beyond: int = 0  #: more of them in the set, which its num-samples does not reach
     usable: int = 0
     one_colour: int = 0  #: images without anything to be seen on them; they are used all the same
     trimmed: int = 0  #: usable labels that hold characters outside the charset
@@ -43,6 +45,7 @@ class SetReport:
         return {
             "folder": self.folder,
             "samples": self.samples,
+            "beyond": self.beyond,
             "usable": self.usable,
             "trimmed": self.trimmed,
             "one_colour": self.one_colour,
@@ -60,6 +63,8 @@ class SetReport:
         """A few lines to read."""
         values = self.to_dict()
         lines = [f"{self.folder}: {self.usable} of {self.samples} samples usable"]
+        if self.beyond:
+            lines.append("  " + beyond_text(self.beyond, self.samples))
         if self.skipped:
             lines.append(
                 "  left out: " + ", ".join(f"{n} {cause}" for cause, n in self.skipped.most_common())
@@ -76,7 +81,7 @@ class SetReport:
             mean = sum(k * n for k, n in self.lengths.items()) / self.usable
             lines.append(f"  lengths: {min(self.lengths)} to {max(self.lengths)}, mean {mean:.1f}")
             kinds = len(self.characters)
-            common = "".join(c for c, _ in self.characters.most_common(20))
+            common = "".join(c for c, _ in self.characters.most_common(20) if c.isprintable())
             lines.append(f"  characters: {kinds} different, most often {common}")
         if self.sizes:
             for name in ("width", "height", "aspect"):
@@ -94,7 +99,7 @@ def check_set(
     ``InputError`` if the set cannot be opened or is damaged.
     """
     with LmdbReader(folder) as reader:
-        report = SetReport(str(folder), samples=len(reader))
+        report = SetReport(str(folder), samples=len(reader), beyond=reader.beyond())
         seen = 0
         for number, raw in reader.labels():
             seen += 1
@@ -115,7 +120,7 @@ def _look(
 ) -> None:
     """Count one sample; its label's fault comes before its image's."""
     cause, removed = label_cause(raw, charset, max_length)
-    text = raw[:MOST_BYTES].decode(errors="replace")
+    text = composed(raw[:MOST_BYTES].decode(errors="replace"))
     report.characters.update(text)
     if removed:
         report.unknown.update(c for c in text if charset.clean(c)[1])

@@ -18,7 +18,7 @@ from autostr_nni.data.charset import END, PAD, Charset
 from autostr_nni.data.images import decode_image
 from autostr_nni.data.kept import KeptWords
 from autostr_nni.data.labels import Labels, label_cause
-from autostr_nni.data.lmdb_io import LmdbReader, find_sets
+from autostr_nni.data.lmdb_io import LmdbReader, beyond_text, find_sets
 from autostr_nni.search_spaces.errors import InputError
 
 #: Target value of the places after a word's end; cross-entropy ignores it.
@@ -51,8 +51,9 @@ class WordDataset(Dataset["Sample | None"]):
 
     Labels are read once, on creation, and kept while the set is not changed (10 bytes a word and its text:
     170 MB for 10 million words of 7 letters). Those that cannot be used are left out and counted by cause
-    in ``skipped`` ("missing", "label not UTF-8", "empty label", "no known character", "too long");
-    ``trimmed`` counts the labels that lost characters outside the charset. ``limit`` keeps that many words,
+    in ``skipped`` ("missing", "label not UTF-8", "label with a tab or other control character", "empty
+    label", "no known character", "too long"); ``trimmed`` counts the labels that lost characters outside the
+    charset, ``beyond`` the samples that ``num-samples`` does not reach. ``limit`` keeps that many words,
     drawn by ``seed``. An item is (uint8 image [3, height, width], class numbers with the end, label as it is
     in the set), or None where the image cannot be decoded: no other sample ever takes its place. The images
     of batches are decoded once where there is memory to keep them (``decoded``).
@@ -75,6 +76,7 @@ class WordDataset(Dataset["Sample | None"]):
         self.folders = _all_sets(roots)
         self.readers = [LmdbReader(folder) for folder in self.folders]
         self.total = sum(map(len, self.readers))
+        self.beyond = sum(reader.beyond() for reader in self.readers)
         self._versions = [reader.version() for reader in self.readers]
         self._kept = KeptWords(self.readers, self._versions, self.image)
         self._labels = Labels()
@@ -189,6 +191,8 @@ class WordDataset(Dataset["Sample | None"]):
         parts += [f"{count} {cause}" for cause, count in self.skipped.most_common()]
         if self.trimmed:
             parts.append(f"{self.trimmed} trimmed to the charset")
+        if self.beyond:
+            parts.append(beyond_text(self.beyond, self.total))
         return "; ".join(parts)
 
     def named(self) -> str:
@@ -243,9 +247,8 @@ def _targets(labels: list[bytes], charset: Charset, numbers: np.ndarray) -> tupl
 
 
 def _decoded(labels: list[bytes]) -> list[str]:
-    """The labels as texts, all at once where none has a line's end."""
-    texts = b"\n".join(labels).decode().split("\n")
-    return texts if len(texts) == len(labels) else [label.decode() for label in labels]
+    """The labels as texts, all at once: none has a line's end."""
+    return b"\n".join(labels).decode().split("\n") if labels else []
 
 
 def _all_sets(roots: Sequence[str | os.PathLike[str]]) -> list[Path]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from array import array
 
 import numpy as np
@@ -10,6 +11,10 @@ from autostr_nni.data.charset import Charset
 
 #: Longer labels are not even looked at.
 MOST_BYTES = 10_000
+#: Cause of a label that is more than a word: a second column, a second line, codes for a terminal.
+CONTROL = "label with a tab or other control character"
+#: In UTF-8: C0 and DEL, C1, and the separators of lines and paragraphs.
+_CONTROL = re.compile(rb"[\x00-\x1f\x7f]|\xc2[\x80-\x9f]|\xe2\x80[\xa8\xa9]")
 
 
 def label_cause(raw: bytes, charset: Charset, max_length: int) -> tuple[str, int]:
@@ -22,9 +27,16 @@ def label_cause(raw: bytes, charset: Charset, max_length: int) -> tuple[str, int
         kept, removed = charset.count(raw)
     except UnicodeDecodeError:
         return "label not UTF-8", 0
+    if has_control(raw):
+        return CONTROL, 0
     if not kept:
         return "no known character", removed
     return ("too long" if kept > max_length else ""), removed
+
+
+def has_control(raw: bytes) -> bool:
+    """Whether a UTF-8 label holds a tab, a line's end or another control character."""
+    return _CONTROL.search(raw) is not None
 
 
 class Labels:

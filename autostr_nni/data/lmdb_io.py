@@ -6,10 +6,10 @@ Keys, counted from 1: ``num-samples``, ``image-%09d`` (encoded image bytes), ``l
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, takewhile
 from pathlib import Path
 
 import lmdb
@@ -156,6 +156,22 @@ class LmdbReader:
                 if image == number <= self._length:
                     yield number, value
 
+    def beyond(self) -> int:
+        """How many samples lie in the set that its ``num-samples`` does not reach, or under other numbers.
+
+        Such as one numbered 0, or without leading zeros: nothing here reads them.
+        """
+        with self._reading(), self._environment().begin() as transaction:
+            return max(self._beyond(transaction, key) for key in (image_key, label_key))
+
+    def _beyond(self, transaction: lmdb.Transaction, key: Callable[[int], bytes]) -> int:
+        first, zero = key(self._length + 1), key(0)
+        prefix = first[: first.index(b"-") + 1]
+        cursor = transaction.cursor()
+        found = cursor.iternext(values=False) if cursor.set_range(first) else iter(())
+        later = sum(1 for _ in takewhile(lambda name: name.startswith(prefix), found))
+        return later + (transaction.get(zero) is not None)
+
     def close(self) -> None:
         """Let go of the open environment; the next use opens it again."""
         shared, self._shared = self._shared, None
@@ -243,6 +259,11 @@ class LmdbReader:
         return int(value)
 
 
+def beyond_text(more: int, promised: int) -> str:
+    """What to say of samples that ``num-samples`` does not reach."""
+    return f"{more} more beyond num-samples, which is {promised}: not used; raise it to use them"
+
+
 def _numbered(transaction: lmdb.Transaction, prefix: bytes, values: bool) -> Iterator[tuple[int, bytes]]:
     """Sample numbers from 1 of the keys of one kind, in order, with their values or empty bytes."""
     cursor = transaction.cursor()
@@ -254,8 +275,9 @@ def _numbered(transaction: lmdb.Transaction, prefix: bytes, values: bool) -> Ite
         if not key.startswith(prefix):
             return
         digits = key[len(prefix) :]
-        if digits.isdigit() and int(digits) > 0:
-            yield int(digits), bytes(value)
+        number = int(digits) if digits.isdigit() else 0
+        if number > 0 and digits == b"%09d" % number:  # another spelling would not be found by its number
+            yield number, bytes(value)
 
 
 def find_sets(root: str | os.PathLike[str]) -> list[Path]:

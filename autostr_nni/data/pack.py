@@ -13,8 +13,10 @@ from PIL import Image
 
 from autostr_nni.data.folders import new_folder
 from autostr_nni.data.images import open_image, read_image
+from autostr_nni.data.labels import CONTROL, has_control
 from autostr_nni.data.lmdb_io import write_samples
 from autostr_nni.data.modes import is_one_colour, to_rgb
+from autostr_nni.search_spaces.characters import composed
 from autostr_nni.search_spaces.errors import InputError
 from autostr_nni.search_spaces.text_files import read_text
 
@@ -37,7 +39,7 @@ class PackSummary:
         self.skipped[cause] += 1
         shown = self.examples.setdefault(cause, [])
         if len(shown) < _EXAMPLES:
-            shown.append(f"line {line}: {name}")
+            shown.append(f"line {line}: {name if name.isprintable() else repr(name)}")
 
 
 def pack(
@@ -46,8 +48,9 @@ def pack(
     """Pack the images of a list into a new set; image files are kept byte by byte.
 
     Each line is ``image<TAB>label``; paths are relative to the list's folder, both may hold spaces. A line
-    whose image is missing or cannot be decoded, or that has no label, is left out and counted; one whose
-    image is of one colour is packed and counted.
+    whose image is missing or cannot be decoded, that has no label, or whose label holds a tab or another
+    control character is left out and counted; one whose image is of one colour is packed and counted. Labels
+    are kept composed (NFC).
     ``InputError`` if the list cannot be read, nothing can be packed, or the folder is taken.
     """
     source = Path(list_file)
@@ -76,6 +79,8 @@ def _samples(lines: list[str], base: Path, summary: PackSummary) -> Iterator[tup
             summary.skip("no tab", number, name)
         elif not label.strip():
             summary.skip("empty label", number, name)
+        elif has_control(label.encode()):
+            summary.skip(CONTROL, number, name)
         else:
             data, picture, cause = _read(base / name)
             if data is None or picture is None:
@@ -83,7 +88,7 @@ def _samples(lines: list[str], base: Path, summary: PackSummary) -> Iterator[tup
                 continue
             if is_one_colour(np.asarray(to_rgb(picture))):
                 summary.one_colour.append(f"line {number}: {name}")
-            yield data, label
+            yield data, composed(label)
 
 
 def _read(path: Path) -> tuple[bytes | None, Image.Image | None, str]:

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
 from autostr_nni.recipe.base import Count, Folder, Folders, Length, Section
+from autostr_nni.search_spaces.characters import controls, listed
 
 PathList = Annotated[tuple[Folder, ...], Field(strict=False)]
 MOST_CHARACTERS = 30_000
@@ -28,6 +29,11 @@ def _charset(value: str) -> str:
         )
     if not value:
         raise ValueError(f"must not be empty; name one of {', '.join(CHARSETS)}")
+    value = listed(value)
+    if found := controls(value):
+        raise ValueError(
+            f"holds {found[0]!r}, which is no character of a word; write the characters between quotes"
+        )
     twice = sorted({c for c in value if value.count(c) > 1})
     if twice:
         raise ValueError(f"has characters more than once: {' '.join(map(repr, twice))}")

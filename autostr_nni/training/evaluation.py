@@ -33,7 +33,7 @@ class Evaluation:
 
     @property
     def read(self) -> int:
-        """Words that were read, those without alphanumeric characters included."""
+        """Words that were read, those that have nothing to compare included."""
         return self.scores.words + self.scores.empty
 
     def to_dict(self) -> dict[str, Any]:
@@ -83,7 +83,7 @@ class Reader:
     def result(self, skipped: Mapping[str, int]) -> Evaluation:
         """The evaluation of all that was read."""
         counts = {**skipped, **({UNDECODABLE: self.undecodable} if self.undecodable else {})}
-        return Evaluation(score(self.pairs), self.loss_sum / max(1, len(self.pairs)), counts)
+        return Evaluation(score(self.pairs, self.charset), self.loss_sum / max(1, len(self.pairs)), counts)
 
 
 #: Longest word read in an evaluation, whatever the recipe trained on, so that scores cover whole sets.
@@ -153,5 +153,6 @@ def evaluate_sets(
         for cause, count in evaluation.skipped.items():
             skipped[cause] = skipped.get(cause, 0) + count
     if len(rows) > 1:
-        rows["all"] = Evaluation(score(pairs), losses / max(1, len(pairs)), skipped).to_dict()
+        scores = score(pairs, Charset.named(recipe.data.charset))
+        rows["all"] = Evaluation(scores, losses / max(1, len(pairs)), skipped).to_dict()
     return rows

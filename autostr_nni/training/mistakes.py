@@ -6,6 +6,7 @@ import heapq
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from autostr_nni.data.charset import Charset
 from autostr_nni.data.dataset import WordDataset
 from autostr_nni.training.evaluation import Reader
 from autostr_nni.training.metrics import Scores, comparable, score
@@ -13,7 +14,7 @@ from autostr_nni.training.metrics import Scores, comparable, score
 
 @dataclass(frozen=True)
 class Mistake:
-    """A word that was read wrong under the 36-character protocol."""
+    """A word that was read wrong, by what of it is compared."""
 
     set: str
     text: str
@@ -22,23 +23,24 @@ class Mistake:
     image: bytes | None  #: the encoded image, as the set holds it
 
 
-def by_length(pairs: Iterable[tuple[str, str]]) -> dict[int, Scores]:
+def by_length(pairs: Iterable[tuple[str, str]], charset: Charset) -> dict[int, Scores]:
     """Scores of (prediction, truth) pairs by how many characters of the truth are compared, from 1."""
     groups: dict[int, list[tuple[str, str]]] = {}
     for pair in pairs:
-        groups.setdefault(len(comparable(pair[1])), []).append(pair)
+        groups.setdefault(len(comparable(pair[1], charset)), []).append(pair)
     groups.pop(0, None)  # nothing is compared there
-    return {length: score(groups[length]) for length in sorted(groups)}
+    return {length: score(groups[length], charset) for length in sorted(groups)}
 
 
 def worst(name: str, dataset: WordDataset, reader: Reader, count: int) -> list[Mistake]:
     """The ``count`` wrong words of a set that the recognizer was surest of, surest first."""
+    charset = dataset.charset
     wrong = [
         (confidence, -place)
         for place, ((text, truth), confidence) in enumerate(
             zip(reader.pairs, reader.confidences, strict=True)
         )
-        if comparable(truth) and comparable(text) != comparable(truth)
+        if comparable(truth, charset) not in ("", comparable(text, charset))
     ]
     kept = heapq.nlargest(count, wrong)
     indices = dict(_indices(dataset, reader.batches, {-place for _, place in kept}))

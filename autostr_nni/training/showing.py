@@ -48,7 +48,7 @@ def look(trained: Trained, file: Path) -> Sight | None:
         points = recognizer.rectifier.control_points(inside)[0].cpu().numpy()
     rectified = (recognizer.rectifier(inside)[0].permute(1, 2, 0) * 127.5 + 127.5).round().clamp(0, 255)
     reading = UnrolledReader(recognizer, trained.recipe.data.max_length)(images)
-    text = Charset.named(trained.recipe.data.charset).decode(reading.ids[0].tolist())
+    text = "".join(Charset.named(trained.recipe.data.charset).letters(reading.ids[0].tolist()))
     length = len(text)
     logits, attention = reading.logits[0], reading.attention[0, :length].float()
     if isinstance(recognizer.decoder, CTCDecoder):  # its logits are by step of the sequence

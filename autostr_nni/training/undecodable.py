@@ -1,4 +1,7 @@
-"""Images that cannot be decoded: found only when they are drawn, told once, an error where none is left."""
+"""Words that training or word accuracy goes without, told once.
+
+Images that cannot be decoded are found only when they are drawn; where none is left, it is an error.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +13,11 @@ from autostr_nni.data.dataset import Batch
 from autostr_nni.training.evaluation import UNDECODABLE, check_any_decoded
 from autostr_nni.training.team import Team
 
+NOTHING = "have none of 0-9a-z: word accuracy leaves them out"
+
 
 class TellUndecodable(pl.Callback):
-    """Prints after an epoch how many images of each set were left out, the first time that there are any."""
+    """Prints after an epoch how many images or words were left out, the first time that there are any."""
 
     def __init__(self, team: Team) -> None:
         self.team = team
@@ -39,10 +44,11 @@ class TellUndecodable(pl.Callback):
         dropped = sum(self.team.counts(self.dropped))
         self._tell(f"training images drawn in epoch {trainer.current_epoch + 1}", dropped)
         self._tell("validation images", task.evaluation.skipped.get(UNDECODABLE, 0))
+        self._tell(f"{task.evaluation.read} words read for validation", task.evaluation.scores.empty, NOTHING)
         self.dropped = 0
 
-    def _tell(self, images: str, count: int) -> None:
-        kind = images.split()[0]
+    def _tell(self, of: str, count: int, what: str = UNDECODABLE) -> None:
+        kind = of.split()[0] if what == UNDECODABLE else what
         if count and kind not in self.told:
             self.told.add(kind)
-            print(f"{count} of the {images} {UNDECODABLE}", flush=True)
+            print(f"{count} of the {of} {what}", flush=True)

@@ -65,7 +65,9 @@ def test_intervals_and_lengths(
 
 
 def test_scores_by_length_are_of_what_is_compared() -> None:
-    found = by_length([("ab", "ab"), ("abc", "a-b-c"), ("x", "!"), ("abd", "ABC"), ("", "abc")])
+    found = by_length(
+        [("ab", "ab"), ("abc", "a-b-c"), ("x", "!"), ("abd", "ABC"), ("", "abc")], Charset.named("printable")
+    )
     assert {length: (s.words, s.correct) for length, s in found.items()} == {2: (1, 1), 3: (3, 1)}
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pickle
+import unicodedata
 
 import pytest
 
@@ -67,6 +68,37 @@ def test_unknown_characters_are_not_encoded() -> None:
 def test_bad_charsets(name: str, words: str) -> None:
     with pytest.raises(InputError, match=words):
         Charset.named(name)
+
+
+@pytest.mark.parametrize("bad", ["abc\n", "a\tb", "\x1babc", "ab\u2028"])
+def test_no_control_characters(bad: str) -> None:
+    with pytest.raises(InputError, match="no character of a word"):
+        Charset.named(bad)
+
+
+@pytest.mark.parametrize(
+    ("characters", "text", "parts"),
+    [
+        ("eé", "e\u0301", "é"),
+        ("e\u0301ee\u0300", "éè", "éè"),  # a list in letters and accents, that repeats them
+        ("et\u0301", "été", "e\u0301te\u0301"),  # accents as classes of their own
+        ("\u212bm", "Å", "\u212b"),  # the sign of the unit, which Unicode takes for the letter
+        ("\u09dfক", "\u09af\u09bcক", "\u09dfক"),  # a letter that Unicode takes apart
+        ("\u1112\u1161", "하", "\u1112\u1161"),
+    ],
+)
+def test_a_character_is_the_same_however_it_is_written(characters: str, text: str, parts: str) -> None:
+    charset = Charset.named(characters)
+    assert charset.clean(text) == (parts, 0)
+    assert charset.count(text.encode()) == (len(parts), 0)
+    ids = charset.encode_label(text.encode())
+    assert charset.letters(ids) == list(parts)
+    assert charset.decode(ids) == unicodedata.normalize("NFC", text)
+
+
+def test_a_list_of_distinct_characters_keeps_its_classes() -> None:
+    for name in ("abe\u0301", "\u1112\u1161", "Å\u212b"):
+        assert Charset.named(name).characters == name
 
 
 def test_pickles() -> None:

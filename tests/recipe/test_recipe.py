@@ -110,6 +110,14 @@ def test_round_trip_through_plain_values(tmp_path: Path) -> None:
             assert again.model_dump() == recipe.model_dump()
 
 
+def test_a_charset_is_the_same_however_it_is_written() -> None:
+    charsets = []
+    for text in ("eé", "ee\u0301"):
+        values = {"data": {"train": ["a"], "validation": ["b"], "charset": text}}
+        charsets.append(recipe_from(values, ".").data.charset)
+    assert charsets == ["eé", "eé"]
+
+
 def test_charsets_are_those_of_the_data() -> None:
     assert set(CHARSETS) == set(NAMED)
 

@@ -88,6 +88,7 @@ DATA_FAULTS = {
     "{train: [3], validation: [b]}": "data.train.0 must be a path, not 3",
     "{train: [''], validation: [b]}": "data.train.0 must be a path, not an empty text",
     "{train: [a], validation: [b], charset: abca}": "data.charset has characters more than once: 'a'",
+    '{train: [a], validation: [b], charset: "abc\\n"}': "holds '\\n', which is no character of a word",
     "{train: [a], validation: [b], charset: digts}": "nearest is 'digits'",
     "{train: [a], validation: [b], charset: 0123}": "data.charset must be text (put quotes around it)",
     "{train: [a], validation: [b], charset: ''}": "data.charset must not be empty",

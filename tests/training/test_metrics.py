@@ -6,10 +6,13 @@ import pytest
 import torch
 from torch import nn
 
+from autostr_nni.data.charset import Charset
 from autostr_nni.recipe.training import OptimizerSection, TrainingSection
 from autostr_nni.training.metrics import comparable, score
 from autostr_nni.training.optimizers import build_optimizer, learning_rate, set_rate
 from autostr_nni.training.records import append_metrics, read_metrics, read_result, write_metrics
+
+PRINTABLE = Charset.named("printable")
 
 
 @pytest.mark.parametrize(
@@ -17,7 +20,44 @@ from autostr_nni.training.records import append_metrics, read_metrics, read_resu
     [("Hello", "hello"), ("It's-42!", "its42"), ("...", ""), ("", ""), ("Café Ⅷ", "caf"), ("a b", "ab")],
 )
 def test_comparable(text, expected):
-    assert comparable(text) == expected
+    assert comparable(text, PRINTABLE) == expected
+
+
+@pytest.mark.parametrize(
+    "charset", ["digits", "lowercase", "alphanumeric", "printable", "0123456789abcdefABC"]
+)
+def test_the_named_charsets_keep_the_protocol_of_the_field(charset):
+    pairs = [("Its7", "it's 7"), ("a12", "12"), ("!", "?!")]
+    assert score(pairs, Charset.named(charset)) == score(pairs, PRINTABLE)
+    shuffled = Charset(PRINTABLE.characters[::-1])
+    assert score(pairs, shuffled).correct == 1 and score(pairs, shuffled).words == 2
+
+
+@pytest.mark.parametrize(
+    ("charset", "prediction", "truth", "right"),
+    [
+        ("данвк0123456789", "Да1", "дА1", True),
+        ("данвк0123456789", "1", "да1", False),
+        ("abcdefé", "cafe", "café", False),
+        ("abcdefé", "café", "cafe\u0301", True),
+        ("abcdefé", "café!", "CAFÉ", True),  # what the charset lacks is not compared
+        ("0123456789.", "125", "12.5", False),
+        ("€$", "€", "$", False),
+        ("人口", "人口", "人口", True),
+        ("ΟΔΣοδσς", "ΟΔΟΣ", "οδοσ", True),
+        ("कि", "क", "कि", False),  # a vowel sign that is no letter
+        ("e\u0301t", "e\u0301t", "ét", True),  # the accent as a class of its own
+    ],
+)
+def test_other_charsets_compare_their_own_characters(charset, prediction, truth, right):
+    found = score([(prediction, truth), (truth, truth)], Charset.named(charset))
+    assert (found.words, found.empty, found.correct) == (2, 0, 1 + right)
+    assert (found.one_minus_ned == 1) == right
+
+
+def test_other_spellings_of_a_word_are_the_word():
+    assert score([("café", "cafe\u0301")], Charset.named("abcdefé")).case_sensitive_accuracy == 1
+    assert score([("\u212a", "K")], PRINTABLE).case_sensitive_accuracy == 1
 
 
 def test_scores_by_hand():
@@ -32,7 +72,7 @@ def test_scores_by_hand():
         ("x", "!?"),  # empty truth: not counted
         ("!?", "!?"),  # empty truth, exactly matched
     ]
-    found = score(pairs)
+    found = score(pairs, PRINTABLE)
     assert (found.words, found.correct, found.empty) == (7, 3, 2)
     assert found.word_accuracy == 3 / 7
     assert found.case_sensitive_accuracy == 2 / 9
@@ -41,15 +81,15 @@ def test_scores_by_hand():
 
 def test_nothing_to_count_gives_zeros():
     for pairs in ([], [("a", "."), ("", "")]):
-        found = score(pairs)
+        found = score(pairs, PRINTABLE)
         assert (found.words, found.word_accuracy, found.one_minus_ned) == (0, 0.0, 0.0)
-    assert score([("", "")]).case_sensitive_accuracy == 1.0
+    assert score([("", "")], PRINTABLE).case_sensitive_accuracy == 1.0
 
 
 def test_scores_do_not_depend_on_order_and_come_from_any_iterable():
     pairs = [("a", "a"), ("b", "c"), ("", "?"), ("abc", "abd")]
-    assert score(iter(pairs)) == score(pairs[::-1])
-    assert score(pairs).to_dict()["words"] == 3
+    assert score(iter(pairs), PRINTABLE) == score(pairs[::-1], PRINTABLE)
+    assert score(pairs, PRINTABLE).to_dict()["words"] == 3
 
 
 def section(**values) -> OptimizerSection:

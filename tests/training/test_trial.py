@@ -190,6 +190,31 @@ def test_undecodable_images_are_counted_and_never_replaced(tmp_path, make_recipe
     assert test["all"]["loss"] == pytest.approx(pooled)
 
 
+def test_words_in_other_letters_count(tmp_path, make_recipe, make_words, steps, capsys):
+    letters = str.maketrans("0123", "абвг")
+    words = [(image, text.translate(letters)) for image, text in make_words(9, 5)]
+    write_lmdb(tmp_path / "words", [*words, words[0], (words[0][0], "12")])
+    folder = [str(tmp_path / "words")]
+    changes = {
+        "data.charset": "абвг012",
+        "data.train": folder,
+        "data.validation": folder,
+        "search.path.epochs": 1,
+    }
+    assert run_proposal(steps["path"], make_recipe(changes), tmp_path / "a", silent)["words"] == 11
+    assert "0-9a-z" not in capsys.readouterr().out
+
+
+def test_words_that_do_not_count_are_told(tmp_path, make_recipe, make_words, steps, capsys):
+    (first, _), *rest = make_words(6, 5)
+    write_lmdb(tmp_path / "words", [(first, "?!"), *rest])
+    folder = [str(tmp_path / "words")]
+    changes = {"data.charset": "printable", "data.train": folder, "data.validation": folder}
+    assert run_proposal(steps["path"], make_recipe(changes), tmp_path / "a", silent)["words"] == 5
+    told = "1 of the 6 words read for validation have none of 0-9a-z: word accuracy leaves them out"
+    assert capsys.readouterr().out.count(told) == 1
+
+
 def test_evaluation_does_not_depend_on_the_batch_size(finished, make_recipe, steps, sets):
     folder, _ = finished(steps["train"])
     best = load_trained(folder / BEST)
