@@ -169,7 +169,7 @@ class LmdbReader:
         prefix = first[: first.index(b"-") + 1]
         cursor = transaction.cursor()
         found = cursor.iternext(values=False) if cursor.set_range(first) else iter(())
-        later = sum(1 for _ in takewhile(lambda name: name.startswith(prefix), found))
+        later = sum(1 for _ in takewhile(lambda name: bytes(name).startswith(prefix), found))
         return later + (transaction.get(zero) is not None)
 
     def close(self) -> None:
