@@ -121,12 +121,15 @@ def _through_nni(experiment: ExperimentFile, args: argparse.Namespace, log: Disp
 
 def _in_process(experiment: ExperimentFile, args: argparse.Namespace, log: Display) -> dict[str, Any]:
     from autostr_nni.inprocess import run_search
+    from autostr_nni.nni.gpus import gpu_number
 
     strategy = experiment.strategy()
     if strategy is None or experiment.recipe is None:
         raise InputError(f"{args.config}: --in-process needs a tuner of autostr_nni and its recipe")
     folder = folder_without_nni(args, experiment)
     log(f"folder: {folder}")
+    if gpu_number(experiment.config) is not None:
+        log("note: trialGpuNumber is NNI's; with --in-process the recipe's training.device and devices count")
     with beside(log, args):
         return dict(run_search(strategy, experiment.recipe, folder, log=log))
 

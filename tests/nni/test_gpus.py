@@ -203,6 +203,16 @@ def test_trials_that_must_take_turns_are_told(machine: Any, written: Any) -> Non
     assert told == ["note: 2 of 4 trials can run at a time, on 4 GPUs with trialGpuNumber: 2"]
 
 
+def test_in_this_process_gpu_keys_are_said_to_be_nni_s(
+    machine: Any, written: Any, tmp_path: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine(1)
+    monkeypatch.setattr("autostr_nni.inprocess.run_search", lambda *_, **__: {"folder": "here"})
+    path = written(trialGpuNumber=1, service=OWN)
+    assert main(["search", str(path), "--in-process", "--out", str(tmp_path / "out")]) == 0
+    assert "note: trialGpuNumber is NNI's" in capsys.readouterr().out
+
+
 PAPER = sorted(
     path
     for path in (Path(__file__).parents[2] / "examples" / "paper").glob("*.yml")
