@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import glob
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from autostr_nni.cli.nets import NET_HELP, checkpoint
-from autostr_nni.cli.output import complain, say_json
+from autostr_nni.cli.output import complain, remark, say_json
 from autostr_nni.cli.parser import path, path_text
 from autostr_nni.search_spaces.errors import InputError, escaped
 
 if TYPE_CHECKING:
     from autostr_nni.training.checkpoint import Trained
-
-SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".gif"})
 
 
 def add_parser(subparsers: Any) -> None:
@@ -52,7 +48,11 @@ def run(args: argparse.Namespace) -> int:
     """Read and print, a batch at a time."""
     if args.batch_size < 1 or args.beam < 1:
         raise InputError("--batch-size and --beam must be at least 1")
-    files = list(find_images(args.images))
+    from autostr_nni.data.image_files import find_images
+
+    found = find_images(args.images)
+    for sentence in found.left_out:
+        remark(sentence)
     from autostr_nni.allocation import keep_freed_memory
     from autostr_nni.training.checkpoint import load_trained, pick_device
     from autostr_nni.training.reading import check_beam, read_files, use_threads
@@ -65,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
     check_beam(trained, args.beam)
     pictures = None if args.show is None else Pictures(trained, args.show)
     unreadable = 0
-    for file, reading in read_files(trained, files, args.batch_size, args.beam):
+    for file, reading in read_files(trained, found.files, args.batch_size, args.beam, _warn):
         if reading is None:
             unreadable += 1
             complain(f"{file}: not an image that can be decoded")
@@ -78,6 +78,10 @@ def run(args: argparse.Namespace) -> int:
         if pictures is not None and reading is not None:
             pictures.draw(file)
     return 1 if unreadable else 0
+
+
+def _warn(file: Path) -> None:
+    remark(f"{file}: is of one colour, so that no letter is to be seen")
 
 
 class Pictures:
@@ -106,28 +110,3 @@ class Pictures:
             name = f"{file.stem}-{number}"
         self.taken.add(name)
         save(draw_sight(sight, str(file)), self.folder / f"{name}.png")
-
-
-def find_images(names: list[str]) -> Iterator[Path]:
-    """The files named, and the images in the folders and of the patterns named, sorted.
-
-    Raises InputError for what is missing.
-    """
-    for name in names:
-        path = Path(name)
-        if not path.exists() and glob.has_magic(name):
-            matching = [Path(match) for match in sorted(glob.glob(name, recursive=True))]
-            found = [match for match in matching if match.is_file()]
-            if not found:
-                raise InputError(f"{name}: no file is of this pattern")
-            yield from found
-            continue
-        if path.is_dir():
-            found = sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES)
-            if not found:
-                raise InputError(f"{path}: the folder holds no image ({', '.join(sorted(SUFFIXES))})")
-            yield from found
-        elif path.exists():
-            yield path
-        else:
-            raise InputError(f"{path}: no such image or folder")

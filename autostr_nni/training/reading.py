@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +10,7 @@ import torch
 
 from autostr_nni.data.charset import Charset
 from autostr_nni.data.images import decode_image, read_image
+from autostr_nni.data.modes import is_one_colour
 from autostr_nni.models.folded import folded
 from autostr_nni.models.recognizer import input_size
 from autostr_nni.recipe import Recipe
@@ -21,9 +22,16 @@ TextAndConfidence = tuple[str, float]
 
 
 def read_files(
-    trained: Trained, files: Sequence[Path], batch_size: int = 64, beam: int = 1
+    trained: Trained,
+    files: Sequence[Path],
+    batch_size: int = 64,
+    beam: int = 1,
+    warn: Callable[[Path], None] = lambda file: None,
 ) -> Iterator[tuple[Path, TextAndConfidence | None]]:
-    """(file, (text, confidence)) in the order given; None for a file that is no readable image."""
+    """(file, (text, confidence)) in the order given; None for a file that is no readable image.
+
+    ``warn`` is called with files whose picture is of one colour.
+    """
     size = input_size(trained.recipe.model)
     charset = Charset.named(trained.recipe.data.charset)
     recognizer = folded(trained.recognizer)
@@ -39,6 +47,8 @@ def read_files(
             texts = [charset.decode(ids) for ids in reading.ids.tolist()]
             found = iter(list(zip(texts, reading.confidence.tolist(), strict=True)))
         for file, p in zip(part, pixels, strict=True):
+            if p is not None and is_one_colour(p):
+                warn(file)
             yield file, None if p is None else next(found)
 
 

@@ -93,3 +93,27 @@ def test_pictures(
 
     assert "leave --beam out" in refused("--show", str(shown), "--beam", "3")
     assert "cannot be made" in refused("--show", str(broken))
+
+
+def test_what_is_left_out_and_what_shows_nothing_are_told(
+    read: Read, many: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str], checkpoint: str
+) -> None:
+    folder = tmp_path / "crops"
+    (tmp_path / "elsewhere").mkdir()
+    folder.mkdir()
+    Image.open(many[0]).save(folder / "photo.jfif", "JPEG")
+    Image.open(many[1]).save(tmp_path / "elsewhere" / "word.avif")
+    Image.new("RGB", (30, 20), "red").save(folder / "red.png")
+    (folder / "linked").symlink_to(tmp_path / "elsewhere")
+    (folder / "._photo.jfif").write_bytes(b"of a Mac")
+    (folder / "labels.tsv").write_text("photo.jfif\tword\n")
+    assert main(["read", checkpoint, str(folder)]) == 0
+    printed, told = capsys.readouterr()
+    assert [Path(line.split("\t")[0]).name for line in printed.splitlines()] == [
+        "word.avif",
+        "photo.jfif",
+        "red.png",
+    ]
+    assert f"{folder}: left out 2 files that are no picture (._photo.jfif, labels.tsv)" in told
+    assert "red.png: is of one colour, so that no letter is to be seen" in told
+    assert "photo.jfif: is" not in told

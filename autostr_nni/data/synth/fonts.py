@@ -18,6 +18,7 @@ from typing import Any
 import PIL
 from PIL import ImageFont
 
+from autostr_nni.data.image_files import Tell, tell_nobody, told, walk_files
 from autostr_nni.data.synth.glyphs import VERSION, check_file, matplotlib_fonts
 from autostr_nni.files import NoSpace, write_atomic
 from autostr_nni.search_spaces.errors import InputError
@@ -31,6 +32,7 @@ SYSTEM_FOLDERS = (
     "/Library/Fonts",
 )
 _SUFFIXES = {".ttf", ".otf", ".ttc"}
+_OWN_SUFFIXES = _SUFFIXES | {".otc", ".woff", ".woff2", ".pfa", ".pfb"}  # what FreeType opens besides
 
 
 @dataclass(frozen=True, eq=False)  # compared by identity: faces are keys of caches
@@ -51,23 +53,32 @@ def sized(path: str, index: int, size: int) -> ImageFont.FreeTypeFont:
     return ImageFont.truetype(path, size, index=index, layout_engine=ImageFont.Layout.BASIC)
 
 
-def find_faces(folders: Iterable[str | os.PathLike[str]] = (), system: bool = True) -> list[Face]:
+def find_faces(
+    folders: Iterable[str | os.PathLike[str]] = (), system: bool = True, tell: Tell = tell_nobody
+) -> list[Face]:
     """All usable faces of the system, of matplotlib, of installed ``font-*`` packages and of ``folders``.
 
     Without ``system`` those of ``folders`` alone or, where none is named, matplotlib's, which are the same on
-    every machine.
+    every machine. ``tell`` is given what was left out of ``folders``.
     Sorted by name and content, without duplicates. ``InputError`` if a folder lacks fonts or none is usable.
     Verdicts on files are remembered in the user's cache folder: looking at every glyph takes a while.
     """
     folders = list(folders)
     roots = _system_folders() if system else [] if folders else [matplotlib_fonts()]
     paths = [path for root in roots for path in _font_files(root)]
-    for folder in folders:
-        own = _font_files(Path(folder).expanduser())
+    named = {folder: walk_files(Path(folder).expanduser()) for folder in folders}
+    for folder, inside in named.items():
+        own = [path for path in inside if path.suffix.lower() in _OWN_SUFFIXES]
         if not own:
-            raise InputError(f"no font (.ttf, .otf, .ttc) in {folder}: name a folder of fonts")
+            raise InputError(
+                f"no font ({', '.join(sorted(_OWN_SUFFIXES))}) in {folder}: name a folder of fonts"
+            )
         paths += own
     files = _checked(paths)
+    for folder, inside in named.items():
+        others = [path for path in inside if not files.get(str(path), {}).get("faces")]
+        if others:
+            tell(told(folder, others, "no font that draws all digits and letters"))
     entries = {entry["digest"]: (path, entry["faces"]) for path, entry in files.items()}
     ordered = sorted(entries.items(), key=lambda item: (os.path.basename(item[1][0]), item[0]))
     found = [(path, face) for _, (path, faces) in ordered for face in faces]

@@ -36,7 +36,7 @@ def matplotlib_fonts() -> Path:
 def check_file(path: str) -> list[dict[str, Any]]:
     """Usable faces of a font file: index, family, characters, capitals_only. Empty for damaged files."""
     faces = []
-    for index in range(8 if path.lower().endswith(".ttc") else 1):
+    for index in range(8 if path.lower().endswith((".ttc", ".otc")) else 1):
         try:
             face = _check(path, index)
         except Exception:  # FreeType raises several kinds on damaged and on bitmap-only files

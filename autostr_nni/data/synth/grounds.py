@@ -11,25 +11,30 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from autostr_nni.data.image_files import Tell, find_in_folder, tell_nobody, told
 from autostr_nni.data.images import turn_upright
 from autostr_nni.data.modes import to_rgb
 from autostr_nni.data.synth.colours import LUMINANCE, any_colour
 from autostr_nni.data.synth.style import Style
 from autostr_nni.search_spaces.errors import InputError
 
-_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"}
 _LARGEST = 384  # a photograph is kept at this size: words are small
 _SMOOTH = Image.Resampling.BICUBIC
 
 
-def find_photos(folders: Iterable[str | os.PathLike[str]]) -> list[str]:
-    """Pictures under the folders, sorted by path. ``InputError`` if a folder has none."""
+def find_photos(folders: Iterable[str | os.PathLike[str]], tell: Tell = tell_nobody) -> list[str]:
+    """Pictures under the folders, sorted by path; ``tell`` is given what was left out.
+
+    ``InputError`` if a folder has none.
+    """
     found: list[str] = []
     for folder in folders:
-        inside = [str(path) for path in Path(folder).rglob("*") if path.suffix.lower() in _SUFFIXES]
+        inside, others = find_in_folder(Path(folder).expanduser())
         if not inside:
             raise InputError(f"no picture in the backgrounds folder {folder}")
-        found += sorted(inside)
+        found += sorted(map(str, inside))
+        if others:
+            tell(told(folder, others, "no picture"))
     return found
 
 

@@ -27,7 +27,7 @@ from autostr_nni.data.synth.spec import SynthSpec
 from autostr_nni.data.synth.style import STYLES
 from autostr_nni.data.synth.words import WordSource, english, read_words
 from autostr_nni.lifeline import die_with_parent
-from autostr_nni.search_spaces.errors import InputError
+from autostr_nni.search_spaces.errors import InputError, escaped
 from autostr_nni.threads import usable_cores
 
 _PART = 32
@@ -162,10 +162,14 @@ def _excluded(names: tuple[str, ...]) -> set[str]:
     return words
 
 
+def _tell(sentence: str) -> None:
+    print(escaped(sentence), file=sys.stderr, flush=True)
+
+
 def _maker(spec: SynthSpec) -> _Maker:
     source = word_source(spec)
-    photos = tuple(find_photos(spec.backgrounds))
-    maker = _Maker(spec, source, tuple(find_faces(spec.fonts, spec.system_fonts)), photos)
+    photos = tuple(find_photos(spec.backgrounds, _tell))
+    maker = _Maker(spec, source, tuple(find_faces(spec.fonts, spec.system_fonts, _tell)), photos)
     maker.sample(0)  # what cannot be drawn at all is said here, not by a process
     return maker
 
