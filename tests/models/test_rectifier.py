@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 import torch.nn.functional as F
+from scipy.interpolate import RBFInterpolator
 
 from autostr_nni.models.rectifier import Rectifier, ThinPlateSpline, border_points
 
@@ -50,6 +51,16 @@ def test_spline_reproduces_affine_maps(points):
     grid = spline(moved[None])
     expected = (plain_grid(7, 11) @ matrix.T + shift) * 2 - 1
     assert torch.allclose(grid[0], expected, atol=1e-4)
+
+
+def test_spline_is_the_thin_plate_spline_of_a_library():
+    torch.manual_seed(1)
+    target = border_points(10)
+    moved = (target * 0.6 + 0.2 + 0.05 * torch.randn(10, 2, dtype=torch.float64)).float()
+    grid = (ThinPlateSpline(9, 13, 10)(moved[None])[0] + 1) / 2
+    reference = RBFInterpolator(target.numpy(), moved.numpy(), kernel="thin_plate_spline", degree=1)
+    expected = torch.from_numpy(reference(plain_grid(9, 13).reshape(-1, 2).numpy())).float()
+    assert torch.allclose(grid.reshape(-1, 2), expected, atol=1e-4)
 
 
 def test_spline_takes_the_output_points_to_the_predicted_ones():
