@@ -92,8 +92,11 @@ def warmup(seen: Seen) -> int:
 
 
 def arch_every(seen: Seen) -> int:
-    per_epoch = sum(step.epoch == seen.epochs - 1 for step in seen.weights)
-    return per_epoch // sum(step.epoch == seen.epochs - 1 for step in seen.architecture)
+    """Steps of the weights between two of the architecture parameters, and before an epoch's first."""
+    warm = sum(step.epoch < warmup(seen) for step in seen.weights)
+    places = [warm, *(step.before for step in seen.architecture)]
+    (found,) = {after - before for before, after in zip(places, places[1:], strict=False)}
+    return found
 
 
 def channels(seen: Seen) -> list[int]:

@@ -50,6 +50,7 @@ class Step(NamedTuple):
     rate: float
     norm: float  # of the gradient that the weights were moved by
     drawn: tuple[int, ...]
+    before: int  # steps of the weights before this one
 
 
 @dataclass
@@ -135,7 +136,8 @@ def watching(seen: Seen) -> Iterator[None]:
             norm = float(torch.stack(norms).norm()) if norms else 0.0
             rate = optimizer.param_groups[0]["lr"]
             size = tuple(batch.images.shape[2:])
-            return Step(task.current_epoch, batch.texts, size, rate, norm, tuple(b.active for b in blocks))
+            drawn = tuple(block.active for block in blocks)
+            return Step(task.current_epoch, batch.texts, size, rate, norm, drawn, len(seen.weights))
 
         def watched_weight(task: Any, batch: Any) -> None:
             weight(task, batch)
