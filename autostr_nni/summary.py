@@ -114,6 +114,19 @@ def summarize(trials: Iterable[TrialRecord]) -> dict[str, Any]:
     return summary
 
 
+def best_of_all(trials: Iterable[TrialRecord], minimize: bool = False) -> dict[str, Any]:
+    """The same of a search by another's tuner, whose trials are ranked by their metric alone."""
+    trials = list(trials)
+    summary = {**summarize(trials), "best": None}
+    scored = [trial for trial in trials if trial.metrics is not None and trial.accuracy is not None]
+    trained = [trial for trial in scored if trial.step == "train"] or scored
+    trained.sort(key=lambda trial: trial.accuracy or 0.0, reverse=not minimize)
+    summary["architectures"] = [_row(trial) for trial in trained]
+    if trained:
+        summary["best"] = {**_row(trained[0]), "test": trained[0].result.get("test")}
+    return summary
+
+
 def _or(value: float | None, otherwise: float) -> float:
     return otherwise if value is None else value
 
@@ -124,6 +137,8 @@ def _row(trial: TrialRecord) -> dict[str, Any]:
     text = architecture_text(trial.parameters)
     if text is not None:
         row["architecture"] = text
+    elif row["stride_path"] is None:  # of a user's own trials
+        row["parameters"] = dict(trial.parameters)
     row["word_accuracy"] = trial.accuracy
     for key in ("words", "loss", "flops_m", "params_m", "images_seen", "seconds"):
         row[key] = number(metrics, key)
@@ -173,7 +188,8 @@ def _test_lines(test: Any) -> list[str]:
 
 
 def _name(row: Mapping[str, Any]) -> str:
-    return str(row.get("architecture") or row.get("stride_path"))
+    named = row.get("architecture") or row.get("stride_path")
+    return str(named or ", ".join(f"{key} {value}" for key, value in row.get("parameters", {}).items()))
 
 
 def _figure(value: float | None) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol, get_args, runtime_checkable
 
@@ -66,6 +66,9 @@ class Strategy(Protocol):
 
     def observe(self, id: str, metrics: Mapping[str, Any] | None) -> None:
         """Take a trial's final metrics; None if it failed."""
+
+    def stoppable(self, id: str) -> bool:
+        """Whether an assessor may compare this trial with others, and stop it before its end."""
 
     def match(self, parameters: Mapping[str, Any]) -> str | None:
         """The id of the proposal with these parameters; None if the search has none."""
@@ -181,6 +184,10 @@ class Book:
             self._trials.insert(index + 1, Trial(id + RETRY, dict(trial.parameters)))
         self._advance()
 
+    def stoppable(self, id: str) -> bool:
+        """Whether an assessor may stop this trial: here all, since all are trained alike."""
+        return True
+
     def match(self, parameters: Mapping[str, Any]) -> str | None:
         """The id of the trial with these parameters: one that is awaited, else one observed, else None.
 
@@ -266,6 +273,20 @@ def saved_trials(state: Mapping[str, Any]) -> list[Trial]:
 def succeeded(trials: list[Trial]) -> list[Trial]:
     """Those that ended well."""
     return [trial for trial in trials if trial.status == "done"]
+
+
+def reached(parameters: Mapping[str, Any], reports: Sequence[Mapping[str, Any]]) -> Metrics | None:
+    """What a trial that was stopped before its end counts with: of its reports, one for each epoch, the one
+    that would have been its result. None before the first, and for half an operator search."""
+    step = parameters.get("step")
+    if not reports or step == "operators":
+        return None
+    scored = [r for r in reports if all(_finite(r.get(key, 0.0)) for key in ("default", "loss"))]
+    scored = [report for report in scored if "default" in report]
+    if step == "path" or not scored:
+        return dict(reports[-1])
+    best: Mapping[str, Any] = max(scored, key=lambda report: (report["default"], -report.get("loss", 0.0)))
+    return dict(best)
 
 
 def reasons(trials: list[Trial], shown: int = 3) -> str:

@@ -54,6 +54,10 @@ class TwoStep(Book):
             "metrics": dict(done[0].metrics or {}),
         }
 
+    def stoppable(self, id: str) -> bool:
+        """Only step 1's trials: there is but one operator search, and one net to be trained in the end."""
+        return any(trial.id == id for trial in self._of_step(PATH))
+
     def ranking(self) -> list[Trial]:
         """The path trials that ended well, lowest loss first."""
         order = {text: place for place, text in enumerate(self._paths)}

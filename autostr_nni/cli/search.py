@@ -127,6 +127,8 @@ def _in_process(experiment: ExperimentFile, args: argparse.Namespace, log: Displ
     if strategy is None or experiment.recipe is None:
         raise InputError(f"{args.config}: --in-process needs a tuner of autostr_nni and its recipe")
     folder = folder_without_nni(args, experiment)
+    if experiment.config.get("assessor") is not None:
+        log("without NNI the assessor is not asked: every trial runs to its end")
     log(f"folder: {folder}")
     if gpu_number(experiment.config) is not None:
         log("note: trialGpuNumber is NNI's; with --in-process the recipe's training.device and devices count")

@@ -64,10 +64,14 @@ def _refuse(name: Any, key: str, given: Any, path: Path) -> None:
         )
 
 
+def is_of_nni(tuner: Mapping[str, Any]) -> bool:
+    """Whether this is a checked tuner of NNI's, which draws each parameter by itself."""
+    return "name" in tuner or str(tuner["className"]).startswith("nni.")
+
+
 def goes_on(tuner: Mapping[str, Any]) -> bool:
     """Whether this is a tuner of NNI's that draws without an end."""
-    name = str(tuner.get("name") or tuner.get("className"))
-    return "name" in tuner and name != "GridSearch" or name.startswith("nni.") and "GridSearch" not in name
+    return is_of_nni(tuner) and "GridSearch" not in str(tuner.get("name") or tuner["className"])
 
 
 def checked_assessor(given: Any, path: Path) -> dict[str, Any]:
@@ -135,9 +139,11 @@ def _check_arguments(
 
     try:
         made = _class(name)
-        inspect.signature(made).bind(**arguments)
+        bound = inspect.signature(made).bind(**arguments)
+        bound.apply_defaults()  # the checker misses what the class does not
         if validator:
-            _class(validator)().validate_class_args(**arguments)
+            given = {key: value for key, value in bound.arguments.items() if value is not None}
+            _class(validator)().validate_class_args(**given)
     except (ImportError, AttributeError) as error:
         raise InputError(f"{path}: {kind} {name} cannot be loaded ({error})") from None
     except Exception as error:  # of the library that NNI checks with

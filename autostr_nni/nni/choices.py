@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from autostr_nni.search_spaces.errors import InputError, shown
+
 if TYPE_CHECKING:
     from autostr_nni.recipe import Recipe
     from autostr_nni.strategies.core import Strategy
@@ -54,3 +56,31 @@ def search_space_of(recipe: Recipe, strategy: Strategy | None) -> dict[str, Any]
         common = set(space.operations) if strategy is not None else set.intersection(*allowed)
         declared[f"op_{layer:02d}"] = [name for name in space.operations if name in common]
     return {key: {"_type": "choice", "_value": values} for key, values in declared.items()}
+
+
+def check_drawable(choices: Mapping[str, Any], recipe: Recipe) -> None:
+    """Refuse choices of which a tuner that draws each key by itself could make what no trial can train.
+
+    Raises InputError, which begins with the key.
+    """
+    from autostr_nni.search_spaces.architecture import Architecture
+
+    space = recipe.space()
+    values = {key: choice["_value"] for key, choice in choices.items()}
+    advice = "leave searchSpace out to have it filled in"
+    wrong = [step for step in values.get("step", [None]) if step != "train"]
+    if wrong:
+        raise InputError(
+            f"step must be a choice of train alone, not {shown(values.get('step'))}: NNI's tuners know no "
+            f"steps; {advice}"
+        )
+    first = {key: listed[0] for key, listed in values.items()}
+    for key, listed in values.items():
+        for value in listed:
+            for path in values.get("stride_path", [None]):
+                try:
+                    Architecture.from_parameters({**first, "stride_path": path, key: value}, space)
+                except InputError as error:
+                    raise InputError(
+                        f"{key} has {shown(value)} beside the path {path}: {error}; {advice}"
+                    ) from None

@@ -9,7 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from autostr_nni.nni.algorithms import TUNERS, checked_assessor, checked_tuner, goes_on, recipe_of_trials
+from autostr_nni.nni.algorithms import (
+    TUNERS,
+    checked_assessor,
+    checked_tuner,
+    goes_on,
+    is_of_nni,
+    recipe_of_trials,
+)
 from autostr_nni.nni.experiment_values import (
     OF_SERVICES,
     check_space,
@@ -202,19 +209,26 @@ def _recipe(tuner: dict[str, Any], config: Mapping[str, Any], path: Path) -> tup
 
 def _complete_search(experiment: ExperimentFile, folder: Path) -> None:
     """Declare the recipe's choices where the file gives none; refuse a limit that cuts the search short."""
-    from autostr_nni.nni.choices import search_space_of
+    from autostr_nni.nni.choices import check_drawable, search_space_of
 
     config, strategy = experiment.config, experiment.strategy()
+    given = config.get("searchSpace")
     if config.get("searchSpaceFile") is not None:
         file = _resolved(folder, config["searchSpaceFile"], experiment.path, "searchSpaceFile")
         if not file.is_file():
             raise InputError(f"{experiment.path}: searchSpaceFile names {file}, which does not exist")
         config["searchSpaceFile"] = str(file)
-        check_space(read_yaml(file)[0], str(file))
-    elif config.get("searchSpace") is None:
+        given = read_yaml(file)[0]
+        check_space(given, str(file))
+    elif given is None:
         if experiment.recipe is None:
             raise InputError(f"{experiment.path}: the key searchSpace is missing")
         config["searchSpace"] = search_space_of(experiment.recipe, strategy)
+    if given is not None and experiment.recipe is not None and is_of_nni(config["tuner"]):
+        try:
+            check_drawable(given, experiment.recipe)
+        except InputError as error:
+            raise InputError(f"{experiment.path}: searchSpace: {error}") from None
     limit = config.get("maxTrialNumber")
     if limit is None and config.get("maxExperimentDuration") is None and goes_on(config["tuner"]):
         raise InputError(

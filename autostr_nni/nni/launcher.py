@@ -23,7 +23,7 @@ from autostr_nni.nni.experiment_file import ExperimentFile
 from autostr_nni.nni.gpus import shared_elsewhere
 from autostr_nni.nni.patience import patient_start
 from autostr_nni.nni.places import list_folder, list_kept_in, settings_folder
-from autostr_nni.nni.rest import LOOPBACK, Manager, exempt_loopback
+from autostr_nni.nni.rest import FINAL_STATUSES, LOOPBACK, Manager, exempt_loopback
 from autostr_nni.nni.stored import resume_command
 from autostr_nni.search_spaces.errors import InputError
 from autostr_nni.threads import default_threads, wait_asleep
@@ -32,6 +32,7 @@ from autostr_nni.warm.talk import COLD_VARIABLE
 
 PRELOAD = Path(__file__).with_name("preload.cjs")
 ENDED = ("DONE", "ERROR", "STOPPED")  # NNI's words for an experiment that does no more
+IDLE_LOOKS = 4  # without a trial, after which a tuner that has said to have none has none
 STOP_PATIENCE = 20.0  # seconds for the manager to end its trials (NNI kills them after 5) and itself
 
 
@@ -228,16 +229,18 @@ def _kill(process: Any) -> None:
 def follow(
     running: RunningExperiment,
     look: Callable[[list[dict[str, Any]]], None],
+    runs_out: Callable[[], bool] = lambda: False,
     interval: float = 1.0,
 ) -> tuple[str, list[str], list[dict[str, Any]]]:
     """Wait for the end; ``look`` is called with NNI's rows, every ``interval`` seconds.
 
-    The end itself is noticed in a quarter of a second.
+    The end itself is noticed in a quarter of a second. ``runs_out`` tells, while no trial runs, whether it
+    is the end too that the tuner has no more of them: NNI itself would wait for ever.
 
     Returns NNI's status (DONE, ERROR or STOPPED), its errors and the rows. Raises SearchError if the manager
     dies.
     """
-    silent = 0
+    silent = idle = 0
     looked = -interval
     while True:
         try:
@@ -259,6 +262,10 @@ def follow(
             continue
         look(rows)
         looked = time.monotonic()
+        none_left = status == "TUNER_NO_MORE_TRIAL" and all(row["status"] in FINAL_STATUSES for row in rows)
+        idle = idle + 1 if none_left and runs_out() else 0
+        if idle == IDLE_LOOKS:
+            return "DONE", errors, rows
         if status in ENDED:
             return status, errors, rows
 

@@ -10,8 +10,9 @@
 // 4. The tuner has ten seconds to connect, which a busy machine does not keep. Here it has longer, while it lives.
 //
 // It also ends the manager when the process that started it (AUTOSTR_OWNER) is gone. `warm.cjs` starts the process
-// that keeps imports warm for trials, `waits.cjs` shortens waits, `places.cjs` minds paths. GPUs are gpus.cjs's and
-// trials on other machines remote.cjs's, both also in the process that keeps trials there.
+// that keeps imports warm for trials, `waits.cjs` shortens waits, `places.cjs` minds paths, `stopping.cjs` what
+// became of trials that were stopped. GPUs are gpus.cjs's and trials on other machines remote.cjs's, both also in the
+// process that keeps trials there.
 'use strict';
 
 const Module = require('module');
@@ -147,6 +148,7 @@ if (owner) {
 }
 
 require('./places.cjs');
+require('./stopping.cjs');
 require('./waits.cjs');
 require('./warm.cjs');
 

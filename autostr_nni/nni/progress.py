@@ -9,8 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from autostr_nni.nni.experiment_file import ExperimentFile
-from autostr_nni.nni.rest import FINAL_STATUSES
-from autostr_nni.nni.rows import failed_sentence, final_metrics, parameters_of, trial_folder
+from autostr_nni.nni.rest import EARLY, FINAL_STATUSES
+from autostr_nni.nni.rows import (
+    failed_sentence,
+    metrics_that_count,
+    parameters_of,
+    stopped_sentence,
+    trial_folder,
+)
 from autostr_nni.nni.waiting import Waiting
 from autostr_nni.progress.display import Log, as_display
 from autostr_nni.progress.estimate import DONE, FAILED, RUNNING, Seen
@@ -51,11 +57,14 @@ class Progress:
         return state_line(self.plan, [*self._ended.values(), *running], self._records.values())
 
     def _end(self, row: Row) -> None:
-        trial, parameters, metrics = row["trialJobId"], parameters_of(row), final_metrics(row)
+        trial, parameters = row["trialJobId"], parameters_of(row)
+        metrics = metrics_that_count(row, self._folder)
         self._ended[trial] = self.seen(row, FAILED if metrics is None else DONE)
         if metrics is None:
             self._display(failed_sentence(trial, parameters, row["status"], self._folder))
         else:
+            if row["status"] == EARLY:
+                self._display(stopped_sentence(trial, parameters, metrics))
             self._records[trial] = TrialRecord(trial, parameters, metrics)
 
     def seen(self, row: Row, status: str) -> Seen:

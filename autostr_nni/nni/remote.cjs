@@ -28,7 +28,7 @@ const pause = (seconds) => new Promise((resolve) => setTimeout(resolve, 1000 * s
 
 // `loaded` was required by a module of NNI's remote service; `nni` requires others of NNI's modules.
 function mend(loaded, nni) {
-  for (const [name, mendOne] of [['RemoteTrainingServiceV3', mendService], ['Worker', mendWorker], ['Client', ssh.mendClient]]) {
+  for (const [name, mendOne] of [['RemoteTrainingServiceV3', mendService], ['Worker', mendWorker], ['Ssh', ssh.mendShell], ['Client', ssh.mendClient]]) {
     const found = loaded && loaded[name];
     if (typeof found === 'function' && !found.prototype.__autostr) {
       found.prototype.__autostr = true;
@@ -49,6 +49,12 @@ function mendWorker(worker, nni) {
       return `${this.trainingServiceId}-worker${numbers.get(this.config) || this.channelId}`;
     },
   });
+  const findInitPython = worker.findInitPython;
+  worker.findInitPython = function () {
+    const { pythonPath } = this.config;
+    const config = pythonPath ? { ...this.config, pythonPath: ssh.quoted(pythonPath) } : this.config;
+    return findInitPython.call(Object.create(this, { config: { value: config } }));
+  };
   worker.start = async function () {
     this.gone = new Promise((resolve) => { this.leave = resolve; });
     try {

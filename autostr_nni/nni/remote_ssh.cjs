@@ -22,6 +22,25 @@ function mendClient(client) {
   };
 }
 
+// A path as one word of the machine's shell, with its home for a ~ in front.
+function quoted(path) {
+  const [, home, rest] = path.match(/^(~(?:\/|$))?(.*)$/s);
+  return `${home || ''}'${rest.replaceAll("'", "'\\''")}'`;
+}
+
+// NNI gives paths to the machine's shell as they are.
+function mendShell(shell) {
+  const { run, setPath } = shell;
+  shell.run = function (command) {
+    const folder = /(?<= -m nni\.tools\.nni_manager_scripts\.(?:launch_trial_keeper|check_trial_keeper_alive) ).+$/s;
+    return run.call(this, command.replace(folder, quoted));
+  };
+  shell.setPath = function (path) {
+    // NNI puts it in double quotes.
+    setPath.call(this, path.replace(/["$`\\]/g, '\\$&').replace(/^~(?=[/:])/, '$HOME'));
+  };
+}
+
 // The host keys that OpenSSH knows of a host; empty for a host that it does not know.
 function knownKeys(host, port) {
   const name = Number(port) === 22 ? host : `[${host}]:${port}`;
@@ -74,4 +93,4 @@ async function within(seconds, promise, sentence) {
   }
 }
 
-module.exports = { mendClient, tunnel, within };
+module.exports = { mendClient, mendShell, quoted, tunnel, within };

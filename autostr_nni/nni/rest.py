@@ -12,7 +12,8 @@ from typing import Any
 import requests
 
 LOOPBACK = "127.0.0.1"
-FINAL_STATUSES = frozenset({"SUCCEEDED", "FAILED", "USER_CANCELED", "SYS_CANCELED", "EARLY_STOPPED"})
+EARLY = "EARLY_STOPPED"  # NNI's word for a trial that an assessor has stopped, or maxTrialDuration
+FINAL_STATUSES = frozenset({"SUCCEEDED", "FAILED", "USER_CANCELED", "SYS_CANCELED", EARLY})
 
 
 def exempt_loopback(environment: MutableMapping[str, str]) -> None:

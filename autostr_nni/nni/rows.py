@@ -7,14 +7,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from autostr_nni.progress.state import describe
+from autostr_nni.nni.rest import EARLY
+from autostr_nni.progress.state import describe, epochs_of
+from autostr_nni.strategies.core import reached
 from autostr_nni.summary import TrialRecord, read_trial
 
 
 def record_of(row: Mapping[str, Any], folder: Path) -> TrialRecord:
     """A trial as NNI lists it, with what it left in its folder."""
     place = trial_folder(folder, row["trialJobId"])
-    metrics = final_metrics(row)
+    metrics = metrics_that_count(row, folder)
     return TrialRecord(row["trialJobId"], parameters_of(row), metrics, place, read_trial(place, {}).result)
 
 
@@ -30,14 +32,32 @@ def parameters_of(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def final_metrics(row: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The final report in one row of NNI's list; NNI packs it as JSON within JSON."""
+    """The final report in one row of NNI's list; NNI packs it as JSON within JSON.
+
+    A trial that an assessor stopped a moment after its last report has one too.
+    """
     reports = row.get("finalMetricData") or []
-    if not reports or row["status"] != "SUCCEEDED":
+    if not reports or row["status"] not in ("SUCCEEDED", EARLY):
         return None
     value = reports[0]["data"]
     while isinstance(value, str):
         value = json.loads(value)
     return value if isinstance(value, dict) else {"default": value}
+
+
+def metrics_that_count(row: Mapping[str, Any], folder: Path) -> dict[str, Any] | None:
+    """The final report, or what a trial had reached that was stopped early; None for a trial that failed."""
+    metrics = final_metrics(row)
+    if metrics is None and row["status"] == EARLY:
+        metrics = reached(parameters_of(row), epochs_of(trial_folder(folder, row["trialJobId"])))
+    return metrics
+
+
+def stopped_sentence(trial: str, parameters: Mapping[str, Any], metrics: Mapping[str, Any]) -> str:
+    """Which trial was stopped early, and that it counts."""
+    after = f" after epoch {metrics['epoch'] + 1}" if isinstance(metrics.get("epoch"), int) else ""
+    counts = f"it counts with what it had reached{after}"
+    return f"trial {trial} ({describe(parameters)}) was stopped early; {counts}"
 
 
 def failed_sentence(trial: str, parameters: Mapping[str, Any], status: str, folder: Path) -> str:
@@ -51,6 +71,12 @@ def failed_sentence(trial: str, parameters: Mapping[str, Any], status: str, fold
         words = []
     said = f": {words[-1].strip()}" if words else ""
     what = (
-        "was cancelled" if "CANCELED" in status else "gave no result" if status == "SUCCEEDED" else "failed"
+        "was stopped early, by maxTrialDuration or an assessor"
+        if status == EARLY
+        else "was cancelled"
+        if "CANCELED" in status
+        else "gave no result"
+        if status == "SUCCEEDED"
+        else "failed"
     )
     return f"trial {trial} ({describe(parameters)}) {what}{said}; its log: {log}"

@@ -18,11 +18,11 @@ from autostr_nni.nni.launcher import (
 )
 from autostr_nni.nni.progress import Progress
 from autostr_nni.nni.rest import FINAL_STATUSES, LOOPBACK
-from autostr_nni.nni.rows import failed_sentence, record_of
-from autostr_nni.nni.state import read_state
+from autostr_nni.nni.rows import failed_sentence, parameters_of, record_of
+from autostr_nni.nni.state import keep_recipe, read_state
 from autostr_nni.nni.stored import resume_command
 from autostr_nni.progress.display import Log
-from autostr_nni.summary import TrialRecord, summarize
+from autostr_nni.summary import best_of_all, summarize
 
 
 class Interrupted(KeyboardInterrupt):
@@ -57,6 +57,8 @@ def run(
         running = start_experiment(experiment, port, host, detach, resumed)
         about = {"experiment": running.id, "page": f"{running.address}/", "folder": str(running.folder)}
         try:
+            if experiment.strategy_name is None and experiment.recipe is not None:
+                keep_recipe(running.folder, experiment.recipe.model_dump(mode="json"))  # as our tuners do
             log(f"page: {about['page']}  experiment: {running.id}")
             if host != LOOPBACK:
                 log(f"warning: the page is open to everyone who reaches {host}, and it asks for no password")
@@ -64,21 +66,38 @@ def run(
                 log(f"stop it with: nnictl stop {running.id}")
                 return {**about, "status": "RUNNING", "failure": None}
             progress = Progress(running.folder, experiment, log)
-            status, errors, rows = follow(running, progress)
+            status, errors, rows = follow(running, progress, lambda: of_another(experiment, running))
         except KeyboardInterrupt:
             raise Interrupted(running.folder) from None
         finally:
             if not detach:
                 running.stop()
     records = [record_of(row, running.folder) for row in rows if row["status"] in FINAL_STATUSES]
-    failure = _failure(status, errors, running, records)
-    result = {**about, "status": status, "failure": failure, **summarize(records)}
+    another = of_another(experiment, running)
+    found = best_of_all(records, minimizes(experiment)) if another else summarize(records)
+    failure = _failure(status, errors, running, rows, found, experiment)
+    result = {**about, "status": status, "failure": failure, **found}
     write_atomic(running.folder / "summary.json", json.dumps(result, indent=1) + "\n")
     return result
 
 
+def of_another(experiment: ExperimentFile, running: RunningExperiment) -> bool:
+    """Whether the search is by a tuner that is not made of ours, and so keeps no state and never ends it."""
+    return experiment.strategy_name is None and not read_state(running.folder)
+
+
+def minimizes(experiment: ExperimentFile) -> bool:
+    arguments = experiment.config["tuner"].get("classArgs") or {}
+    return bool(arguments.get("optimize_mode") == "minimize")
+
+
 def _failure(
-    status: str, errors: list[str], running: RunningExperiment, records: list[TrialRecord]
+    status: str,
+    errors: list[str],
+    running: RunningExperiment,
+    rows: list[dict[str, Any]],
+    found: dict[str, Any],
+    experiment: ExperimentFile,
 ) -> str | None:
     """Why the search has no result, in one sentence; None if it has one."""
     state = read_state(running.folder)
@@ -88,13 +107,21 @@ def _failure(
         return f"the experiment ended in an error ({reason}); its logs: {running.folder / 'log'}; {go_on}"
     if status != "DONE":
         return f"the experiment was stopped before the search was finished (status {status}); {go_on}"
-    last = next((record for record in reversed(records) if record.metrics is None), None)
-    failed = failed_sentence(last.id, last.parameters, "FAILED", running.folder) if last else ""
+    last = next((row for row in reversed(rows) if row["trialJobId"] in found["failed"]), None)
+    failed = (
+        failed_sentence(last["trialJobId"], parameters_of(last), last["status"], running.folder)
+        if last
+        else ""
+    )
     if state.get("failure"):
         return f"the search failed: {state['failure']}" + (f"; {failed}" if failed else "")
+    if not state and experiment.strategy_name is None:  # of another's tuner: its trials are all there is
+        return None if found["best"] else f"no trial gave a result{f' ({failed})' if failed else ''}"
     if not state.get("finished"):
         limit = "maxTrialNumber or maxExperimentDuration was reached before the search was finished"
         return f"{limit}; raise it" + (f" ({failed})" if failed else "")
+    if experiment.strategy_name is not None and not found["best"]:
+        return f"the search ended without a trained net{f'; {failed}' if failed else ''}; {go_on}"
     return None
 
 

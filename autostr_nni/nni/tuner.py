@@ -22,14 +22,16 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import nni
+from nni.runtime.msg_dispatcher import MsgDispatcher
 from nni.tuner import Tuner
 
 from autostr_nni.files import NoSpace
 from autostr_nni.nni import manager_side
 from autostr_nni.nni.choices import Choices
 from autostr_nni.nni.state import experiment_folder, keep_recipe, read_state, told_no_space, write_state
+from autostr_nni.nni.stopping import EarlyStops
 from autostr_nni.search_spaces.errors import InputError
-from autostr_nni.strategies.core import Proposal, Strategy
+from autostr_nni.strategies.core import Proposal, Strategy, reached
 
 logger = logging.getLogger("autostr_nni.tuner")
 
@@ -73,6 +75,7 @@ class StrategyTuner(Tuner):  # type: ignore[misc]
         self._owed: deque[int] = deque()  # parameter ids that NNI asked for and did not get
         self._recovered: dict[str, str] = {}  # trials of a resumed experiment that NNI runs again by itself
         self._send: SendTrial | None = None
+        self._stops: EarlyStops | None = None
         self._fault: Exception | None = None
         self._ending = False
         self._folder = experiment_folder()
@@ -100,6 +103,9 @@ class StrategyTuner(Tuner):  # type: ignore[misc]
     ) -> list[dict[str, Any]]:
         """Parameters for as many ids, from the first on, as proposals may run now."""
         self._send = kwargs.get("st_callback", self._send)
+        dispatcher = getattr(self._send, "__self__", None)
+        if self._stops is None and isinstance(dispatcher, MsgDispatcher):
+            self._stops = EarlyStops(dispatcher, self._stoppable)
         if self._fault is not None:
             raise self._fault
         if self._resumed:
@@ -195,9 +201,20 @@ class StrategyTuner(Tuner):  # type: ignore[misc]
 
     @_guarded
     def _settle(self, parameter_id: int) -> None:
+        """Without a final report a trial has failed, but for one that was stopped and had reported before."""
         proposal = self._running.pop(parameter_id, None)
-        if proposal is not None:
-            self._observe(proposal, None)
+        if proposal is None:
+            return
+        reports = self._stops.reports_of(parameter_id) if self._stops is not None else None
+        trial = next(item for item in self.strategy.trials if item.id == proposal)
+        metrics = reached(trial.parameters, [metrics_of(report) for report in reports or []])
+        if metrics is not None:
+            logger.info("Proposal %s was stopped early; it counts with what it has reached.", proposal)
+        self._observe(proposal, metrics)
+
+    def _stoppable(self, parameter_id: int) -> bool:
+        proposal = self._running.get(parameter_id)
+        return proposal is not None and self.strategy.stoppable(proposal)
 
     def _save(self, error: str | None = None) -> None:
         if self._folder is None:

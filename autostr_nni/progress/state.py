@@ -56,6 +56,14 @@ def describe(parameters: Mapping[str, Any]) -> str:
     return " ".join(words) or ", ".join(f"{key} {value}" for key, value in parameters.items())
 
 
+def epochs_of(folder: Path) -> list[dict[str, Any]]:
+    """The figures of a trial's epochs so far; none where it has left none."""
+    try:
+        return read_metrics(folder)
+    except OSError:
+        return []
+
+
 def last_epoch(folder: Path) -> tuple[dict[str, Any], float]:
     """The figures of a trial's last epoch and when they were written (seconds since 1970); empty and 0
     before its first one."""

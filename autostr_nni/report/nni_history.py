@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 from autostr_nni.nni.processes import manager_of
+from autostr_nni.nni.rest import EARLY
 from autostr_nni.nni.state import RECIPE_FILE, read_state
 from autostr_nni.nni.stored import DATABASE, is_profile
 from autostr_nni.recipe import load_recipe
@@ -25,6 +26,7 @@ from autostr_nni.report.history import (
     usable_recipe,
 )
 from autostr_nni.search_spaces.errors import InputError
+from autostr_nni.strategies.core import reached
 from autostr_nni.summary import RESULT, read_json, trial_folders
 
 _STRATEGIES = {"TwoStepTuner": "two-step", "RandomTuner": "random"}
@@ -37,7 +39,8 @@ def read_experiment(folder: Path) -> SearchHistory:
     profile, rows = _database(folder / DATABASE)
     trials = _trials(folder, rows, alive) if rows else _trials_of_folders(folder, alive)
     recipe, source = _recipe(folder, profile)
-    tuner = str((profile.get("tuner") or {}).get("className", "")).rpartition(".")[2]
+    about = profile.get("tuner") or {}
+    tuner = str(about.get("className") or about.get("name") or "unknown").rpartition(".")[2]
     failure = state.get("failure") or state.get("error")
     if failure:
         word = "failed"
@@ -49,7 +52,7 @@ def read_experiment(folder: Path) -> SearchHistory:
         id=folder.name,
         name=str(profile.get("experimentName") or folder.name),
         kind="NNI experiment",
-        strategy=str(state.get("strategy") or _STRATEGIES.get(tuner, "unknown")),
+        strategy=str(state.get("strategy") or _STRATEGIES.get(tuner, tuner)),
         folder=folder,
         state=word,
         trials=trials,
@@ -65,9 +68,14 @@ def read_experiment(folder: Path) -> SearchHistory:
 
 def _state(folder: Path) -> dict[str, Any]:
     try:
-        return read_state(folder)
+        state = read_state(folder)
     except ValueError:
         return {}
+    if state:
+        return state
+    # Another's tuner leaves none: how the search ended is what was told of it.
+    told = read_json(folder / "summary.json")
+    return {"finished": told.get("status") == "DONE", "failure": told.get("failure")}
 
 
 def _database(path: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
@@ -127,6 +135,8 @@ def _trials(folder: Path, rows: list[dict[str, Any]], alive: bool) -> list[Trial
     trials = []
     for row in rows:
         place = next(folder.glob(f"environments/*/trials/{row['id']}"), folder / "trials" / row["id"])
+        if row["status"] == EARLY and not row["metrics"]:
+            row["metrics"] = reached(row["parameters"], row["epochs"])
         done = bool(row["metrics"]) or (place / RESULT).is_file()
         if row["status"] in ("WAITING", "RUNNING", "UNKNOWN"):
             status = RUNNING if alive else DONE if done else CUT_OFF

@@ -30,16 +30,16 @@ SEPARATION = Path("/run/sshd")  # root's sshd wants it
 SERVER = """
 ListenAddress {address}
 Port {port}
-HostKey {folder}/host_key
-AuthorizedKeysFile {folder}/user_key.pub
-PidFile {folder}/sshd.pid
+HostKey "{folder}/host_key"
+AuthorizedKeysFile "{folder}/user_key.pub"
+PidFile "{folder}/sshd.pid"
 StrictModes no
 UsePAM no
 PasswordAuthentication no
 PermitRootLogin prohibit-password
 MaxStartups 50
 Subsystem sftp internal-sftp
-SetEnv HOME={folder}/home OMP_NUM_THREADS=1 PIP_NO_INDEX=1 PYTHONPATH={python_path} {pretended}
+SetEnv "HOME={folder}/home" OMP_NUM_THREADS=1 PIP_NO_INDEX=1 "PYTHONPATH={python_path}" {pretended}
 """
 
 
@@ -49,14 +49,19 @@ class Machine:
     def __init__(self, folder: Path, address: str) -> None:
         self.folder, self.address = folder, address
         self.home = folder / "home"
+        self.environment = folder / "env"  # another path to this process's own
         self.port = choose_port(None, address)
         self.home.mkdir(parents=True)
         for name in ("host_key", "user_key"):
             command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / name)]
             subprocess.run(command, check=True)
+        (self.environment / "bin").mkdir(parents=True)
+        (self.environment / "lib").symlink_to(Path(sys.prefix) / "lib")
+        (self.environment / "bin/python").symlink_to(Path(sys.executable).resolve())
+        shutil.copy(Path(sys.prefix) / "pyvenv.cfg", self.environment)
         python_path = os.environ.get("PYTHONPATH", "")
         python_path = f"{GPUS}:{python_path}"
-        pretended = f"GPUS=2 ASKED={folder}/asked BUSY={folder}/busy HOLDER=1"
+        pretended = f'GPUS=2 "ASKED={folder}/asked" "BUSY={folder}/busy" HOLDER=1'
         settings = SERVER.format(
             address=address, port=self.port, folder=folder, python_path=python_path, pretended=pretended
         )
@@ -85,7 +90,7 @@ class Machine:
             "port": self.port,
             "user": getpass.getuser(),
             "sshKeyFile": str(self.folder / "user_key"),
-            "pythonPath": str(Path(sys.executable).parent),
+            "pythonPath": str(self.environment / "bin"),
         }
 
     def processes(self) -> list[psutil.Process]:
@@ -124,7 +129,7 @@ class Machine:
 
 @pytest.fixture
 def machines(tmp_path: Path) -> Iterator[list[Machine]]:
-    """Two of them, at 127.0.0.2 and 127.0.0.3."""
+    """Two of them, at 127.0.0.2 and 127.0.0.3. Of the second no path is one word for a shell."""
     if SSHD is None or shutil.which("ssh-keygen") is None:
         pytest.skip("no sshd: install openssh-server")
     made_separation = os.getuid() == 0 and not SEPARATION.exists()
@@ -132,8 +137,8 @@ def machines(tmp_path: Path) -> Iterator[list[Machine]]:
         SEPARATION.mkdir(mode=0o755)
     made: list[Machine] = []
     try:
-        for number, address in ((1, "127.0.0.2"), (2, "127.0.0.3")):
-            made.append(Machine(tmp_path / f"machine{number}", address))
+        for name, address in (("machine1", "127.0.0.2"), ("machine 2's", "127.0.0.3")):
+            made.append(Machine(tmp_path / name, address))
         yield made
     finally:
         for machine in made:
