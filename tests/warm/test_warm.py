@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import stat
 import subprocess
@@ -193,7 +194,8 @@ def test_what_a_shell_changes_is_no_difference(tmp_path: Path, monkeypatch: pyte
         monkeypatch.setenv(name, "x")
     warm = Warm(tmp_path)
     script = tmp_path / "run.sh"
-    script.write_text(f"export NNI_MINE=7\n{sys.executable} {tmp_path / 'command.py'} tell 0\n")
+    command = shlex.join([sys.executable, str(tmp_path / "command.py"), "tell", "0"])
+    script.write_text(f"export NNI_MINE=7\n{command}\n")
     environment = {**warm.environment, "AUTOSTR_WARM": str(warm.folder), "SHELLOPTS": "monitor"}
     done = subprocess.run(
         ["bash", str(script)], env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True
