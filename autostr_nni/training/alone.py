@@ -12,14 +12,16 @@ from autostr_nni.recipe import Recipe
 from autostr_nni.search_spaces.architecture import Architecture
 from autostr_nni.search_spaces.counting import backbone_costs, total
 from autostr_nni.search_spaces.space import SearchSpace
-from autostr_nni.training.checkpoint import Trained, load_trained, load_weights, pick_device, save_trained
-from autostr_nni.training.continuing import BEST
+from autostr_nni.training.checkpoint import Trained, load_trained, pick_device, save_trained
+from autostr_nni.training.continuing import BEST, LAST
 from autostr_nni.training.crew import Report
 from autostr_nni.training.evaluation import evaluate_sets, open_set
+from autostr_nni.training.initial import start_from
 from autostr_nni.training.loop import EpochEnd, best_epoch, fit
 from autostr_nni.training.machine import on_devices, prepare_torch
 from autostr_nni.training.operators import MILLION
 from autostr_nni.training.records import ARCHITECTURE, read_metrics
+from autostr_nni.training.same_training import epochs_done
 from autostr_nni.training.tasks import RecognitionTask
 from autostr_nni.training.team import Team
 
@@ -61,8 +63,10 @@ def train_alone(
     if full and short.epochs:
         short_training = open_set(recipe, recipe.data.train, max_length=short.max_length)
     recognizer = build_recognizer(architecture, space, recipe.model, training.charset.classes)
-    if init is not None:
-        load_weights(recognizer, Path(init))
+    if init is not None and not (folder / LAST).exists():
+        told = start_from(recognizer, architecture, recipe, Path(init))
+        if told and team.leads:
+            print(f"weights of {init}: {told}", flush=True)
     if team.leads:
         write_atomic(folder / ARCHITECTURE, architecture.to_json(space))
     sets = (training, validation, epoch_images, full, short_training)
@@ -92,8 +96,12 @@ def train_fully(
     """Step 3: train by the recipe's ``training``, choose the epoch on validation, score the test sets."""
     options = recipe.training
     budget = (options.epochs, options.epoch_images, None)
-    work = partial(train_alone, architecture, space, recipe, folder, *budget, full=True, init=init)
-    on_devices(work, recipe, report)
+    done = epochs_done(recipe, folder)
+    if done is None:
+        work = partial(train_alone, architecture, space, recipe, folder, *budget, full=True, init=init)
+        on_devices(work, recipe, report)
+    elif done > options.epochs:
+        print(f"{done} epochs are done already, {options.epochs} asked for: no more is trained", flush=True)
     final = best_epoch(read_metrics(folder))
     assert final is not None
     result: dict[str, Any] = {"metrics": final, "architecture": architecture.text}

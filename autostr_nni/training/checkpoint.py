@@ -143,18 +143,6 @@ def _check_weights(weights: Any, net: torch.nn.Module) -> None:
             raise ValueError(f"a damaged {name}")
 
 
-def load_weights(recognizer: Recognizer, path: Path) -> None:
-    """Put the weights of a saved recognizer into one of the same architecture.
-
-    Raises:
-        InputError: the checkpoint is of another architecture or size.
-    """
-    try:
-        recognizer.load_state_dict(load_trained(path).recognizer.state_dict())
-    except RuntimeError:
-        raise InputError(f"{path}: its weights are of another architecture or size of net") from None
-
-
 def pick_device(name: str | None) -> str:
     """The device asked for, or a GPU where there is one. Raises InputError for one that is not there."""
     if name is None:

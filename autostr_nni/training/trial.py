@@ -19,7 +19,8 @@ from autostr_nni.training.alone import train_alone, train_fully
 from autostr_nni.training.continuing import forget_previous
 from autostr_nni.training.crew import Report
 from autostr_nni.training.machine import on_devices, prepare_torch, restored_threads
-from autostr_nni.training.records import ARCHITECTURE, RECIPE, RESULT, read_metrics, read_result
+from autostr_nni.training.records import RECIPE, RESULT, read_metrics, read_result
+from autostr_nni.training.same_training import check_same_training, epochs_done
 from autostr_nni.training.searching import search_operators
 from autostr_nni.training.tensorboard import logged
 
@@ -98,14 +99,14 @@ def train_architecture(
     Run again in the same folder it goes on from the last epoch, also towards more epochs than before.
 
     Raises:
-        InputError: the folder holds another architecture's training.
+        InputError: the folder holds a training by another recipe or of another architecture, or the weights
+            of ``init`` are of another one.
     """
-    known = folder / ARCHITECTURE
-    if known.exists() and known.read_text(encoding="utf-8") != architecture.to_json(space):
-        raise InputError(f"{folder}: holds the training of another architecture; give another folder")
+    check_same_training(architecture, space, recipe, folder)
     prepare_torch(recipe)
     folder.mkdir(parents=True, exist_ok=True)
-    write_atomic(folder / RECIPE, json.dumps(recipe.model_dump(mode="json"), indent=1))
+    if epochs_done(recipe, folder) is None:
+        write_atomic(folder / RECIPE, json.dumps(recipe.model_dump(mode="json"), indent=1))
     report = logged(report, recipe, folder)
     with keeping_decoded(recipe.data.keep_decoded_mb << 20):
         result = train_fully(architecture, space, recipe, folder, report, init)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from autostr_nni.cli.main import main
 
@@ -138,3 +139,111 @@ def test_another_search_space_is_refused(
     assert "another space" in told and "stem_width" in told
     shutil.copy(trained / "metrics.jsonl", tmp_path / "fake.ckpt")
     assert "not a readable checkpoint" in refused(capsys, "train", str(tmp_path / "fake.ckpt"), *out)
+
+
+ANOTHER = {
+    "permuted charset": ("data.charset", "9876543210", "data.charset is '9876543210' and was 'digits'"),
+    "larger charset": ("data.charset", "lowercase", "data.charset is 'lowercase' and was 'digits'"),
+    "optimizer": (
+        "training.optimizer",
+        {"name": "adadelta"},
+        "training.optimizer.eps is 1e-06 and was 1e-08 when it began (and 2 more)",
+    ),
+    "rate": ("training.optimizer.lr", 0.01, "training.optimizer.lr is 0.01 and was 0.02"),
+    "size": ("model.translator.hidden", 16, "model.translator.hidden is 16 and was 8"),
+    "width": ("model.stem_width", 16, "model.stem_width is 16 and was 8"),
+    "rectifier": ("model.rectifier.enabled", True, "model.rectifier.enabled is True and was False"),
+    "seed": ("seed", 6, "seed is 6 and was 5"),
+    "batch": ("training.batch_size", 4, "training.batch_size is 4 and was 8"),
+}
+
+
+def set_key(recipe: Path, key: str, value: Any) -> None:
+    content = yaml.safe_load(recipe.read_text())
+    *sections, last = key.split(".")
+    place = content
+    for section in sections:
+        place = place.setdefault(section, {})
+    place[last] = value
+    recipe.write_text(yaml.safe_dump(content))
+
+
+@pytest.fixture
+def begun(trained: Path, shade_recipe: Callable[..., str], tmp_path: Path) -> list[str]:
+    """The command that goes on with a copy of the training in `net`."""
+    shutil.copytree(trained, tmp_path / "net")
+    return ["train", ARCHITECTURE, "--recipe", shade_recipe(tmp_path), "--out", str(tmp_path / "net")]
+
+
+@pytest.mark.parametrize("change", ANOTHER)
+@pytest.mark.parametrize("kept", ["its record", "its best net alone"])
+def test_another_recipe_is_refused_by_key(
+    begun: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str], change: str, kept: str
+) -> None:
+    key, value, part = ANOTHER[change]
+    set_key(tmp_path / "recipe.yml", key, value)
+    if kept != "its record":
+        (tmp_path / "net" / "recipe.json").unlink()
+    before = {path.name: path.read_bytes() for path in (tmp_path / "net").iterdir()}
+    told = refused(capsys, *begun, "--epochs", "4")
+    assert "net: holds a training by another recipe: " in told and part in told
+    assert {path.name: path.read_bytes() for path in (tmp_path / "net").iterdir()} == before
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("data.workers", 1), ("evaluation.batch_size", 7), ("search.path.epochs", 9), ("data.test", {})],
+)
+def test_what_cannot_change_a_training_may_differ(
+    begun: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str], key: str, value: Any
+) -> None:
+    set_key(tmp_path / "recipe.yml", key, value)
+    assert main([*begun, "--epochs", "4"]) == 0
+    assert [line["epoch"] for line in lines_of(tmp_path / "net")] == [0, 1, 2, 3]
+
+
+def test_fewer_epochs_are_done(begun: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = (tmp_path / "net" / "recipe.json").read_text(), lines_of(tmp_path / "net")
+    assert main([*begun, "--epochs", "1"]) == 0
+    shown = capsys.readouterr().out
+    assert "3 epochs are done already, 1 asked for: no more is trained" in shown and "best epoch" in shown
+    assert ((tmp_path / "net" / "recipe.json").read_text(), lines_of(tmp_path / "net")) == before
+    assert main([*begun, "--epochs", "4"]) == 0 and len(lines_of(tmp_path / "net")) == 4
+    (tmp_path / "net" / "best.ckpt").unlink()
+    assert "has had 4 epochs, and its best.ckpt is gone" in refused(capsys, *begun, "--epochs", "2")
+
+
+def test_a_recipe_mended_before_the_first_epoch_is_taken(
+    shade_recipe: Callable[..., str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe = shade_recipe(tmp_path)
+    command = ["train", ARCHITECTURE, "--recipe", recipe, "--out", str(tmp_path / "net"), "--epochs", "1"]
+    good = Path(recipe).read_text()
+    set_key(Path(recipe), "data.charset", "xyz")
+    assert "no known character" in refused(capsys, *command)
+    Path(recipe).write_text(good)
+    assert main(command) == 0
+
+
+def test_a_trial_without_a_recipe_is_not_gone_on_with(
+    begun: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("recipe.json", "best.ckpt"):
+        (tmp_path / "net" / name).unlink()
+    assert "holds a training without its recipe (recipe.json)" in refused(capsys, *begun)
+
+
+def test_weights_of_other_classes(
+    begun: list[str], trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The permuted charset starts as well as the same one; new characters are told."""
+    losses = {}
+    for charset in ("digits", "9876543210", "0123456789-"):
+        set_key(tmp_path / "recipe.yml", "data.charset", charset)
+        out = ["--out", str(tmp_path / charset), "--init", str(trained / "best.ckpt"), "--epochs", "1"]
+        assert main(["train", ARCHITECTURE, "--recipe", str(tmp_path / "recipe.yml"), *out]) == 0
+        losses[charset] = lines_of(tmp_path / charset)[0]["training_loss"]
+        told = capsys.readouterr().out
+        assert ("1 characters that it does not know start afresh ('-')" in told) == (charset[-1] == "-")
+    assert losses["9876543210"] == pytest.approx(losses["digits"], rel=1e-3)
+    assert losses["0123456789-"] < lines_of(trained)[0]["training_loss"]

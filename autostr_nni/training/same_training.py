@@ -1,0 +1,82 @@
+"""Whether a training outside a search may go on in a folder: by the recipe and for the net that began it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from autostr_nni.files import previous_of
+from autostr_nni.recipe import Recipe
+from autostr_nni.recipe.load import check_unchanged, completed
+from autostr_nni.search_spaces.architecture import Architecture
+from autostr_nni.search_spaces.errors import InputError
+from autostr_nni.search_spaces.space import SearchSpace
+from autostr_nni.training.checkpoint import load_trained
+from autostr_nni.training.continuing import BEST, LAST
+from autostr_nni.training.records import ARCHITECTURE, METRICS, RECIPE, read_metrics
+
+
+def check_same_training(architecture: Architecture, space: SearchSpace, recipe: Recipe, folder: Path) -> None:
+    """Raise InputError where ``folder`` holds a training by another recipe or of another architecture.
+
+    What can change a result counts, as in `autostr resume`; but for the number of epochs, which may grow, and
+    the search's own settings, by which no net is trained. Nothing is refused before there is something to go
+    on from.
+    """
+    begun = [folder / LAST, previous_of(folder / LAST), folder / BEST, folder / METRICS]
+    if not any(path.exists() for path in begun):
+        return
+    told = dict(completed(_recipe_of(folder)))
+    now = recipe.model_dump(mode="json")
+    training = told.get("training")
+    if isinstance(training, Mapping):
+        told["training"] = {**training, "epochs": now["training"]["epochs"]}
+    told["search"] = now["search"]
+    where = f"{folder}: holds a training by another recipe: "
+    check_unchanged(recipe, told, where, "it", "give another folder")
+    known = folder / ARCHITECTURE
+    if known.exists() and _plain(known.read_text(encoding="utf-8")) != _plain(architecture.to_json(space)):
+        raise InputError(f"{folder}: holds the training of another architecture; give another folder")
+
+
+def _recipe_of(folder: Path) -> Mapping[str, Any]:
+    """The recipe that a training was told: its own record, else that of its best net."""
+    try:
+        content = json.loads((folder / RECIPE).read_text(encoding="utf-8"))
+        if isinstance(content, dict):
+            return content
+    except (OSError, ValueError, RecursionError):
+        pass
+    if (folder / BEST).is_file():
+        return load_trained(folder / BEST).recipe.model_dump(mode="json")
+    raise InputError(
+        f"{folder}: holds a training without its recipe ({RECIPE}), such as a search's trial; give another "
+        "folder"
+    )
+
+
+def _plain(text: str) -> Any:
+    """An architecture's file without the operations that it was chosen from."""
+    try:
+        content = json.loads(text)
+        content["space"].pop("operations", None)
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return text
+    return content
+
+
+def epochs_done(recipe: Recipe, folder: Path) -> int | None:
+    """How many epochs a training has had, where that is all that the recipe asks for; else None.
+
+    Raises InputError where it has had more, and its best net is gone.
+    """
+    done, wanted = len(read_metrics(folder)), recipe.training.epochs
+    if done < wanted:
+        return None
+    if (folder / BEST).is_file():
+        return done
+    if done == wanted:
+        return None
+    raise InputError(f"{folder}: has had {done} epochs, and its {BEST} is gone; give another folder")
