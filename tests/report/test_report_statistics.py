@@ -36,6 +36,7 @@ def test_no_words_say_nothing() -> None:
 def test_pareto_front() -> None:
     points = [(3.0, 0.9), (1.0, 0.5), (2.0, 0.5), (2.0, 0.7), (4.0, 0.9), (1.0, 0.5), (0.5, 0.1)]
     assert pareto_front(points) == [6, 1, 3, 0]
+    assert pareto_front([(1.0, 0.3), (1.0, 0.5), (1.0, 0.4)]) == [1]  # of equal costs the best alone
     assert pareto_front([]) == []
 
 
