@@ -166,7 +166,7 @@ def test_every_epoch_shows_the_parameters_other_words(seen, steps) -> None:
 def test_rendered_sets_are_as_they_are_described(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[tuple[Path, Any]] = []
     monkeypatch.setattr(prepare, "ensure", lambda folder, spec, processes: made.append((folder, spec)))
-    monkeypatch.setattr(prepare, "check_sets", lambda recipe: None)
+    monkeypatch.setattr(prepare, "check_sets", lambda recipe, log: None)
     synth = {f"set{place}": {**RENDERED, **source} for place, (source, _) in enumerate(SOURCES)}
     synth["plain"] = {"count": 2}
     data = {"train": ["a"], "validation": ["b"], "charset": "digits", "max_length": 6, "synth": synth}
