@@ -134,6 +134,19 @@ def test_own_search_is_complete(tmp_path: Path) -> None:
         load_recipe(tmp_path / "recipe.yml")
 
 
+def test_own_search_is_one_for_nnictl_too(tmp_path: Path) -> None:
+    """With the search space written out, as the text says; read as `nnictl create` reads it."""
+    from nni.experiment.config import ExperimentConfig
+
+    (tmp_path / "recipe.yml").write_text(block("yaml", "own recipe"), encoding="utf-8")
+    (tmp_path / "search.yml").write_text(block("yaml", "own search"), encoding="utf-8")
+    content = yaml.safe_load(block("yaml", "own search"))
+    content["searchSpace"] = load_experiment(tmp_path / "search.yml").config["searchSpace"]
+    (tmp_path / "search.yml").write_text(yaml.safe_dump(content), encoding="utf-8")
+    read = ExperimentConfig.load(tmp_path / "search.yml").json()
+    assert Path(read["tuner"]["codeDirectory"]) == tmp_path
+
+
 def test_nnis_own_strategies_run(capsys: pytest.CaptureFixture[str]) -> None:
     """The first of the blocks in Python; the searches are run in test_readme_commands.py."""
     code, *searches = blocks(README, "python")

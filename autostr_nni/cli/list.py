@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         say_json({"searches": found}, indent=1)
     elif not found:
-        say("There are no searches here yet: autostr search CONFIG starts one.")
+        say("There are no searches here yet; how to start one: autostr search --help")
     else:
         say(as_text(found))
     return 1 if unread else 0

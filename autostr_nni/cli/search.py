@@ -186,10 +186,18 @@ def next_commands(result: dict[str, Any]) -> list[str]:
     if not best or not best.get("folder") or not (Path(best["folder"]) / "best.ckpt").is_file():
         return []
     name = shlex.quote(name_of(Path(result["folder"])))
-    report = Path("runs") / f"report-{Path(result['folder']).name}"
     onnx = all(find_spec(module) is not None for module in ("onnx", "onnxruntime"))
     return [
         f"autostr evaluate {name}",
         f"autostr export {name} net.{'onnx' if onnx else 'pt2'}",
-        f"autostr report {name} --out {shlex.quote(str(report))}{' --force' if report.exists() else ''}",
+        report_command(Path(result["folder"])),
     ]
+
+
+def report_command(folder: Path) -> str:
+    """The command that makes the report of the search in a folder."""
+    from autostr_nni.nni.stored import name_of
+
+    report = Path("runs") / f"report-{folder.name}"
+    force = ["--force"] if report.exists() else []
+    return shlex.join(["autostr", "report", name_of(folder), "--out", str(report), *force])

@@ -7,7 +7,7 @@ from typing import Any
 
 from autostr_nni.cli.output import complain, say
 from autostr_nni.cli.parser import path_text
-from autostr_nni.cli.search import add_host_options
+from autostr_nni.cli.search import add_host_options, report_command
 from autostr_nni.search_spaces.errors import InputError
 
 
@@ -35,7 +35,8 @@ def run(args: argparse.Namespace) -> int:
     folder = find_search(args.search)
     if not (folder / DATABASE).is_file():
         raise InputError(
-            f"{args.search}: is a search without NNI, which has no page; see it with autostr report"
+            f"{args.search}: is a search without NNI, which has no page; look at its report: "
+            f"{report_command(folder)}"
         )
     try:
         view(folder, args.port, args.host, say)

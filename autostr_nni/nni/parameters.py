@@ -33,7 +33,7 @@ def own_parameter(patience: float = 60.0) -> dict[str, Any]:
     if record is None:
         if not os.environ.get("NNI_TRIAL_JOB_ID"):
             raise InputError(
-                "this program runs as a trial of an NNI experiment; start one with: autostr search CONFIG"
+                "this program runs as a trial of an NNI experiment; how to start one: autostr search --help"
             )
         record = None if os.environ.get(MENDED) else _own_record(patience)
         if record is None:

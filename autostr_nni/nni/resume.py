@@ -13,7 +13,7 @@ from autostr_nni.nni.experiment_file import ExperimentFile
 from autostr_nni.nni.gpus import fit_to_machine
 from autostr_nni.nni.search import run
 from autostr_nni.nni.state import RECIPE_FILE, find_state
-from autostr_nni.nni.stored import Stored, change, read_stored
+from autostr_nni.nni.stored import Stored, change, more_command, read_stored
 from autostr_nni.progress.display import Log
 from autostr_nni.recipe.extras import check_extras
 from autostr_nni.search_spaces.errors import InputError
@@ -141,7 +141,7 @@ def with_budget(
     if max_duration is not None:
         params["maxExperimentDuration"] = max_duration
     if not state.get("finished") or grown:
-        _check_left(stored, params, had)
+        _check_left(stored, params, had, state)
     return change(stored, params) if params != stored.params else stored
 
 
@@ -163,7 +163,7 @@ def _with_architectures(
     return {**params, "tuner": tuner}, True
 
 
-def _check_left(stored: Stored, params: dict[str, Any], had: int) -> None:
+def _check_left(stored: Stored, params: dict[str, Any], had: int, state: dict[str, Any]) -> None:
     from nni.experiment.config.utils import parse_time
 
     name, limit, duration = (
@@ -173,7 +173,8 @@ def _check_left(stored: Stored, params: dict[str, Any], had: int) -> None:
     )
     if limit is not None and had >= limit:
         raise InputError(
-            f"experiment {name} has used up its maxTrialNumber of {limit}; give it more with --max-trials N"
+            f"experiment {name} has used up its maxTrialNumber of {limit}; give it more with: "
+            f"{more_command(stored.folder, params, state, had)}"
         )
     if duration is None:
         return
@@ -183,6 +184,6 @@ def _check_left(stored: Stored, params: dict[str, Any], had: int) -> None:
         raise InputError(f"--max-duration {duration}: write a number and s, m, h or d, such as 12h") from None
     if stored.seconds >= seconds:
         raise InputError(
-            f"experiment {name} has used up its maxExperimentDuration of {duration}; give it more with "
-            "--max-duration TIME"
+            f"experiment {name} has used up its maxExperimentDuration of {duration}; give it more with: "
+            f"{more_command(stored.folder, params, state, had)}"
         )

@@ -20,7 +20,7 @@ from autostr_nni.nni.progress import Progress
 from autostr_nni.nni.rest import FINAL_STATUSES, LOOPBACK
 from autostr_nni.nni.rows import failed_sentence, parameters_of, record_of
 from autostr_nni.nni.state import keep_recipe, read_state
-from autostr_nni.nni.stored import resume_command
+from autostr_nni.nni.stored import more_command, resume_command
 from autostr_nni.progress.display import Log
 from autostr_nni.summary import best_of_all, summarize
 
@@ -119,7 +119,8 @@ def _failure(
         return None if found["best"] else f"no trial gave a result{f' ({failed})' if failed else ''}"
     if not state.get("finished"):
         limit = "maxTrialNumber or maxExperimentDuration was reached before the search was finished"
-        return f"{limit}; raise it" + (f" ({failed})" if failed else "")
+        more = more_command(running.folder, experiment.config, state, len(rows))
+        return f"{limit}{f' ({failed})' if failed else ''}; give it more with: {more}"
     if experiment.strategy_name is not None and not found["best"]:
         return f"the search ended without a trained net{f'; {failed}' if failed else ''}; {go_on}"
     return None

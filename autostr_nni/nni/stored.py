@@ -6,7 +6,7 @@ import contextlib
 import json
 import shlex
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,6 +51,27 @@ def name_of(folder: Path) -> str:
 def resume_command(folder: Path) -> str:
     """The command that goes on with the search in a folder."""
     return f"autostr resume {shlex.quote(name_of(folder))}"
+
+
+def more_command(folder: Path, params: Mapping[str, Any], state: Mapping[str, Any], had: int) -> str:
+    """The command that goes on with a search that has used up its budget, with enough for its end.
+
+    Args:
+        params: the keys of its experiment file.
+        state: what its tuner keeps.
+        had: trials that it has had.
+    """
+    from nni.experiment.config.utils import parse_time
+
+    limit, duration = params.get("maxTrialNumber"), params.get("maxExperimentDuration")
+    told = state.get("planned")
+    planned = told if isinstance(told, int) else had
+    options = ""
+    if limit is not None and had >= limit:  # --max-trials of a random search counts architectures
+        options += f" --max-trials {planned if state.get('strategy') == 'random' else had + planned}"
+    elif duration is not None:
+        options += f" --max-duration {2 * parse_time(duration)}s"
+    return resume_command(folder) + options
 
 
 @dataclass(frozen=True)

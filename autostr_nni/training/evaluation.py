@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -113,8 +114,9 @@ def open_set(
 def check_any_decoded(dataset: WordDataset, decoded: int) -> None:
     """Raise InputError where ``decoded``, the words of a set that could be used, is 0."""
     if not decoded:
+        check = shlex.join(["autostr", "data", "check", *map(str, dataset.folders[:3])])
         raise InputError(
-            f"none of the images of {dataset.named()} can be decoded: look at it with `autostr data check`"
+            f"none of the images of {dataset.named()} can be decoded: look at them with `{check}`"
         )
 
 

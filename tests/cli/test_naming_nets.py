@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from autostr_nni import strategies
+from autostr_nni import inprocess, strategies
 from autostr_nni.cli.main import build_parser, main
+from autostr_nni.cli.search import next_commands
 from autostr_nni.inprocess import run_search
 from autostr_nni.recipe import load_recipe
 
@@ -148,12 +149,49 @@ def test_the_list_of_searches(search: Path, capsys: pytest.CaptureFixture[str]) 
     assert "no such folder" in refused(capsys, "list", "nowhere")
 
 
+def test_what_was_interrupted_can_go_on_as_it_says(search: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (search / "summary.json").unlink()
+
+    def interrupt(*arguments: Any, **options: Any) -> None:
+        raise KeyboardInterrupt
+
+    told = "autostr: stopped; nothing is left running; go on with: autostr resume runs/mine\n"
+    again = ["search", "experiment.yml", "--in-process", "--out", "runs/mine"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(inprocess, "run_search", interrupt)
+        assert output(capsys, *again, status=130)[1] == told
+        assert output(capsys, "resume", "runs/mine", status=130)[1] == told
+        assert output(capsys, *again[:-1], "runs/new", status=130)[1] == (
+            "autostr: stopped; nothing is left running\n"  # before it had begun
+        )
+    shown, _ = output(capsys, *told.split("autostr ")[1].split())
+    assert shown.splitlines()[-1].startswith("  autostr report runs/mine ")
+
+
+def test_what_is_proposed_after_a_search(
+    search: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    result = json.loads((search / "summary.json").read_text())
+    assert next_commands(result) == [
+        "autostr evaluate runs/mine",
+        "autostr export runs/mine net.onnx",
+        "autostr report runs/mine --out runs/report-mine",
+    ]
+    output(capsys, "report", "runs/mine", "--out", "runs/report-mine")
+    assert next_commands(result)[-1].endswith("runs/report-mine --force")
+    odd = Path("runs/my words")
+    shutil.copytree(search, odd)
+    told = next_commands({**result, "folder": str(odd.absolute())})
+    assert told[0] == "autostr evaluate 'runs/my words'"
+    assert next_commands({**result, "best": None}) == []
+
+
 def test_nothing_to_list(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert output(capsys, "list")[0].startswith("There are no searches here yet: ")
+    assert output(capsys, "list")[0].startswith("There are no searches here yet; ")
     assert "there are no searches here yet" in refused(capsys, "resume", "abc")
 
 

@@ -83,14 +83,17 @@ def test_a_larger_count_in_the_recipe_gives_more_too(tmp_path: Path, recipe: Rec
 def test_nnis_own_limits(tmp_path: Path, recipe: Recipe) -> None:
     experiment = stored(tmp_path, "two-step", 4, running=1, maxTrialNumber=4)
     state = state_of(recipe, "two-step", finished=False)
-    with pytest.raises(InputError, match="used up its maxTrialNumber of 4; give it more with --max-trials N"):
-        with_budget(experiment, recipe, state, None, None)
+    told = r"used up its maxTrialNumber of 4; give it more with: autostr resume \S+ --max-trials 16$"
+    with pytest.raises(InputError, match=told):
+        with_budget(experiment, recipe, {**state, "planned": 12}, None, None)
     with pytest.raises(InputError, match="--max-trials 4: .* has had 4 trials already"):
         with_budget(experiment, recipe, state, 4, None)
     with_budget(experiment, recipe, state, 20, "2h")
     again = read_stored(experiment.folder)
     assert again.params["maxTrialNumber"] == 20 and again.params["maxExperimentDuration"] == "2h"
-    with pytest.raises(InputError, match="used up its maxExperimentDuration of 1h; give it more"):
+    with pytest.raises(
+        InputError, match="maxExperimentDuration of 1h; give it more with: .* --max-duration 7200s$"
+    ):
         with_budget(again, recipe, state, None, "1h")
     with pytest.raises(InputError, match="--max-duration soon: write a number and s, m, h or d"):
         with_budget(again, recipe, state, None, "soon")

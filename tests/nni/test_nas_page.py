@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -58,6 +59,8 @@ def test_rows_in_words(project: Any) -> None:
     project.environment["MPLCONFIGDIR"] = get_cachedir()  # no list of fonts to be made in the new home
     done = project.popen([sys.executable, "search.py"])
     output, errors = done.communicate(timeout=300)
+    told = set(re.findall(r"http://(\d+\.\d+\.\d+\.\d+):", "".join(output.splitlines()[:-1]) + errors))
+    assert "Web portal URL: " in output + errors and told == {"127.0.0.1"}
     assert done.returncode == 0, errors
     assert project.processes() == []
     answers: dict[str, str] = json.loads(output.strip().splitlines()[-1])

@@ -46,7 +46,7 @@ def test_sigterm_stops_everything(project: Any) -> None:
     started.send_signal(signal.SIGTERM)
     _, errors = started.communicate(timeout=60)
     assert started.returncode == 130
-    (experiment,) = (path.parents[1].name for path in project.experiments.glob("*/db/nni.sqlite"))
+    experiment = (project.experiments / "_latest").resolve().name
     told = f"autostr: stopped; nothing is left running; go on with: autostr resume {experiment}"
     assert errors.strip() == told
     assert project.processes() == []
