@@ -152,7 +152,8 @@ def test_a_folder_with_a_corrupt_image(
     assert [Path(row["image"]).name for row in rows] == [f"{i:02d}.png" for i in range(1, 13)]
     assert all(row.keys() == {"image", "text", "confidence"} for row in rows)
     broken = pictures / "05b.jpg"
-    assert captured.err == f"autostr: error: {broken}: not an image that can be decoded\n"
+    told = [line for line in captured.err.splitlines() if "is of one colour" not in line]  # as all shades are
+    assert told == [f"autostr: error: {broken}: not an image that can be decoded"]
     assert main(["read", checkpoint, str(broken)]) == 1
     captured = capsys.readouterr()
     assert captured.out == "" and captured.err.count("\n") == 1
@@ -164,7 +165,7 @@ def test_what_is_missing(
     first = str(pictures / "01.png")
     assert "no such image or folder" in refused(capsys, "read", checkpoint, first, str(tmp_path / "no.png"))
     assert capsys.readouterr().out == ""
-    assert "holds no image" in refused(capsys, "read", checkpoint, str(tmp_path))
+    assert "no picture there" in refused(capsys, "read", checkpoint, str(tmp_path))
     assert "no such checkpoint" in refused(capsys, "read", str(tmp_path / "no.ckpt"), first)
     assert "--batch-size" in refused(capsys, "read", checkpoint, first, "--batch-size", "0")
 
