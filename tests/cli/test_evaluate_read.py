@@ -153,7 +153,10 @@ def test_a_folder_with_a_corrupt_image(
     assert all(row.keys() == {"image", "text", "confidence"} for row in rows)
     broken = pictures / "05b.jpg"
     told = [line for line in captured.err.splitlines() if "is of one colour" not in line]  # as all shades are
-    assert told == [f"autostr: error: {broken}: not an image that can be decoded"]
+    assert told == [
+        f"{pictures}: left out 1 file that is no picture (notes.txt)",
+        f"autostr: error: {broken}: not an image that can be decoded",
+    ]
     assert main(["read", checkpoint, str(broken)]) == 1
     captured = capsys.readouterr()
     assert captured.out == "" and captured.err.count("\n") == 1
