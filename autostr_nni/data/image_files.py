@@ -76,7 +76,7 @@ def _add_folder(found: FoundImages, folder: Path) -> None:
         found.left_out.append(told(folder, others, "no picture"))
 
 
-def find_in_folder(root: str | os.PathLike[str]) -> tuple[list[Path], list[Path]]:
+def find_in_folder(root: str | os.PathLike[str], what: str = "folder") -> tuple[list[Path], list[Path]]:
     """All pictures at or under a folder, and all other files, sorted; folders behind links are searched too.
 
     A file is a picture by its suffix, or because it can be decoded. ``InputError`` if a folder cannot be
@@ -84,20 +84,20 @@ def find_in_folder(root: str | os.PathLike[str]) -> tuple[list[Path], list[Path]
     """
     files: list[Path] = []
     others: list[Path] = []
-    for path in walk_files(root):
+    for path in walk_files(root, what):
         meant = path.suffix.lower() in SUFFIXES and not path.name.startswith(_BESIDE)
         (files if meant or _is_image(path) else others).append(path)
     return files, others
 
 
-def walk_files(root: str | os.PathLike[str]) -> list[Path]:
+def walk_files(root: str | os.PathLike[str], what: str = "folder") -> list[Path]:
     """All files at or under a folder, sorted, those of folders behind links too, but no folder twice.
 
-    ``InputError`` if a folder cannot be opened.
+    ``InputError`` if a folder cannot be opened, which it calls ``what``.
     """
 
     def refuse(error: OSError) -> None:
-        raise InputError(f"the folder {error.filename} cannot be opened ({error.strerror})") from None
+        raise InputError(f"the {what} {error.filename} cannot be opened ({error.strerror})") from None
 
     found: list[Path] = []
     seen: set[str] = set()

@@ -105,8 +105,8 @@ def test_progress(tmp_path: Path, options: dict) -> None:
     [
         ({"source": "nowhere.txt"}, "no such file"),
         ({"source": "digits:30-40"}, "no text"),
-        ({"fonts": ("/nonexistent",)}, "no font"),
-        ({"backgrounds": ("/nonexistent",)}, "no picture"),
+        ({"fonts": ("/nonexistent",)}, "folder of fonts /nonexistent cannot be opened"),
+        ({"backgrounds": ("/nonexistent",)}, "folder of backgrounds /nonexistent cannot be opened"),
         ({"exclude": ("/nonexistent",)}, "no such file"),
         ({"source": "english", "charset": "@#"}, "no word"),
     ],

@@ -66,7 +66,7 @@ def find_faces(
     folders = list(folders)
     roots = _system_folders() if system else [] if folders else [matplotlib_fonts()]
     paths = [path for root in roots for path in _font_files(root)]
-    named = {folder: walk_files(Path(folder).expanduser()) for folder in folders}
+    named = {folder: walk_files(Path(folder).expanduser(), "folder of fonts") for folder in folders}
     for folder, inside in named.items():
         own = [path for path in inside if path.suffix.lower() in _OWN_SUFFIXES]
         if not own:

@@ -29,7 +29,7 @@ def find_photos(folders: Iterable[str | os.PathLike[str]], tell: Tell = tell_nob
     """
     found: list[str] = []
     for folder in folders:
-        inside, others = find_in_folder(Path(folder).expanduser())
+        inside, others = find_in_folder(Path(folder).expanduser(), "folder of backgrounds")
         if not inside:
             raise InputError(f"no picture in the backgrounds folder {folder}")
         found += sorted(map(str, inside))
