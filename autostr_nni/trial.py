@@ -13,7 +13,6 @@ import fcntl
 import hashlib
 import json
 import locale
-import math
 import os
 import signal
 import sys
@@ -91,7 +90,7 @@ def run_parameters(recipe: Recipe, parameters: dict[str, Any]) -> dict[str, Any]
     from autostr_nni.training.trial import run_proposal
 
     take_over(folder, repeated_by(folder, parameters))
-    reports = Reports(lines=partial(read_metrics, folder))
+    reports = Reports(str(parameters.get("step", "")), lines=partial(read_metrics, folder))
     try:
         metrics = run_proposal(parameters, recipe, folder, reports)
     except NoSpace as error:
@@ -135,15 +134,19 @@ class Reports:
     ``lines`` reads the metrics of the trial's epochs, those before a restart included.
     """
 
-    def __init__(self, tries: int = 5, lines: Callable[[], list[dict[str, Any]]] = list) -> None:
+    def __init__(
+        self, step: str, tries: int = 5, lines: Callable[[], list[dict[str, Any]]] = list
+    ) -> None:
         from autostr_nni.nni.reported import Reported
 
         self.final = False
-        self._tries = tries
+        self._step, self._tries = step, tries
         self._reported = Reported(lines)
 
     def __call__(self, metrics: Mapping[str, Any], final: bool) -> None:
         import nni
+
+        from autostr_nni.nni.figures import for_nni
 
         if final and self.final:
             return
@@ -151,34 +154,22 @@ class Reports:
         for epoch in self._reported.owed(metrics, final):
             if "epoch" in epoch:
                 nni.trial.overwrite_intermediate_seq(int(epoch["epoch"]))
-            if self._send(nni.report_intermediate_result, epoch, 1):
+            if self._send(nni.report_intermediate_result, for_nni(epoch, self._step, False), 1):
                 self._reported.sent(epoch)
         if final:
-            self._send(nni.report_final_result, metrics, self._tries)
+            self._send(nni.report_final_result, for_nni(metrics, self._step, True), self._tries)
 
-    def _send(self, send: Callable[[Any], None], metrics: Mapping[str, Any], tries: int) -> bool:
+    def _send(self, send: Callable[[Any], None], report: Mapping[str, Any], tries: int) -> bool:
         import requests
 
         for attempt in range(tries):
             try:
-                send(for_nni(metrics))
+                send(report)
                 return True
             except requests.RequestException as error:
                 print(f"autostr: warning: NNI does not take a report: {error}", file=sys.stderr)
                 time.sleep(2**attempt if tries > 1 else 0)
         return False
-
-
-def for_nni(metrics: Mapping[str, Any]) -> dict[str, Any]:
-    """``metrics`` as the page and the database take them: flat, and without NaN or infinity (no JSON)."""
-    plain: dict[str, Any] = {}
-    for key, value in metrics.items():
-        if isinstance(value, float) and not math.isfinite(value):
-            plain[key] = 0.0 if key == "default" else str(value)
-        elif isinstance(value, bool | int | float | str):
-            plain[key] = value
-    plain.setdefault("default", 0.0)
-    return plain
 
 
 def _ensure_utf8(arguments: list[str]) -> None:

@@ -91,10 +91,13 @@ class ExperimentFile:
         return Path(self.config["experimentWorkingDirectory"])
 
     def strategy(self) -> Strategy | None:
-        """A fresh strategy over the recipe."""
+        """A fresh strategy over the recipe; a resumed random search may have been given more."""
         from autostr_nni.strategies import build
 
-        return build(self.strategy_name, self.recipe) if self.strategy_name and self.recipe else None
+        if not self.strategy_name or not self.recipe:
+            return None
+        count = (self.config["tuner"].get("classArgs") or {}).get("count")
+        return build(self.strategy_name, self.recipe.with_count(count) if count else self.recipe)
 
 
 def load_experiment(path: Path, out: Path | None = None) -> ExperimentFile:

@@ -175,6 +175,8 @@ def start_experiment(
         silence_stdout()
         os.environ["AUTOSTR_VERSIONS"] = versions()
         os.environ["AUTOSTR_SHARED_GPUS"] = "1" if shared_elsewhere(experiment) else ""
+        strategy = experiment.strategy()
+        os.environ["AUTOSTR_PLANNED"] = str(strategy.planned) if strategy else ""
         try:
             config = ExperimentConfig(**experiment.config)
             config.validate()

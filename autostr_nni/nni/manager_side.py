@@ -47,10 +47,9 @@ def declare_done(tries: int = 30) -> None:
         try:
             profile = manager.get("experiment")
             trials = max(1, len(manager.get("trial-jobs")))
-            limit = profile["params"].get("maxTrialNumber")
-            if limit is None or limit > trials:
-                profile["params"]["maxTrialNumber"] = trials
-                manager.put("experiment?update_type=MAX_TRIAL_NUM", profile)
+            # Also where the limit reads so: to the page the manager tells the plan where there is no limit.
+            profile["params"]["maxTrialNumber"] = trials
+            manager.put("experiment?update_type=MAX_TRIAL_NUM", profile)
             return
         except (requests.RequestException, KeyError, TypeError) as error:
             logger.warning("NNI's manager cannot be told that the search is finished: %s", error)

@@ -8,6 +8,7 @@
 
 const fs = require('fs');
 const path = require('path');
+const { trialName } = require('./page.cjs');
 
 const MOST_MOVES = 3; // a trial that has brought down so many machines is not tried on another
 const TOLD_AFTER = 5; // seconds that a trial has waited for somebody else's processes
@@ -23,7 +24,7 @@ function mendService(service, nni) {
   const { cancelTrialJob, cleanUp } = service;
 
   service.submitTrialJob = async function (form) {
-    const id = form.id || nni('common/utils').uniqueString(5); // a trial that is resumed keeps its name
+    const id = form.id || trialName(form) || nni('common/utils').uniqueString(5); // a trial that is resumed keeps its name
     const trial = { id, status: 'WAITING', workingDirectory: '_unset_', submitTime: Date.now(), form };
     const entry = { form: { ...form, id }, wanted: true, starting: false };
     this.trialJobs[id] = trial;

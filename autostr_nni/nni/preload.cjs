@@ -10,14 +10,15 @@
 // 4. The tuner has ten seconds to connect, which a busy machine does not keep. Here it has longer, while it lives.
 //
 // It also ends the manager when the process that started it (AUTOSTR_OWNER) is gone. `warm.cjs` starts the process
-// that keeps imports warm for trials, `waits.cjs` shortens waits, `places.cjs` minds paths, `stopping.cjs` what
-// became of trials that were stopped. GPUs are gpus.cjs's and trials on other machines remote.cjs's, both also in the
-// process that keeps trials there.
+// that keeps imports warm for trials, `waits.cjs` shortens waits, `places.cjs` minds paths, `page.cjs` mends the
+// page, `stopping.cjs` what became of trials that were stopped. GPUs are gpus.cjs's and trials on other machines
+// remote.cjs's, both also in the process that keeps trials there.
 'use strict';
 
 const Module = require('module');
 const net = require('net');
 const gpus = require('./gpus.cjs');
+const page = require('./page.cjs');
 const placing = require('./placing.cjs');
 const remote = require('./remote.cjs');
 
@@ -82,6 +83,8 @@ Module._load = function (request, parent, isMain) {
     mendManager(manager.prototype);
     placing.mendManager(manager.prototype);
   }
+  const server = loaded && loaded.RestServer;
+  if (server) page.mendServer(server.prototype, nni('common/globals').default);
   const store = loaded && loaded.NNIDataStore;
   if (store && !store.prototype.__autostr) mendStatus(store.prototype);
   return loaded;
@@ -91,6 +94,7 @@ Module._load = function (request, parent, isMain) {
 
 function mendManager(manager) {
   manager.__autostr = true;
+  page.mendCount(manager);
   const run = manager.run;
   manager.run = function () {
     this.dispatcher.init = () => connected(this.dispatcher.connect, this.dispatcherPid);

@@ -85,13 +85,8 @@ class Progress:
 
 def plan_of_experiment(experiment: ExperimentFile) -> Plan | None:
     """What the experiment has before it; None where nothing limits its trials."""
-    recipe, concurrency = experiment.recipe, experiment.concurrency
-    if recipe is not None and experiment.strategy_name is not None:
-        from autostr_nni.strategies import build
-
-        count = (experiment.config["tuner"].get("classArgs") or {}).get("count")
-        if count:  # of a random search that was given more
-            recipe = recipe.with_count(count)
-        return plan_of(build(experiment.strategy_name, recipe), recipe, concurrency)
+    strategy, concurrency = experiment.strategy(), experiment.concurrency
+    if strategy is not None and experiment.recipe is not None:
+        return plan_of(strategy, experiment.recipe, concurrency)
     limit = experiment.config.get("maxTrialNumber")
     return Plan((("", limit),), concurrency=concurrency) if limit else None

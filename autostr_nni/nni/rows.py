@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from autostr_nni.nni.figures import from_nni
 from autostr_nni.nni.rest import EARLY
 from autostr_nni.progress.state import describe, epochs_of
 from autostr_nni.strategies.core import reached
@@ -16,8 +17,10 @@ from autostr_nni.summary import TrialRecord, read_trial
 def record_of(row: Mapping[str, Any], folder: Path) -> TrialRecord:
     """A trial as NNI lists it, with what it left in its folder."""
     place = trial_folder(folder, row["trialJobId"])
-    metrics = metrics_that_count(row, folder)
-    return TrialRecord(row["trialJobId"], parameters_of(row), metrics, place, read_trial(place, {}).result)
+    metrics, left = metrics_that_count(row, folder), read_trial(place, {})
+    if metrics is not None:
+        metrics = {**metrics, **(left.metrics or {})}  # NNI is told but a few of the figures
+    return TrialRecord(row["trialJobId"], parameters_of(row), metrics, place, left.result)
 
 
 def trial_folder(folder: Path, trial: str) -> Path:
@@ -42,7 +45,7 @@ def final_metrics(row: Mapping[str, Any]) -> dict[str, Any] | None:
     value = reports[0]["data"]
     while isinstance(value, str):
         value = json.loads(value)
-    return value if isinstance(value, dict) else {"default": value}
+    return from_nni(value)
 
 
 def metrics_that_count(row: Mapping[str, Any], folder: Path) -> dict[str, Any] | None:

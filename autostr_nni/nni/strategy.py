@@ -19,6 +19,7 @@ from nni.nas.execution.event import FinalMetricEvent, ModelEventType, TrainingEn
 from nni.nas.space import ExecutableModelSpace, SimplifiedModelSpace
 from nni.nas.strategy import Strategy
 
+from autostr_nni.nni.figures import from_nni
 from autostr_nni.nni.nas_space import ReadableModelSpace
 from autostr_nni.recipe import Recipe, load_recipe
 from autostr_nni.search_spaces.errors import InputError
@@ -142,7 +143,7 @@ class TwoStepStrategy(Strategy):  # type: ignore[misc]
 def metrics_of(value: Any) -> dict[str, Any]:
     """A final report as the strategies take it; a number is a score, whose negative ranks paths."""
     if isinstance(value, Mapping):
-        return dict(value)
+        return from_nni(value)
     if isinstance(value, int | float) and not isinstance(value, bool):
         return {"default": value, "loss": -value}
     return {"default": value}

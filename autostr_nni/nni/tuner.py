@@ -28,6 +28,7 @@ from nni.tuner import Tuner
 from autostr_nni.files import NoSpace
 from autostr_nni.nni import manager_side
 from autostr_nni.nni.choices import Choices
+from autostr_nni.nni.figures import from_nni
 from autostr_nni.nni.state import experiment_folder, keep_recipe, read_state, told_no_space, write_state
 from autostr_nni.nni.stopping import EarlyStops
 from autostr_nni.search_spaces.errors import InputError
@@ -136,7 +137,7 @@ class StrategyTuner(Tuner):  # type: ignore[misc]
         if proposal is None:
             logger.warning("A result for parameter id %s, which no trial awaits, is ignored.", parameter_id)
         else:
-            self._observe(proposal, metrics_of(value))
+            self._observe(proposal, from_nni(value))
 
     @_guarded
     def trial_end(self, parameter_id: int, success: bool, **kwargs: Any) -> None:
@@ -152,7 +153,7 @@ class StrategyTuner(Tuner):  # type: ignore[misc]
     @_guarded
     def import_data(self, data: list[dict[str, Any]]) -> None:
         """Results of trials of a resumed experiment, or of one that this search is told to go on from."""
-        entries = [(dict(entry["parameter"]), metrics_of(entry["value"])) for entry in data]
+        entries = [(dict(entry["parameter"]), from_nni(entry["value"])) for entry in data]
         known = True
         while entries and known:
             known = False
@@ -288,11 +289,6 @@ class StrategyTuner(Tuner):  # type: ignore[misc]
         dispatcher.report_error(text)
         logging.shutdown()
         os._exit(1)
-
-
-def metrics_of(value: Any) -> dict[str, Any]:
-    """A final report as a dict: NNI lets trials report a bare number."""
-    return dict(value) if isinstance(value, Mapping) else {"default": value}
 
 
 class RecipeTuner(StrategyTuner):

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from autostr_nni.nni.figures import from_nni
 from autostr_nni.nni.processes import manager_of
 from autostr_nni.nni.rest import EARLY
 from autostr_nni.nni.state import RECIPE_FILE, read_state
@@ -128,7 +129,7 @@ def _unpacked(data: Any) -> dict[str, Any]:
     """A report: NNI packs it as JSON within JSON."""
     while isinstance(data, str):
         data = json.loads(data)
-    return data if isinstance(data, dict) else {"default": data}
+    return from_nni(data)
 
 
 def _trials(folder: Path, rows: list[dict[str, Any]], alive: bool) -> list[TrialHistory]:

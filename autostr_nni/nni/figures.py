@@ -1,0 +1,46 @@
+"""What a trial tells NNI, and back: the figure by which the search decides, and few others beside it.
+
+The page makes an axis and a column of every figure of a final report, and calls the trial with the largest
+``default`` the best. So ``default`` is what the search decides by: a trained net's word accuracy (0 to 1), and
+of a stride path the negative validation loss, which never stands above a net. An operator search is compared
+with nothing and has none. All figures of every epoch are in the trial's ``metrics.jsonl``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+FINAL = ("default", "accuracy", "loss", "flops_m", "params_m", "architecture")
+
+
+def for_nni(metrics: Mapping[str, Any], step: str, final: bool) -> dict[str, Any]:
+    """The report of a trial's own ``metrics``: flat, without NaN or infinity (no JSON), and short if final."""
+    told = {"default": metrics.get("default"), "accuracy": metrics.get("default"), **metrics}
+    if step == "path" and isinstance(metrics.get("loss"), int | float):
+        told["default"] = -metrics["loss"]
+    plain: dict[str, Any] = {}
+    for key, value in told.items():
+        if key == "default" and (step == "operators" or not _is_finite(value)):
+            continue
+        if isinstance(value, float) and not math.isfinite(value):
+            plain[key] = str(value)
+        elif isinstance(value, bool | int | float | str):
+            plain[key] = value
+    return {key: plain[key] for key in FINAL if key in plain} if final else plain
+
+
+def from_nni(report: Any) -> dict[str, Any]:
+    """A report as the trial's own metrics, whose ``default`` is the word accuracy; NNI lets trials report a
+    bare number."""
+    if not isinstance(report, Mapping):
+        return {"default": report}
+    metrics = dict(report)
+    if "accuracy" in metrics:
+        metrics["default"] = metrics.pop("accuracy")
+    return metrics
+
+
+def _is_finite(value: Any) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)
