@@ -134,9 +134,7 @@ class Reports:
     ``lines`` reads the metrics of the trial's epochs, those before a restart included.
     """
 
-    def __init__(
-        self, step: str, tries: int = 5, lines: Callable[[], list[dict[str, Any]]] = list
-    ) -> None:
+    def __init__(self, step: str, tries: int = 5, lines: Callable[[], list[dict[str, Any]]] = list) -> None:
         from autostr_nni.nni.reported import Reported
 
         self.final = False

@@ -1,9 +1,9 @@
 """What a trial tells NNI, and back: the figure by which the search decides, and few others beside it.
 
 The page makes an axis and a column of every figure of a final report, and calls the trial with the largest
-``default`` the best. So ``default`` is what the search decides by: a trained net's word accuracy (0 to 1), and
-of a stride path the negative validation loss, which never stands above a net. An operator search is compared
-with nothing and has none. All figures of every epoch are in the trial's ``metrics.jsonl``.
+``default`` the best. So ``default`` is what the search decides by: of a trained net the word accuracy (0 to
+1), of a stride path the negative validation loss, which never stands above a net. An operator search is
+compared with nothing and has none. All figures of every epoch are in the trial's ``metrics.jsonl``.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ FINAL = ("default", "accuracy", "loss", "flops_m", "params_m", "architecture")
 
 
 def for_nni(metrics: Mapping[str, Any], step: str, final: bool) -> dict[str, Any]:
-    """The report of a trial's own ``metrics``: flat, without NaN or infinity (no JSON), and short if final."""
+    """The report of a trial's own ``metrics``: flat, without NaN or infinity (no JSON); short if final."""
     told = {"default": metrics.get("default"), "accuracy": metrics.get("default"), **metrics}
     if step == "path" and isinstance(metrics.get("loss"), int | float):
         told["default"] = -metrics["loss"]

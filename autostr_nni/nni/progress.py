@@ -21,8 +21,8 @@ from autostr_nni.nni.waiting import Waiting
 from autostr_nni.progress.display import Log, as_display
 from autostr_nni.progress.estimate import DONE, FAILED, RUNNING, Seen
 from autostr_nni.progress.plan import Plan, plan_of
-from autostr_nni.progress.state import last_epoch, state_line
-from autostr_nni.summary import TrialRecord, number
+from autostr_nni.progress.state import last_sign, state_line
+from autostr_nni.summary import TrialRecord
 
 Row = Mapping[str, Any]
 
@@ -71,8 +71,7 @@ class Progress:
         """A trial as it stands. NNI counts from where a trial was started last, its own figures from the
         first start."""
         parameters = parameters_of(row)
-        epoch, written = last_epoch(trial_folder(self._folder, row["trialJobId"]))
-        images, seconds = (number(epoch, key) or 0.0 for key in ("images_seen", "seconds"))
+        images, seconds, written = last_sign(trial_folder(self._folder, row["trialJobId"]))
         started = (row.get("startTime") or 0) / 1000
         since = 0.0
         if status == RUNNING:
@@ -80,7 +79,8 @@ class Progress:
         elif row.get("endTime") and started:
             seconds = max(seconds, row["endTime"] / 1000 - started)
         step = "" if self._one_step else str(parameters.get("step", ""))
-        return Seen(json.dumps(parameters, sort_keys=True), step, status, images, seconds, since)
+        macs = self.plan.macs_of(parameters) if self.plan else None
+        return Seen(json.dumps(parameters, sort_keys=True), step, status, images, seconds, since, macs)
 
 
 def plan_of_experiment(experiment: ExperimentFile) -> Plan | None:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import TextIO
+from typing import Any, TextIO
 
 FIRST_INTERVAL = 60.0  # seconds between two plain lines of the state, if nothing has happened
 GROWTH = 20  # later: the time so far divided by this
-TICK = 1.0  # seconds between two looks at a state that changes by itself
+TICK = 1.0  # seconds between two looks at a state on a terminal
 
 Log = Callable[[str], None]
 
@@ -51,81 +50,53 @@ class Display:
 class TerminalDisplay(Display):
     """A terminal: what happened scrolls, and below it the state is one line that is rewritten."""
 
-    def __init__(
-        self,
-        stream: TextIO,
-        clock: Callable[[], float] = time.monotonic,
-        width: Callable[[], int] | None = None,
-    ) -> None:
-        super().__init__(self._print, clock)
-        self._stream = stream
-        self._width = width or self._columns
-        self._state = ""
-        self._shown = ""
-        self._lock = threading.RLock()  # of the thread that follows a state
+    def __init__(self, stream: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
+        from rich.console import Console
+        from rich.live import Live
 
-    def __call__(self, line: str) -> None:
-        with self._lock:
-            self.clear()
-            self._print(line)
-            self._show()
+        super().__init__(self._print, clock)
+        self._console = Console(file=stream, force_terminal=True)
+        self._state = ""
+        self._followed: Callable[[], str] | None = None
+        self._live = Live(
+            console=self._console,
+            get_renderable=self._line,
+            refresh_per_second=1 / TICK,
+            redirect_stdout=False,  # `others_beside` does it, where it is wanted
+            redirect_stderr=False,
+        )
 
     def state(self, line: str, event: bool = False) -> None:
         """Put ``line`` in place of the last one, cut to the terminal's width."""
-        with self._lock:
-            self._state = line
-            self._show()
+        self._state = line
+        if self._live.is_started:
+            self._live.refresh()
+        else:
+            self._live.start(refresh=True)
 
     @contextlib.contextmanager
     def following(self, line: Callable[[], str]) -> Iterator[None]:
         """Within, the state is looked at every second."""
-        ended = threading.Event()
-
-        def follow() -> None:
-            while not ended.wait(TICK):
-                self.state(line())
-
-        thread = threading.Thread(target=follow, daemon=True)
-        thread.start()
+        self._followed = line
+        self.state(line())
         try:
             yield
         finally:
-            ended.set()
-            thread.join()
+            self._followed, self._state = None, line()
 
     def close(self) -> None:
         """Keep the last state as an ordinary line."""
-        with self._lock:
-            if self._shown:
-                self._stream.write("\n")
-                self._stream.flush()
-            self._state = self._shown = ""
+        self._live.stop()
 
-    def clear(self) -> None:
-        """Take the state away, to make place for other output."""
-        with self._lock:
-            if self._shown:
-                self._stream.write("\r\x1b[K")
-                self._stream.flush()
-                self._shown = ""
+    def _line(self) -> Any:
+        from rich.text import Text
 
-    def _show(self) -> None:
-        room = max(1, self._width() - 1)  # in the last column some terminals go on to the next line
-        shown = self._state if len(self._state) <= room else self._state[: room - 1] + "…"
-        if shown != self._shown:
-            self._stream.write(f"\r{shown}\x1b[K")
-            self._stream.flush()
-            self._shown = shown
+        return Text(self._followed() if self._followed else self._state, no_wrap=True, overflow="ellipsis")
 
     def _print(self, line: str) -> None:
-        self._stream.write(line + "\n")
-        self._stream.flush()
+        from rich.text import Text
 
-    def _columns(self) -> int:
-        try:
-            return os.get_terminal_size(self._stream.fileno()).columns or 80
-        except (OSError, ValueError):
-            return 80
+        self._console.print(Text(line), soft_wrap=True)
 
 
 class Beside:

@@ -1,4 +1,4 @@
-"""The time that a search still needs, judged by the trials that it has run."""
+"""The time that a search still needs: images left, at the speed so far and by the nets' MACs."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from autostr_nni.progress.plan import Plan
+from autostr_nni.progress.plan import Plan, Work
 
 DONE, FAILED, RUNNING = "done", "failed", "running"
 
-#: Seconds per image of a step that has not run yet, relative to those that have: at least and at most. The
-#: nets of the steps differ, and an operator search also steps its architecture parameters; on the quickstart
-#: and on real words the ratio was 0.6 to 2.3.
-UNSEEN = (0.5, 3.0)
+#: What an image costs beside its backbone (reading it, the rest of the recognizer, activations), in backbone
+#: MACs of the step with the smallest nets.
+BESIDE = 1.0
+LATE = 1.5  # times what was expected since a trial's last sign, and
+LATE_SECONDS = 15.0  # more than that: it takes longer than expected
 
 
 @dataclass(frozen=True)
@@ -22,8 +23,8 @@ class Seen:
     """One trial as it stands.
 
     ``key`` is the same for a failed trial and its repetition. ``images`` and ``seconds`` are what it has
-    spent up to its last report (a finished one: in all); ``since`` are the seconds after that report, or
-    after its start.
+    spent up to its last sign (a finished one: in all); ``since`` are the seconds after that sign, or
+    after its start. ``macs_m`` are million MACs of its net's backbone for an image.
     """
 
     key: str
@@ -32,36 +33,37 @@ class Seen:
     images: float = 0.0
     seconds: float = 0.0
     since: float = 0.0
+    macs_m: float | None = None
 
 
-def time_left(plan: Plan, trials: Sequence[Seen]) -> tuple[float, float] | None:
-    """Seconds that the search still needs, at least and at most; None while there is nothing to judge by.
+@dataclass(frozen=True)
+class Left:
+    """Seconds that a search still needs, and whether one of its trials takes longer than was expected."""
 
-    A trial costs what those of its step have cost; a step of which no epoch has been seen, its planned images
-    times the seconds per image of the others, as a range. Both ends are equal once every step was seen.
+    seconds: float
+    late: bool = False
+
+
+def time_left(plan: Plan, trials: Sequence[Seen]) -> Left | None:
+    """What the search still needs, step after step; None while there is nothing to judge by.
+
+    A trial costs what those of its step have cost for an image, else what all have, in proportion to MACs.
     """
-    ends = [_total(plan, trials, factor) for factor in UNSEEN]
-    if ends[0] is None or ends[1] is None:
-        return None
-    return ends[0], ends[1]
-
-
-def _total(plan: Plan, trials: Sequence[Seen], factor: float) -> float | None:
-    """Seconds to the end, the steps one after the other, if unseen steps take ``factor`` times the seconds
-    per image of those that were seen."""
-    seconds = 0.0
+    seconds, late = 0.0, False
     for step, count in plan.steps:
         mine = [trial for trial in trials if trial.step == step]
         running = [trial for trial in mine if trial.status == RUNNING]
         waiting = max(0, count - len(running) - _settled(mine))
         if not running and not waiting:
             continue
-        cost = trial_cost(plan, step, trials, factor)
-        if cost is None:
+        ahead = trial_cost(plan, step, None, trials) if waiting else 0.0
+        under_way = [_rest(plan, trial, trials) for trial in running]
+        if ahead is None or None in under_way:
             return None
-        started = [max(0.0, cost * (1 - _done_share(plan, trial, mine)) - trial.since) for trial in running]
-        seconds += makespan([*started, *[cost] * waiting], plan.concurrency)
-    return seconds
+        known = [left for left in under_way if left is not None]
+        seconds += makespan([*(left.seconds for left in known), *[ahead] * waiting], plan.concurrency)
+        late = late or any(left.late for left in known)
+    return Left(seconds, late)
 
 
 def _settled(trials: Iterable[Seen]) -> int:
@@ -71,28 +73,59 @@ def _settled(trials: Iterable[Seen]) -> int:
     return len(done) + sum(failures[key] > 1 for key in failures.keys() - done)
 
 
-def trial_cost(plan: Plan, step: str, trials: Sequence[Seen], factor: float) -> float | None:
-    """Seconds of one whole trial of a step; None where nothing tells."""
-    done = [trial.seconds for trial in trials if trial.step == step and trial.status == DONE]
+def _weight(plan: Plan, step: str, macs_m: float | None) -> float:
+    """What an image of a net costs, relative to others."""
+    work = plan.work.get(step)
+    macs = macs_m if macs_m is not None else work.macs_m if work else None
+    known = [work.macs_m for work in plan.work.values()]
+    return 1.0 if macs is None or not known else BESIDE * min(known) + macs
+
+
+def trial_cost(plan: Plan, step: str, macs_m: float | None, trials: Sequence[Seen]) -> float | None:
+    """Seconds of a whole trial of a step, of a net of ``macs_m`` or of the step's mean; None where nothing
+    tells."""
+    weight = _weight(plan, step, macs_m)
+    done = [trial for trial in trials if trial.step == step and trial.status == DONE and trial.seconds]
     if done:
-        return sum(done) / len(done)
-    images = plan.images.get(step)
-    if images is None:
+        return weight * sum(t.seconds for t in done) / sum(_weight(plan, step, t.macs_m) for t in done)
+    work = plan.work.get(step)
+    if work is None:
         return None
     mine = [trial for trial in trials if trial.step == step and trial.images]
-    others = [trial for trial in trials if trial.images]
-    for seen, scale in ((mine, 1.0), (others, factor)):
-        if seen:
-            per_image = sum(trial.seconds for trial in seen) / sum(trial.images for trial in seen)
-            return per_image * images * scale
-    return None
+    seen = mine or [trial for trial in trials if trial.images]
+    if not seen:
+        return None
+    spent = sum(trial.images * _weight(plan, trial.step, trial.macs_m) for trial in seen)
+    return work.images * weight * sum(trial.seconds for trial in seen) / spent
 
 
-def _done_share(plan: Plan, trial: Seen, same_step: Iterable[Seen]) -> float:
-    """How much of its images a running trial has seen, 0 to 1."""
-    done = [other.images for other in same_step if other.status == DONE and other.images]
-    images = sum(done) / len(done) if done else plan.images.get(trial.step)
-    return min(1.0, trial.images / images) if images else 0.0
+def _rest(plan: Plan, trial: Seen, trials: Sequence[Seen]) -> Left | None:
+    """What a running trial still needs: its images at its own speed, once it has one."""
+    expected = trial_cost(plan, trial.step, trial.macs_m, trials)
+    if expected is None:
+        return None
+    work = _work(plan, trial.step, trials)
+    if work is None:  # only whole trials tell
+        late = trial.since > LATE * expected + LATE_SECONDS
+        return Left(max(0.0, expected - trial.since), late)
+    per_image = expected / work.images
+    epoch = work.images / work.epochs
+    if trial.images >= epoch / 2:
+        per_image = trial.seconds / trial.images
+    images = max(0.0, work.images - trial.images)
+    late = trial.since > LATE * epoch * per_image + LATE_SECONDS
+    if late:  # an epoch that is not done yet has taken that long
+        per_image = trial.since / epoch
+    return Left(max(0.0, images * per_image - trial.since), late)
+
+
+def _work(plan: Plan, step: str, trials: Iterable[Seen]) -> Work | None:
+    """A whole trial of a step; one that has been run knows its images best."""
+    work = plan.work.get(step)
+    done = [trial.images for trial in trials if trial.step == step and trial.status == DONE and trial.images]
+    if work is None or not done:
+        return work
+    return Work(sum(done) / len(done), work.epochs, work.macs_m)
 
 
 def makespan(seconds: Iterable[float], concurrency: int) -> float:
@@ -103,26 +136,18 @@ def makespan(seconds: Iterable[float], concurrency: int) -> float:
     return max(places)
 
 
-def in_words(left: tuple[float, float] | None) -> str:
-    """``time left ?``, ``under 1 min left``, ``about 5 min left``, ``5 to 9 min left`` or
-    ``40 min to 2.1 h left``."""
+def in_words(left: Left | None) -> str:
+    """``time left ?``, ``under 1 min left``, ``about 5 min left`` or ``about 2.1 h left``; for a trial that
+    is late, ``longer than expected`` besides or, where it should have ended, instead."""
     if left is None:
         return "time left ?"
-    low, high = (_rounded(seconds) for seconds in left)
-    if high[0] == "0":
-        return "under 1 min left"
-    if low == high:
-        return f"about {' '.join(high)} left"
-    if low[0] == "0":
-        return f"up to {' '.join(high)} left"
-    return f"{low[0] if low[1] == high[1] else ' '.join(low)} to {' '.join(high)} left"
-
-
-def _rounded(seconds: float) -> tuple[str, str]:
-    """Number and unit."""
-    minutes = seconds / 60
+    minutes = left.seconds / 60
+    if minutes < 1:
+        return "longer than expected" if left.late else "under 1 min left"
     if minutes < 89.5:
-        return (f"{minutes:.0f}" if minutes >= 1 else "0"), "min"
-    if minutes < 36 * 60:
-        return f"{minutes / 60:.1f}", "h"
-    return f"{minutes / 60 / 24:.1f}", "days"
+        text = f"about {minutes:.0f} min left"
+    elif minutes < 36 * 60:
+        text = f"about {minutes / 60:.1f} h left"
+    else:
+        text = f"about {minutes / 60 / 24:.1f} days left"
+    return f"{text}, longer than expected" if left.late else text

@@ -8,10 +8,10 @@ from pathlib import Path
 from autostr_nni.progress.display import Display
 from autostr_nni.progress.estimate import DONE, FAILED, RUNNING, Seen
 from autostr_nni.progress.plan import plan_of
-from autostr_nni.progress.state import last_epoch, state_line
+from autostr_nni.progress.state import last_sign, state_line
 from autostr_nni.recipe import Recipe
 from autostr_nni.strategies.core import RETRY, Strategy, Trial
-from autostr_nni.summary import TrialRecord, number
+from autostr_nni.summary import TrialRecord
 
 
 class Progress:
@@ -54,14 +54,14 @@ class Progress:
         begun = running[1] if running is not None and running[0] == trial.id else None
         if begun is None and not trial.settled:
             return None
-        epoch, written = last_epoch(self._folder / trial.id)
-        images, seconds = (number(epoch, key) or 0.0 for key in ("images_seen", "seconds"))
+        images, seconds, written = last_sign(self._folder / trial.id)
         key, step = trial.id.removesuffix(RETRY), str(trial.parameters.get("step", ""))
+        macs = self.plan.macs_of(trial.parameters)
         if not trial.settled:
             since = max(0.0, time.time() - max(begun or 0.0, written))
-            return Seen(key, step, RUNNING, images, seconds, since)
+            return Seen(key, step, RUNNING, images, seconds, since, macs)
         if begun is not None:  # with what the trial did before and after its epochs
             seconds = max(seconds, time.time() - begun)
         status = DONE if trial.status == "done" else FAILED
-        self._ended[trial.id] = Seen(key, step, status, images, seconds)
+        self._ended[trial.id] = Seen(key, step, status, images, seconds, macs_m=macs)
         return self._ended[trial.id]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -10,11 +11,12 @@ from typing import Any
 from autostr_nni.progress.estimate import DONE, FAILED, RUNNING, Seen, in_words, time_left
 from autostr_nni.progress.plan import OPERATORS, TRAIN, Plan
 from autostr_nni.summary import TrialRecord, architecture_text, number
-from autostr_nni.training.records import METRICS, read_metrics
+from autostr_nni.training.records import METRICS, PULSE, read_lines, read_metrics
 
 
 def state_line(plan: Plan | None, trials: Sequence[Seen], records: Iterable[TrialRecord]) -> str:
-    """``3 of 12 trials done, 2 running, about 5 min left, best 41.2 % (path ABABB)``: of word accuracy.
+    """``3 of 12 trials done, 2 running (path, epoch 2 of 3, 1,240 images/s), about 5 min left, best 41.2 %
+    (path ABABB)``: of word accuracy.
 
     Args:
         plan: None where it is not known how many trials there will be.
@@ -23,17 +25,34 @@ def state_line(plan: Plan | None, trials: Sequence[Seen], records: Iterable[Tria
     """
     counts = Counter(trial.status for trial in trials)
     of = f" of {plan.trials}" if plan else ""
-    parts = [f"{counts[DONE]}{of} trials done", f"{counts[RUNNING]} running"]
+    running = [trial for trial in trials if trial.status == RUNNING]
+    parts = [f"{counts[DONE]}{of} trials done", f"{len(running)} running{under_way(plan, running)}"]
     if counts[FAILED]:
         parts.append(f"{counts[FAILED]} failed")
     if plan:
         left = time_left(plan, trials)
-        if left is None or left[1] > 0 or counts[RUNNING]:
+        if left is None or left.seconds > 0 or running:
             parts.append(in_words(left))
     best = best_so_far(records)
     if best is not None:
         parts.append(f"best {100 * (best.accuracy or 0):.1f} % ({describe(best.parameters)})")
     return ", ".join(parts)
+
+
+def under_way(plan: Plan | None, running: Sequence[Seen]) -> str:
+    """Step, epoch and speed of what runs, in brackets; nothing where the steps are not known."""
+    work = plan.work.get(running[0].step) if plan and running else None
+    if work is None:
+        return ""
+    steps = sorted({trial.step for trial in running})
+    images = work.images / work.epochs
+    epochs = [min(work.epochs, int(trial.images / images + 1e-6) + 1) for trial in running]
+    span = f"{min(epochs)}" if len(set(epochs)) == 1 else f"{min(epochs)} to {max(epochs)}"
+    parts = [" and ".join(steps), f"epoch {span} of {work.epochs}"]
+    speed = sum(trial.images / trial.seconds for trial in running if trial.images and trial.seconds)
+    if speed:
+        parts.append(f"{speed:,.0f} images/s" if speed >= 10 else f"{speed:.1f} images/s")
+    return f" ({', '.join(parts)})"
 
 
 def best_so_far(records: Iterable[TrialRecord]) -> TrialRecord | None:
@@ -64,12 +83,13 @@ def epochs_of(folder: Path) -> list[dict[str, Any]]:
         return []
 
 
-def last_epoch(folder: Path) -> tuple[dict[str, Any], float]:
-    """The figures of a trial's last epoch and when they were written (seconds since 1970); empty and 0
-    before its first one."""
-    try:
-        written = (folder / METRICS).stat().st_mtime
-        lines = read_metrics(folder)
-    except OSError:
-        return {}, 0.0
-    return (lines[-1], written) if lines else ({}, 0.0)
+def last_sign(folder: Path) -> tuple[float, float, float]:
+    """Images that a trial has seen, seconds that it has spent, and when it told so (since 1970), which it
+    does within epochs and at their end; zeros before its first word."""
+    told = [(0.0, 0.0, 0.0)]
+    for path in (folder / METRICS, folder / PULSE):
+        for line in read_lines(path)[-1:]:
+            images, seconds = (number(line, key) or 0.0 for key in ("images_seen", "seconds"))
+            with contextlib.suppress(OSError):
+                told.append((images, seconds, path.stat().st_mtime))
+    return max(told)

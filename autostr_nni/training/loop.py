@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import re
 import signal
 import sys
@@ -18,7 +20,7 @@ from pytorch_lightning.utilities.exceptions import SIGTERMException
 from autostr_nni.recipe.training import TrainingSection
 from autostr_nni.search_spaces.errors import InputError
 from autostr_nni.training.continuing import LAST, CheckpointFiles, checkpoint_of
-from autostr_nni.training.records import append_metrics, write_metrics
+from autostr_nni.training.records import PULSE, append_metrics, write_metrics
 from autostr_nni.training.tasks import ReadingTask
 from autostr_nni.training.team_strategy import TeamStrategy
 from autostr_nni.training.undecodable import TellUndecodable
@@ -129,6 +131,25 @@ class WithinEpoch(pl.Callback):
         self._saved = time.monotonic()
 
 
+class Pulse(pl.Callback):
+    """Tells every few seconds how far the trial is, for whoever shows the search's progress."""
+
+    def __init__(self, folder: Path, seconds: float = 5.0) -> None:
+        self.file, self.seconds = folder / PULSE, seconds
+        self._told = time.monotonic()
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        assert isinstance(pl_module, ReadingTask)
+        if time.monotonic() - self._told < self.seconds or not pl_module.team.leads:
+            return
+        self._told = time.monotonic()
+        told = {"images_seen": pl_module.images_seen, "seconds": round(pl_module.seconds, 2)}
+        with contextlib.suppress(OSError):  # only the progress line misses it
+            self.file.write_text(json.dumps(told) + "\n", encoding="utf-8")
+
+
 def rank(metrics: dict[str, Any]) -> tuple[float, float]:
     """Better is larger: word accuracy, then a smaller loss."""
     return metrics["default"], -metrics["loss"]
@@ -185,7 +206,12 @@ def fit(task: ReadingTask, training: TrainingSection, epochs: int, folder: Path,
         num_sanity_val_steps=0,
         reload_dataloaders_every_n_epochs=1 if task.changing_words else 0,
         default_root_dir=folder,
-        callbacks=[TellUndecodable(team), WithinEpoch(folder, training.checkpoint_minutes), callback],
+        callbacks=[
+            TellUndecodable(team),
+            WithinEpoch(folder, training.checkpoint_minutes),
+            Pulse(folder),
+            callback,
+        ],
         plugins=[CheckpointFiles()],
     )
     start = team.as_leader(lambda: checkpoint_of(folder))

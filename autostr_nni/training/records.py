@@ -12,6 +12,7 @@ METRICS = "metrics.jsonl"
 RESULT = "result.json"
 ARCHITECTURE = "architecture.json"
 RECIPE = "recipe.json"  # the recipe as it was understood
+PULSE = "pulse.json"  # images and seconds so far, told within an epoch too
 PROBABILITIES = "probabilities.jsonl"  # of the operator search: one line per epoch
 
 

@@ -15,11 +15,19 @@ from typing import Any
 from websockets.sync.client import ClientConnection, connect
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
-OPTIONS = (
-    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync --disable-dev-shm-usage --remote-debugging-port=0 "
-    "--no-proxy-server"
-).split()
+OPTIONS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-dev-shm-usage",
+    "--remote-debugging-port=0",
+    "--no-proxy-server",
+]
 
 
 def found() -> str | None:
@@ -76,7 +84,13 @@ def browser(folder: Path, width: int, height: int = 1000) -> Iterator[Tab]:
     """A tab of `width` x `height` pixels; the browser's own files lie in `folder`."""
     program = found()
     assert program is not None
-    command = [program, *OPTIONS, f"--user-data-dir={folder}", f"--window-size={width},{height}", "about:blank"]
+    command = [
+        program,
+        *OPTIONS,
+        f"--user-data-dir={folder}",
+        f"--window-size={width},{height}",
+        "about:blank",
+    ]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     try:
         assert process.stderr is not None

@@ -84,7 +84,7 @@ def test_a_report_that_was_not_taken_is_sent_with_the_next(manager: pytest.Monke
 
     manager.setattr(nni, "report_intermediate_result", send)
     done: list[dict[str, Any]] = []
-    reports = Reports(lines=lambda: done)
+    reports = Reports("train", lines=lambda: done)
     for line in lines(2):
         done.append(line)
         reports(line, False)

@@ -17,7 +17,7 @@ from autostr_nni.nni.rest import Manager, exempt_loopback
 from autostr_nni.nni.rows import final_metrics
 from autostr_nni.search_spaces.errors import InputError
 from autostr_nni.summary import read_search, summarize, summary_text
-from autostr_nni.trial import Reports, for_nni
+from autostr_nni.trial import Reports
 
 
 def keep(folder: Path, parameters: dict[str, Any], metrics: dict[str, Any] | None, **more: Any) -> None:
@@ -68,12 +68,6 @@ def test_losses_that_are_no_numbers_come_last(tmp_path: Path) -> None:
     assert [row["trial"] for row in summarize(read_search(tmp_path))["paths"]] == ["b", "a"]
 
 
-def test_reports_are_json_for_nni() -> None:
-    report = for_nni({"default": float("nan"), "loss": float("inf"), "words": 3, "test": {"a": 1}})
-    assert report == {"default": 0.0, "loss": "inf", "words": 3}
-    assert for_nni({"loss": 1.0})["default"] == 0.0
-
-
 def test_a_final_report_is_sent_once_and_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
     import nni
 
@@ -86,7 +80,7 @@ def test_a_final_report_is_sent_once_and_tried_again(monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(nni, "report_final_result", send)
     monkeypatch.setattr("time.sleep", lambda _: None)
-    reports = Reports()
+    reports = Reports("train")
     reports({"default": 0.5}, True)
     reports({"default": 0.5}, True)
     assert len(sent) == 2 and reports.final

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import sys
 import threading
 
@@ -29,14 +30,14 @@ class Terminal(io.StringIO):
     def screen(self) -> list[str]:
         lines = [""]
         column = 0
-        for part in self.getvalue().replace("\x1b[K", "\0"):
+        for part in re.sub(r"\x1b\[\?25[lh]", "", self.getvalue()).replace("\x1b[2K", "\0"):
             if part == "\n":
                 lines.append("")
                 column = 0
             elif part == "\r":
                 column = 0
             elif part == "\0":
-                lines[-1] = lines[-1][:column]
+                lines[-1] = ""
             else:
                 lines[-1] = lines[-1][:column] + part + lines[-1][column + 1 :]
                 column += 1
@@ -64,7 +65,7 @@ def test_plain_lines_come_at_events_and_at_growing_intervals() -> None:
 
 def test_a_terminal_has_one_line_that_is_rewritten() -> None:
     terminal = Terminal()
-    shown = TerminalDisplay(terminal, width=lambda: 40)
+    shown = TerminalDisplay(terminal)
     shown("page: http://127.0.0.1:1/")
     shown.state("0 of 3 trials done, time left ?")
     shown.state("1 of 3 trials done")
@@ -76,38 +77,41 @@ def test_a_terminal_has_one_line_that_is_rewritten() -> None:
     assert terminal.screen()[-3:] == ["1 of 3 trials done", "the summary", ""]
 
 
-def test_the_line_is_cut_to_the_width_also_when_that_changes() -> None:
-    terminal, width = Terminal(), [30]
-    shown = TerminalDisplay(terminal, width=lambda: width[0])
-    for width[0] in (30, 12, 3, 1):
+def test_the_line_is_cut_to_the_width(monkeypatch: pytest.MonkeyPatch) -> None:
+    for width, cut in (
+        (21, "3 of 12 trials done,…"),
+        (3, "3 …"),
+        (80, "3 of 12 trials done, about 5 min left"),
+    ):
+        monkeypatch.setenv("COLUMNS", str(width))
+        terminal = Terminal()
+        shown = TerminalDisplay(terminal)
         shown.state("3 of 12 trials done, about 5 min left")
-        assert len(terminal.screen()[-1]) <= max(1, width[0] - 1)
-    width[0] = 21
-    shown.state("3 of 12 trials done, about 5 min left")
-    assert terminal.screen() == ["3 of 12 trials done…"]
-    shown.state("short")
-    assert terminal.screen() == ["short"]
-    written = len(terminal.getvalue())
-    shown.state("short")
-    assert len(terminal.getvalue()) == written  # nothing is sent for nothing
+        assert terminal.screen() == [cut]
+        shown.state("[x] short")  # no markup: letters are shown as they are
+        assert terminal.screen() == ["[x] short"[:width] if width > 8 else "[x…"[: width - 1] + "…"]
+        shown.close()
+        assert terminal.getvalue().count("\x1b[?25h") == 1  # the cursor is back
 
 
 def test_a_state_that_changes_by_itself_is_followed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "TICK", 0.001)
-    shown, looked = TerminalDisplay(Terminal(), width=lambda: 80), threading.Event()
-    count = 0
+    monkeypatch.setattr(module, "TICK", 0.01)
+    terminal, looked = Terminal(), threading.Event()
+    shown, count = TerminalDisplay(terminal), 0
 
     def line() -> str:
         nonlocal count
         count += 1
-        if count == 3:
+        if count == 5:
             looked.set()
         return f"look {count}"
 
     with shown.following(line):
+        shown.state("told in between")
         assert looked.wait(30)
+    shown.close()
     after = count
-    assert threading.active_count() == 1 or count == after  # the thread has ended with the block
+    assert terminal.screen()[-2].startswith("look ") and count == after
 
 
 def test_what_others_print_goes_above_the_state(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -63,14 +64,32 @@ class FakeNni:
         append_metrics(self.place(name), {"images_seen": images, "seconds": seconds})
         os.utime(self.place(name) / "metrics.jsonl", (self.now, self.now))
 
+    def pulse(self, name: str, images: int, seconds: float) -> None:
+        file = self.place(name) / "pulse.json"
+        file.write_text(json.dumps({"images_seen": images, "seconds": seconds}))
+        os.utime(file, (self.now, self.now))
+
     def end(self, name: str, status: str = "SUCCEEDED", **metrics: Any) -> None:
         (row,) = [row for row in self.rows if row["trialJobId"] == name]
         final = [{"data": json.dumps(json.dumps(metrics))}] if metrics else []
         row.update(status=status, endTime=int(self.now * 1000), finalMetricData=final)
 
+    def cost(self, step: str) -> float:
+        """Seconds of a trial of a step, where an image of a path's net takes 0.1 s."""
+        assert self.progress.plan is not None
+        work = self.progress.plan.work
+        beside = min(other.macs_m for other in work.values())
+        return 0.1 * work[step].images * (beside + work[step].macs_m) / (beside + work["path"].macs_m)
+
     def look(self) -> str:
         self.progress(self.rows)
         return self.progress.line(self.rows)
+
+
+def minutes(line: str) -> float:
+    found = re.search(r"about ([\d.]+) (min|h) left", line)
+    assert found is not None, line
+    return float(found[1]) * (60 if found[2] == "h" else 1)
 
 
 def test_a_search_through_nni(tmp_path: Path) -> None:
@@ -79,16 +98,25 @@ def test_a_search_through_nni(tmp_path: Path) -> None:
     nni.start("a", step="path", stride_path="AABBB")
     nni.start("b", step="path", stride_path="ABABB")
     nni.now += 60
-    assert nni.look() == "0 of 5 trials done, 2 running, time left ?"
+    assert nni.look() == "0 of 5 trials done, 2 running (path, epoch 1 of 2), time left ?"
+    nni.pulse("a", 250, 25.0)  # within its first epoch
+    nni.pulse("b", 125, 25.0)
+    assert nni.look().startswith("0 of 5 trials done, 2 running (path, epoch 1 of 2, 15 images/s), about ")
+    nni.pulse("b", 0, 0)
     nni.epoch("a", 500, 50.0)
-    # 0.1 s per image: 50 s of these two, 100 of the third; 1100 images of the supernet, 4000 of the net.
-    assert nni.look() == "0 of 5 trials done, 2 running, 7 to 28 min left"
+    line = nni.look()
+    assert line.startswith("0 of 5 trials done, 2 running (path, epoch 1 to 2 of 2, 10 images/s), about ")
+    # 50 s of the first and 40 of the second, beside which the third begins; then the supernet and the net.
+    assert minutes(line) == pytest.approx((150 + nni.cost("operators") + nni.cost("train")) / 60, abs=1)
     nni.now += 60  # 0.12 s per image with start and end; two paths beside each other, one of them once more
     nni.epoch("a", 1000, 110.0)
     nni.end("a", default=0.4, loss=2.0)
     nni.end("b", status="FAILED")
     nni.place("b").joinpath("trial.stderr").write_text("boom\n")
-    assert nni.look().startswith("1 of 5 trials done, 0 running, 1 failed, 7 to 33 min left, best ")
+    line = nni.look()
+    assert line.startswith("1 of 5 trials done, 0 running, 1 failed, about ")
+    rest = 1.2 * (100 + nni.cost("operators") + nni.cost("train"))
+    assert minutes(line) == pytest.approx(rest / 60, abs=1)
     assert nni.lines[-2].startswith("trial b (path ABABB) failed: boom; its log: ")
     nni.start("c", step="path", stride_path="ABABB")
     nni.start("d", step="path", stride_path="ABBAB")
@@ -105,11 +133,17 @@ def test_a_search_through_nni(tmp_path: Path) -> None:
     nni.start("t", step="train", stride_path="ABABB", **operations)
     nni.now += 100
     nni.epoch("t", 1000, 90.0)
+    assert "1 running (train, epoch 2 of 4, 11 images/s)" in nni.look()
     assert "about 4 min left" in nni.look()  # 3000 of 4000 images at 0.09 s
     nni.now += 30
     assert "about 4 min left" in nni.look() and nni.progress.line(nni.rows) == nni.look()
     nni.now += 10_000  # far beyond what was to be expected
-    assert "1 running, 1 failed, under 1 min left, " in nni.look()
+    assert "about 5.6 h left, longer than expected, " in nni.look()  # three epochs as long as this one
+    nni.epoch("t", 4000, 11_000)
+    nni.now += 3_000  # an epoch took about 2 750 s; then the test sets are read
+    assert "1 failed, under 1 min left, " in nni.look()
+    nni.now += 3_000
+    assert "1 failed, longer than expected, " in nni.look()
     nni.end("t", default=0.9, loss=0.3)
     assert nni.look() == f"5 of 5 trials done, 0 running, 1 failed, best 90.0 % (ABABB:{NET})"
 
@@ -126,11 +160,12 @@ def test_after_a_resume_only_what_is_left_counts(tmp_path: Path) -> None:
     nni.epoch("c", 500, 48.0)
     nni.now += 86_400
     nni.rows[-1]["startTime"] = int(nni.now * 1000)  # NNI starts it again
-    # 100 s a path, of which half is left; 0.1 s per image: 1100 and 4000 images, times 0.5 to 3.
     first = nni.look()
-    assert first.startswith("2 of 5 trials done, 1 running, 5 to 26 min left")
-    nni.now += 45
-    assert nni.look().startswith("2 of 5 trials done, 1 running, 4 to 25 min left")
+    assert first.startswith("2 of 5 trials done, 1 running (path, epoch 2 of 2, 10 images/s), about ")
+    rest = 50 + nni.cost("operators") + nni.cost("train")  # 100 s a path, of which half is left
+    assert minutes(first) == pytest.approx(rest / 60, abs=1)
+    nni.now += 60
+    assert minutes(nni.look()) == minutes(first) - 1
 
 
 def test_a_random_search_that_was_given_more(tmp_path: Path) -> None:
@@ -182,12 +217,12 @@ def test_a_search_in_this_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     with pytest.raises(Killed):
         run()
     states = [line for line in lines if " of 5 trials done" in line]
-    assert states[0] == "0 of 5 trials done, 1 running, time left ?"
-    # 2 paths, then 1100 and 4000 images, 0.1 s each, times 0.5 to 3
-    assert "1 of 5 trials done, 0 running, 8 to 29 min left, best 50.0 % (path AABBB)" in states
+    assert states[0] == "0 of 5 trials done, 1 running (path, epoch 1 of 2), time left ?"
+    # Two paths of 100 s; 1100 images of the supernet and 4000 of the net, at 0.1 s times 0.8 and 0.6.
+    assert "1 of 5 trials done, 0 running, about 9 min left, best 50.0 % (path AABBB)" in states
     lines.clear()
     assert run()["failure"] is None
     states = [line for line in lines if " of 5 trials done" in line]
-    assert states[0].startswith("2 of 5 trials done, 1 running, ")
+    assert states[0].startswith("2 of 5 trials done, 1 running (path, epoch 2 of 2, ")
     assert states[-1] == f"5 of 5 trials done, 0 running, best 50.0 % (AABBB:{NET})"
     assert not any("-" in state.split("best")[0] for state in states)

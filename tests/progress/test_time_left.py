@@ -8,17 +8,24 @@ import pytest
 
 from autostr_nni import strategies
 from autostr_nni.data.lmdb_io import write_lmdb
-from autostr_nni.progress.estimate import DONE, FAILED, RUNNING, UNSEEN, Seen, in_words, makespan, time_left
-from autostr_nni.progress.plan import Plan, plan_of
+from autostr_nni.progress.estimate import DONE, FAILED, RUNNING, Left, Seen, in_words, makespan, time_left
+from autostr_nni.progress.plan import OPERATORS, PATH, TRAIN, Plan, Work, macs_of, plan_of
 from autostr_nni.recipe import Recipe, recipe_from
 
-PLAN = Plan(
-    (("path", 4), ("operators", 1), ("train", 1)), {"path": 100.0, "operators": 300.0, "train": 1000.0}, 2
-)
+# An image of a path's net costs 1 + 1, of the supernet 1 + 3 and of the net found 1 + 1.
+WORK = {"path": Work(100, 4, 1.0), "operators": Work(300, 3, 3.0), "train": Work(1000, 10, 1.0)}
+PLAN = Plan((("path", 4), ("operators", 1), ("train", 1)), WORK, 2)
+PATHS = Plan((("path", 4),), WORK, 2)
 
 
 def path(number: int, status: str, images: float = 0, seconds: float = 0, since: float = 0) -> Seen:
     return Seen(f"path {number}", "path", status, images, seconds, since)
+
+
+def seconds(plan: Plan, trials: list[Seen]) -> float:
+    left = time_left(plan, trials)
+    assert left is not None
+    return left.seconds
 
 
 def test_nothing_to_judge_by() -> None:
@@ -26,50 +33,66 @@ def test_nothing_to_judge_by() -> None:
     assert time_left(PLAN, [path(0, RUNNING, since=50), path(1, RUNNING, since=50)]) is None
 
 
-def test_steps_that_were_not_seen_make_a_range() -> None:
-    """0.2 s per image: two paths beside each other, then 300 and 1000 images one after the other."""
-    found = time_left(PLAN, [path(0, DONE, 100, 20), path(1, DONE, 100, 20)])
-    assert found == pytest.approx(tuple(20 + 0.2 * 1300 * factor for factor in UNSEEN))
+def test_steps_that_were_not_seen_cost_what_their_macs_tell() -> None:
+    """0.2 s an image: two paths beside each other, 300 images at twice that, and 1000 as before."""
+    done = [path(0, DONE, 100, 20), path(1, DONE, 100, 20)]
+    assert seconds(PLAN, done) == pytest.approx(20 + 300 * 0.4 + 1000 * 0.2)
+
+
+def test_nets_of_a_step_cost_what_their_own_macs_tell() -> None:
+    plan = Plan((("train", 3),), {"train": Work(100, 4, 2.0)})
+    small = Seen("a", "train", DONE, 100, 30, macs_m=1.0)  # 2 + 1: 10 s for a unit of 100 images
+    assert seconds(plan, [small]) == pytest.approx(2 * 40)  # two of the mean size
+    large = Seen("b", "train", RUNNING, since=5, macs_m=4.0)
+    assert seconds(plan, [small, large]) == pytest.approx(60 - 5 + 40)
 
 
 def test_running_trials_count_what_they_have_behind_them() -> None:
     """Half of the images, and 5 s after them, of 40 s: 15 s are left, and 2 paths wait for a place."""
-    one = Plan((("path", 4),), {"path": 100.0}, 2)
     running = [path(0, RUNNING, 50, 20, 5), path(1, RUNNING, 50, 20, 5)]
-    assert time_left(one, running) == pytest.approx((15 + 40, 15 + 40))
+    assert seconds(PATHS, running) == pytest.approx(15 + 40)
 
 
-def test_an_overdue_trial_is_never_negative() -> None:
-    one = Plan((("path", 2),), {"path": 100.0}, 1)
-    done = path(0, DONE, 100, 10)
-    for since in (9.0, 10.0, 500.0):
+def test_a_trial_that_is_slower_than_others_is_judged_by_itself() -> None:
+    done = [path(number, DONE, 100, 10) for number in range(3)]
+    assert seconds(PATHS, [*done, path(3, RUNNING, 50, 40)]) == pytest.approx(40)
+    assert seconds(PATHS, [*done, path(3, RUNNING, 5, 9)]) == pytest.approx(9.5)  # too early to tell
+
+
+def test_longer_than_expected_is_said_and_never_negative() -> None:
+    one = Plan((("path", 2),), WORK, 1)
+    done = path(0, DONE, 100, 40)  # 10 s an epoch
+    for since, late in ((9.0, False), (16.0, False), (29.0, False), (31.0, True), (500.0, True)):
         left = time_left(one, [done, path(1, RUNNING, since=since)])
-        assert left == pytest.approx((max(0.0, 10 - since),) * 2)
-    assert time_left(one, [done, path(1, RUNNING, 300, 90, 4)]) == (0, 0)  # more images than were planned
+        assert left is not None and left.late == late and left.seconds >= 0
+    waited = time_left(one, [done, path(1, RUNNING, since=100.0)])
+    assert waited == Left(300.0, True)  # four epochs, of which the first has taken 100 s already
+    assert time_left(one, [done, path(1, RUNNING, 300, 90, 4)]) == Left(0.0)  # more images than planned
+    after = time_left(one, [done, path(1, RUNNING, 100, 40, 420)])
+    assert after == Left(0.0, True) and in_words(after) == "longer than expected"
 
 
-def test_once_every_step_was_seen_there_is_one_figure() -> None:
+def test_a_search_that_has_ended_needs_nothing() -> None:
     trials = [path(number, DONE, 100, 20) for number in range(4)]
     trials += [Seen("o", "operators", DONE, 300, 90), Seen("t", "train", RUNNING, 100, 30, 10)]
-    assert time_left(PLAN, trials) == pytest.approx((300 - 30 - 10,) * 2)
-    ended = [*trials[:-1], Seen("t", "train", DONE, 1000, 290)]
-    assert time_left(PLAN, ended) == (0, 0)
+    assert seconds(PLAN, trials) == pytest.approx(300 - 30 - 10)
+    assert time_left(PLAN, [*trials[:-1], Seen("t", "train", DONE, 1000, 290)]) == Left(0.0)
 
 
 def test_failed_trials_are_run_once_more_and_then_no_more() -> None:
-    one = Plan((("path", 3),), {"path": 100.0}, 1)
+    one = Plan((("path", 3),), WORK, 1)
     once = [path(0, DONE, 100, 20), path(1, FAILED, 30, 6)]
-    assert time_left(one, once) == pytest.approx((40, 40))  # the repetition, and the third
-    assert time_left(one, [*once, path(1, FAILED, 30, 6)]) == pytest.approx((20, 20))
-    assert time_left(one, [*once, path(1, DONE, 100, 20)]) == pytest.approx((20, 20))
+    assert seconds(one, once) == pytest.approx(40)  # the repetition, and the third
+    assert seconds(one, [*once, path(1, FAILED, 30, 6)]) == pytest.approx(20)
+    assert seconds(one, [*once, path(1, DONE, 100, 20)]) == pytest.approx(20)
 
 
 def test_without_images_whole_trials_are_what_there_is_to_judge_by() -> None:
     foreign = Plan((("", 5),))
     assert time_left(foreign, [Seen("a", "", RUNNING, since=3)]) is None
-    assert time_left(foreign, [Seen("a", "", DONE, 0, 4), Seen("b", "", DONE, 0, 6)]) == (15, 15)
+    assert seconds(foreign, [Seen("a", "", DONE, 0, 4), Seen("b", "", DONE, 0, 6)]) == 15
     # A step whose images are not known, and which has not run: no figure for the whole.
-    unknown = Plan((("path", 1), ("train", 1)), {"path": 10.0})
+    unknown = Plan((("path", 1), ("train", 1)), {"path": WORK["path"]})
     assert time_left(unknown, [path(0, DONE, 10, 2)]) is None
 
 
@@ -83,17 +106,16 @@ def test_several_at_a_time() -> None:
     ("left", "words"),
     [
         (None, "time left ?"),
-        ((0, 0), "under 1 min left"),
-        ((5, 59), "under 1 min left"),
-        ((20, 120), "up to 2 min left"),
-        ((310, 310), "about 5 min left"),
-        ((300, 540), "5 to 9 min left"),
-        ((2400, 7500), "40 min to 2.1 h left"),
-        ((7200, 36000), "2.0 to 10.0 h left"),
-        ((200_000, 400_000), "2.3 to 4.6 days left"),
+        (Left(0), "under 1 min left"),
+        (Left(59), "under 1 min left"),
+        (Left(59, late=True), "longer than expected"),
+        (Left(310), "about 5 min left"),
+        (Left(310, late=True), "about 5 min left, longer than expected"),
+        (Left(7500), "about 2.1 h left"),
+        (Left(400_000), "about 4.6 days left"),
     ],
 )
-def test_in_words(left: tuple[float, float] | None, words: str) -> None:
+def test_in_words(left: Left | None, words: str) -> None:
     assert in_words(left) == words
 
 
@@ -111,15 +133,45 @@ def test_the_plan_of_a_recipe(tmp_path: Path) -> None:
     plan = plan_of(strategies.build("two-step", made), made, 2)
     assert plan.steps == (("path", 2), ("operators", 1), ("train", 1)) and plan.trials == 4
     # An operator search on the quickstart's counts reported 80 + 160 + 32 images, hundredfold.
-    assert plan.images == {"path": 120, "operators": pytest.approx(272), "train": 1000}
+    images = {step: work.images for step, work in plan.work.items()}
+    assert images == {"path": 120, "operators": pytest.approx(272), "train": 1000}
+    assert {step: work.epochs for step, work in plan.work.items()} == {"path": 3, "operators": 3, "train": 10}
     assert plan_of(strategies.build("random", made), made).steps == (("train", 10),)
     alone = recipe(tmp_path, search={"path": {"paths": ["ABABB"]}})
     assert plan_of(strategies.build("two-step", alone), alone).steps == (("operators", 1), ("train", 1))
 
 
+def test_macs_of_each_kind_of_net(tmp_path: Path) -> None:
+    """Those of step 1 with its operation, of step 2 on average over its draws, of step 3 the net's own."""
+    made = recipe(tmp_path, search={"operators": {"operations": ["k3e1", "k5e6"]}})
+    space = made.space()
+    ends = []
+    for operation in space.operations:
+        net = space.default_architecture(space.typical_paths()[0], operation)
+        ends.append(macs_of({"step": TRAIN, **net.to_parameters()}, made))
+    on_path = {"stride_path": space.typical_paths()[0].text(space.stage_layers)}
+    assert macs_of({"step": OPERATORS, **on_path}, made) == pytest.approx(sum(ends) / 2)
+    small = recipe(tmp_path, search={"path": {"default_operation": "k3e1"}})
+    assert macs_of({"step": PATH, **on_path}, small) == pytest.approx(min(ends))
+    assert macs_of({"step": PATH, **on_path}, made) > 5 * min(ends)  # res3
+    drawn = strategies.build("random", made)
+    mean = sum(macs_of(trial.parameters, made) for trial in drawn.trials) / 10
+    assert plan_of(
+        drawn,
+        recipe(
+            tmp_path,
+            training={"epoch_images": 1},
+            search={
+                "path": {"epoch_images": 1},
+                "operators": {"epoch_images": 1, "operations": ["k3e1", "k5e6"]},
+            },
+        ),
+    ).work[TRAIN].macs_m == pytest.approx(mean)
+
+
 def test_whole_sets_are_counted(tmp_path: Path) -> None:
     made = recipe(tmp_path, training={"epochs": 2})
-    assert plan_of(strategies.build("random", made), made).images == {}  # no set there
+    assert plan_of(strategies.build("random", made), made).work == {}  # no set there
     write_lmdb(tmp_path / "a", [(b"x", "w")] * 3)
     write_lmdb(tmp_path / "deep/b", [(b"x", "w")] * 4)
-    assert plan_of(strategies.build("random", made), made).images["train"] == 14
+    assert plan_of(strategies.build("random", made), made).work["train"].images == 14
