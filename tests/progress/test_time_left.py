@@ -10,10 +10,11 @@ from autostr_nni import strategies
 from autostr_nni.data.lmdb_io import write_lmdb
 from autostr_nni.progress.estimate import DONE, FAILED, RUNNING, Left, Seen, in_words, makespan, time_left
 from autostr_nni.progress.plan import OPERATORS, PATH, TRAIN, Plan, Work, macs_of, plan_of
-from autostr_nni.recipe import Recipe, recipe_from
+from autostr_nni.recipe import Recipe, load_recipe, recipe_from
+from autostr_nni.search_spaces.architecture import Architecture
 
-# An image of a path's net costs 1 + 1, of the supernet 1 + 3 and of the net found 1 + 1.
-WORK = {"path": Work(100, 4, 1.0), "operators": Work(300, 3, 3.0), "train": Work(1000, 10, 1.0)}
+# An image of 32 times the MACs costs four times as much.
+WORK = {"path": Work(100, 4, 2.0), "operators": Work(300, 3, 64.0), "train": Work(1000, 10, 2.0)}
 PLAN = Plan((("path", 4), ("operators", 1), ("train", 1)), WORK, 2)
 PATHS = Plan((("path", 4),), WORK, 2)
 
@@ -34,17 +35,17 @@ def test_nothing_to_judge_by() -> None:
 
 
 def test_steps_that_were_not_seen_cost_what_their_macs_tell() -> None:
-    """0.2 s an image: two paths beside each other, 300 images at twice that, and 1000 as before."""
+    """0.2 s an image: two paths beside each other, 300 images at four times that, and 1000 as before."""
     done = [path(0, DONE, 100, 20), path(1, DONE, 100, 20)]
-    assert seconds(PLAN, done) == pytest.approx(20 + 300 * 0.4 + 1000 * 0.2)
+    assert seconds(PLAN, done) == pytest.approx(20 + 300 * 0.8 + 1000 * 0.2)
 
 
 def test_nets_of_a_step_cost_what_their_own_macs_tell() -> None:
     plan = Plan((("train", 3),), {"train": Work(100, 4, 2.0)})
-    small = Seen("a", "train", DONE, 100, 30, macs_m=1.0)  # 2 + 1: 10 s for a unit of 100 images
-    assert seconds(plan, [small]) == pytest.approx(2 * 40)  # two of the mean size
-    large = Seen("b", "train", RUNNING, since=5, macs_m=4.0)
-    assert seconds(plan, [small, large]) == pytest.approx(60 - 5 + 40)
+    small = Seen("a", "train", DONE, 100, 30, macs_m=2 / 32)
+    assert seconds(plan, [small]) == pytest.approx(2 * 120)  # two of the mean size
+    large = Seen("b", "train", RUNNING, since=5, macs_m=2.0 * 32)
+    assert seconds(plan, [small, large]) == pytest.approx(480 - 5 + 120)
 
 
 def test_running_trials_count_what_they_have_behind_them() -> None:
@@ -175,3 +176,55 @@ def test_whole_sets_are_counted(tmp_path: Path) -> None:
     write_lmdb(tmp_path / "a", [(b"x", "w")] * 3)
     write_lmdb(tmp_path / "deep/b", [(b"x", "w")] * 4)
     assert plan_of(strategies.build("random", made), made).work["train"].images == 14
+
+
+# Milliseconds for an image: what the quickstart took on two cores by itself, and two courses beside other
+# work, of which the second begins with the operator search.
+QUICKSTART = [
+    {"path": 1.09, "operators": 1.33, "train": 0.78},
+    {"path": 1.9, "operators": 2.6, "train": 0.9},
+    {"path": 1.09, "operators": 2.6, "train": 1.2},
+]
+
+
+@pytest.mark.parametrize("milliseconds", QUICKSTART)
+def test_the_quickstarts_estimate_is_within_a_factor_of_two(milliseconds: dict[str, float]) -> None:
+    """From the first path that is done on, at every second; below a minute it need only say so."""
+    made = load_recipe(Path(__file__).parents[2] / "examples/quickstart/recipe.yml")
+    strategy = strategies.build("two-step", made)
+    plan = plan_of(strategy, made, 2)
+    path = strategy.trials[0].parameters["stride_path"]
+    net = Architecture.parse(f"{path}:k3e1,skip,k5e1,skip,k3e1,skip,k5e1,skip,k5e1,k5e1", made.space())
+    nets = [trial.parameters for trial in strategy.trials]
+    nets += [{"step": "operators", "stride_path": path}, {"step": "train", **net.to_parameters()}]
+    begun: list[tuple[dict[str, str], float, float]] = []  # parameters, begin and end of the twelve trials
+    for number, parameters in enumerate(nets):
+        step = parameters["step"]
+        before = begun[number - 2 : number - 1] if number < 10 else begun  # paths run two at a time
+        start = max((end for _, _, end in before), default=0.0) if number > 1 else 0.0
+        begun.append((parameters, start, start + 0.6 + milliseconds[step] * plan.work[step].images / 1000))
+    end = begun[-1][2]
+    told = 0
+    for now in range(int(begun[0][2]) + 1, int(end)):
+        seen = []
+        for parameters, start, stop in begun:
+            if start <= now:
+                share = min(
+                    1.0, max(0, now - start - 0.6) // 5 * 5 / (stop - start - 0.6)
+                )  # a pulse every 5 s
+                spent = share * (stop - start - 0.6)
+                status = DONE if now >= stop else RUNNING
+                images = plan.work[parameters["step"]].images * (1.0 if status == DONE else share)
+                since = 0.0 if status == DONE else now - start - spent
+                seconds = stop - start if status == DONE else spent
+                macs = plan.macs_of(parameters)
+                seen.append(Seen(str(parameters), parameters["step"], status, images, seconds, since, macs))
+        left = time_left(plan, seen)
+        assert left is not None and not left.late
+        truth = end - now
+        if truth >= 60:
+            told += 1
+            assert truth / 2 < left.seconds < truth * 2, f"{left.seconds:.0f} s for {truth:.0f} at {now}"
+        else:
+            assert left.seconds < 120
+    assert told > 30
