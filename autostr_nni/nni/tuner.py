@@ -208,7 +208,7 @@ class StrategyTuner(Tuner):  # type: ignore[misc]
             return
         reports = self._stops.reports_of(parameter_id) if self._stops is not None else None
         trial = next(item for item in self.strategy.trials if item.id == proposal)
-        metrics = reached(trial.parameters, [metrics_of(report) for report in reports or []])
+        metrics = reached(trial.parameters, [from_nni(report) for report in reports or []])
         if metrics is not None:
             logger.info("Proposal %s was stopped early; it counts with what it has reached.", proposal)
         self._observe(proposal, metrics)
