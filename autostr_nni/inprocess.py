@@ -205,11 +205,12 @@ def _run_one(proposal: Proposal, recipe: Recipe, folder: Path, run: Run, log: Lo
 def progress(metrics: Mapping[str, Any]) -> str:
     """A report in a few words."""
     parts = []
-    if isinstance(metrics.get("default"), int | float):
+    searching = bool(metrics.get("entropy"))  # a supernet, whose own accuracy means nothing
+    if isinstance(metrics.get("default"), int | float) and not searching:
         parts.append(f"accuracy {100 * metrics['default']:.1f} %")
     if isinstance(metrics.get("loss"), int | float):
         parts.append(f"loss {metrics['loss']:.3f}")
-    if metrics.get("entropy"):  # only a search that has not decided yet has an expected cost
+    if searching:  # only it has an expected cost
         parts.append(f"expected {metrics['expected_flops_m']:.1f} M MACs")
     if isinstance(metrics.get("images_seen"), int | float):
         parts.append(f"{metrics['images_seen']:,.0f} images")

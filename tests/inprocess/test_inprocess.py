@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from autostr_nni import strategies
-from autostr_nni.inprocess import Report, run_search, write_json
+from autostr_nni.inprocess import Report, progress, run_search, write_json
 from autostr_nni.recipe import Recipe, recipe_from
 from autostr_nni.search_spaces.errors import InputError
 
@@ -208,3 +208,9 @@ def test_written_whole_or_not_at_all(tmp_path: Path) -> None:
         write_json(tmp_path / "x.json", {"a": object()})
     assert json.loads((tmp_path / "x.json").read_text()) == {"a": 1}
     assert [path.name for path in tmp_path.iterdir()] == ["x.json"]
+
+
+def test_a_supernets_own_accuracy_is_not_told() -> None:
+    epoch = {"default": 0.0, "loss": 8.5, "entropy": 1.2, "expected_flops_m": 20.0, "images_seen": 4000}
+    assert progress(epoch) == "loss 8.500, expected 20.0 M MACs, 4,000 images"
+    assert progress({**epoch, "entropy": 0.0}) == "accuracy 0.0 %, loss 8.500, 4,000 images"

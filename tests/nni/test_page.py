@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import nni_node
 import pytest
 import yaml
 
@@ -164,8 +165,8 @@ def test_details(finished: str, tab: browser.Tab) -> None:
     assert len(titles) == 2 + 15 + 5  # step, path, operations; default, accuracy, loss, MACs, parameters
     for (name, _, right), (following, left, _) in zip(titles, titles[1:], strict=False):
         assert right <= left, f"{name} lies upon {following}"
-    page = tab.value("document.querySelector('.parameter').getBoundingClientRect().left")
-    assert min(tab.value(TEXTS)) >= page - 25  # "operators", at the leftmost axis, is whole
+    left = tab.value("document.querySelector('.parameter').getBoundingClientRect().left")
+    assert min(tab.value(TEXTS)) >= left  # "operators", at the leftmost axis, is whole
     check_icons(tab, least=10)
     assert tab.errors == []
 
@@ -178,7 +179,7 @@ def check_icons(tab: browser.Tab, least: int) -> None:
     assert len(icons) >= least
     assert {family for _, family, _ in icons} == {"codicon"}
     assert ["codicon", "loaded"] in tab.value(FONTS)
-    (font,) = Path(sys.modules["nni"].__file__ or "").parents[1].glob("nni_node/static/static/media/codicon*")
+    (font,) = Path(nni_node.__file__ or "").parent.glob("static/static/media/codicon*")
     drawn = TTFont(font).getBestCmap()
     assert [name for name, _, code in icons if code not in drawn] == []
     elsewhere = [url for url in tab.requested if not url.startswith(("http://127.0.0.1:", "data:"))]
