@@ -74,7 +74,7 @@ def run_search(
         kept = keeping_decoded(recipe.data.keep_decoded_mb << 20)  # trials find what those before decoded
         with display.following(state.line), kept:
             _run_all(strategy, recipe, folder, run, tell, state)
-        result = outcome(strategy, folder)
+        result = outcome(strategy, folder, recipe)
         write_json(folder / "summary.json", result)
     return result
 
@@ -95,8 +95,11 @@ def _run_all(strategy: Strategy, recipe: Recipe, folder: Path, run: Run, log: Lo
         state.show(event=True)
 
 
-def outcome(strategy: Strategy, folder: Path) -> dict[str, Any]:
-    """The summary of all trials so far, with `strategy`, `failure` (a sentence or None) and `folder`."""
+def outcome(strategy: Strategy, folder: Path, recipe: Recipe) -> dict[str, Any]:
+    """The summary of all trials so far, with `strategy`, `failure` (a sentence or None) and `folder`.
+
+    A search whose best net has learnt nothing has failed.
+    """
     records = []
     for trial in strategy.trials:
         if trial.settled:
@@ -104,8 +107,9 @@ def outcome(strategy: Strategy, folder: Path) -> dict[str, Any]:
             metrics = trial.metrics if trial.status == "done" else None
             result = read_json(place / RESULT)
             records.append(TrialRecord(trial.id, trial.parameters, metrics, place, result))
-    found = summarize(records)
-    return {"strategy": strategy.name, "failure": strategy.failure, "folder": str(folder), **found}
+    found = summarize(records, recipe.evaluation.learnt_above)
+    failure = strategy.failure or found["verdict"]["best"]
+    return {"strategy": strategy.name, "failure": failure, "folder": str(folder), **found}
 
 
 def _trial_folder(folder: Path, id: str) -> Path:

@@ -7,17 +7,28 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from autostr_nni.search_spaces.errors import InputError
 from autostr_nni.search_spaces.text_files import read_text
+from autostr_nni.verdict import (
+    LEARNT_ABOVE,
+    WordLosses,
+    judge_best,
+    judge_operators,
+    judge_paths,
+    rank_paths,
+    word_losses,
+)
 
 MOST = 64 << 20  # bytes of a file of ours
 RESULT = "result.json"
 PARAMETERS = "parameters.json"
+WORD_LOSSES = "word_losses.json"
+REMARKS = ("paths", "operators")  # of a verdict: what does not make a search fail
 
 
 @dataclass(frozen=True)
@@ -87,8 +98,11 @@ def architecture_text(parameters: Mapping[str, Any]) -> str | None:
     return f"{parameters['stride_path']}:{','.join(operations)}"
 
 
-def summarize(trials: Iterable[TrialRecord]) -> dict[str, Any]:
-    """The findings as plain data: ``paths`` by loss, ``architectures`` by word accuracy, and ``best``."""
+def summarize(trials: Iterable[TrialRecord], learnt_above: float = LEARNT_ABOVE) -> dict[str, Any]:
+    """The findings as plain data: ``paths`` by loss, ``architectures`` by word accuracy, and ``best``.
+
+    ``verdict`` says what they do not show (`judge`).
+    """
     trials = list(trials)
     good = [trial for trial in trials if trial.metrics is not None]
     paths = sorted(
@@ -111,6 +125,7 @@ def summarize(trials: Iterable[TrialRecord]) -> dict[str, Any]:
             **_row(trained[0]),
             "test": result.get("test", (trained[0].metrics or {}).get("test")),
         }
+    summary["verdict"] = judge(paths, found, trained, learnt_above)
     return summary
 
 
@@ -125,6 +140,47 @@ def best_of_all(trials: Iterable[TrialRecord], minimize: bool = False) -> dict[s
     if trained:
         summary["best"] = {**_row(trained[0]), "test": trained[0].result.get("test")}
     return summary
+
+
+def judge(
+    paths: Sequence[TrialRecord], found: TrialRecord | None, trained: Sequence[TrialRecord], above: float
+) -> dict[str, str | None]:
+    """What the findings do not show, in sentences; None for what there is nothing to say of.
+
+    ``best``: the best net has learnt nothing, so there is no result. ``paths``: the ranking is within noise.
+    ``operators``: the operations are not decided. Paths come by their loss, nets by their accuracy.
+    """
+    ranked = rank_paths([losses_of(trial.folder) for trial in paths])
+    first = paths[0].metrics if paths else None
+    words, accuracy = number(first, "words"), [t.accuracy for t in paths if t.accuracy is not None]
+    ours = trained and architecture_text(trained[0].parameters) is not None
+    best = trained[0] if ours else None
+    return {
+        "best": judge_best(best.accuracy, number(best.metrics, "blind"), above) if best else None,
+        "paths": judge_paths(
+            [str(trial.parameters.get("stride_path")) for trial in paths],
+            ranked,
+            None if words is None else int(words),
+            max(accuracy, default=None),
+            number(first, "blind"),
+            above,
+        ),
+        "operators": judge_operators(_probabilities(found)),
+    }
+
+
+def losses_of(folder: Path | None) -> WordLosses | None:
+    """The loss of every validation word of a path's trial, where it kept them."""
+    return None if folder is None else word_losses(read_json(folder / WORD_LOSSES))
+
+
+def _probabilities(found: TrialRecord | None) -> list[dict[str, float]]:
+    """The last probabilities of an operator search; none where they are not known."""
+    layers = found.result.get("probabilities") if found else None
+    sound = isinstance(layers, list) and all(
+        isinstance(layer, dict) and all(number(layer, name) is not None for name in layer) for layer in layers
+    )
+    return list(layers) if layers and sound else []
 
 
 def _or(value: float | None, otherwise: float) -> float:
@@ -165,13 +221,15 @@ def summary_text(summary: Mapping[str, Any]) -> str:
             lines.append(f"  {rank:2}. {_percent(row['word_accuracy'])}  {size}  {_name(row)}")
     best = summary["best"]
     if best:
-        lines.append(f"Best architecture: {_name(best)}")
+        nothing = " (it has learnt nothing)" if summary["verdict"]["best"] else ""
+        lines.append(f"Best architecture{nothing}: {_name(best)}")
         lines.append(f"  {_figure(best['flops_m'])} M MACs, {_figure(best['params_m'])} M parameters")
         words = "" if best.get("words") is None else f" ({best['words']:.0f} words)"
         lines.append(f"  validation word accuracy {_percent(best['word_accuracy'])}{words}")
         lines.extend(_test_lines(best.get("test")))
     if summary["failed"]:
         lines.append(f"Failed trials: {', '.join(summary['failed'])}")
+    lines.extend(f"Note: {note}." for note in (summary["verdict"][key] for key in REMARKS) if note)
     return "\n".join(lines) if lines else "No trial has finished."
 
 

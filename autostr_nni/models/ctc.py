@@ -37,18 +37,21 @@ class CTCDecoder(nn.Module):
         ``logits [B, T, classes]``; ``targets [B, L]`` as everywhere: characters, the word's end, then
         ``PADDING``. A word that has no alignment in T steps (T < characters + equal neighbours) adds 0.
         """
+        return self.word_losses(logits, targets).sum() / len(targets)
+
+    def word_losses(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """The same of every word: ``[B]``."""
         steps = logits.new_full((len(logits),), logits.shape[1], dtype=torch.long)
         characters = (targets != PADDING) & (targets != self.eos)
-        total = F.ctc_loss(
+        return F.ctc_loss(
             F.log_softmax(logits.float(), dim=-1).transpose(0, 1),
             targets.masked_fill(~characters, 0),
             steps,
             characters.sum(1),
             blank=self.blank,
-            reduction="sum",
+            reduction="none",
             zero_infinity=True,
         )
-        return total / len(targets)
 
     @torch.no_grad()
     def greedy(self, features: Tensor, max_length: int) -> Reading:

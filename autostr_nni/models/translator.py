@@ -136,6 +136,11 @@ class AttentionDecoder(nn.Module):
         """
         return recognition_loss(logits.float(), targets)
 
+    def word_losses(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """The same of every word: ``[B]``."""
+        places = logits.float().transpose(1, 2)
+        return F.cross_entropy(places, targets, ignore_index=PADDING, reduction="none").sum(1)
+
     @torch.no_grad()
     def greedy(self, features: Tensor, max_length: int) -> Reading:
         """The most probable character each time, up to ``max_length`` and EOS; stops when every word ended.

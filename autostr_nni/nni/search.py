@@ -23,6 +23,7 @@ from autostr_nni.nni.state import keep_recipe, read_state
 from autostr_nni.nni.stored import more_command, resume_command
 from autostr_nni.progress.display import Log
 from autostr_nni.summary import best_of_all, summarize
+from autostr_nni.verdict import LEARNT_ABOVE
 
 
 class Interrupted(KeyboardInterrupt):
@@ -74,8 +75,9 @@ def run(
                 running.stop()
     records = [record_of(row, running.folder) for row in rows if row["status"] in FINAL_STATUSES]
     another = of_another(experiment, running)
-    found = best_of_all(records, minimizes(experiment)) if another else summarize(records)
-    failure = _failure(status, errors, running, rows, found, experiment)
+    above = experiment.recipe.evaluation.learnt_above if experiment.recipe else LEARNT_ABOVE
+    found = best_of_all(records, minimizes(experiment)) if another else summarize(records, above)
+    failure = _failure(status, errors, running, rows, found, experiment) or found["verdict"]["best"]
     result = {**about, "status": status, "failure": failure, **found}
     write_atomic(running.folder / "summary.json", json.dumps(result, indent=1) + "\n")
     return result

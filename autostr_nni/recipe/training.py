@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from autostr_nni.recipe.base import Betas, Count, Fraction, Section
+from autostr_nni.verdict import LEARNT_ABOVE
 
 Positive = Annotated[float, Field(gt=0.0)]
 NotNegative = Annotated[float, Field(ge=0.0)]
@@ -93,3 +94,5 @@ class EvaluationSection(Section):
     decoding: Literal["greedy", "beam"] = "greedy"
     beam: Annotated[int, Field(ge=1, le=1_000)] = 5  # width of the beam, used with decoding: beam
     batch_size: Count = 256
+    # Of the validation words: a search whose best net reads no more has learnt nothing. 0: any net counts.
+    learnt_above: Fraction = LEARNT_ABOVE

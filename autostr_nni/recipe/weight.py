@@ -17,6 +17,7 @@ WITHOUT_WEIGHT = (
     "training.checkpoint_minutes",
     "search.operators.threads",
     "evaluation.batch_size",
+    "evaluation.learnt_above",
 )
 #: A search that goes on may be given more of it: the first architectures stay as they were.
 MAY_GROW = ("search.random.count",)

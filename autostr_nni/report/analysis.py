@@ -8,13 +8,14 @@ from typing import Any
 from autostr_nni import __version__
 from autostr_nni.report.comparison import groups, settings
 from autostr_nni.report.costs import cost_so_far
-from autostr_nni.report.history import DONE, FAILED, RUNNING, SearchHistory
+from autostr_nni.report.history import DONE, FAILED, RUNNING, SearchHistory, checked_recipe
 from autostr_nni.report.nets import add_interval, epoch_data, net_data
 from autostr_nni.report.statistics import pareto_front
 from autostr_nni.search_spaces.architecture import Architecture
 from autostr_nni.search_spaces.errors import InputError
 from autostr_nni.search_spaces.space import SearchSpace
-from autostr_nni.summary import number
+from autostr_nni.summary import TrialRecord, losses_of, number, summarize
+from autostr_nni.verdict import LEARNT_ABOVE, rank_paths
 
 COSTS = ("macs_m", "params_m")
 
@@ -81,6 +82,7 @@ def search_data(history: SearchHistory, key: str) -> dict[str, Any]:
         "nets": nets,
         "paths": path_data(history),
         "operators": operator_data(history),
+        "verdict": verdict_of(history),
         "trials": [
             {
                 "trial": trial.id,
@@ -94,10 +96,20 @@ def search_data(history: SearchHistory, key: str) -> dict[str, Any]:
     }
 
 
+def verdict_of(history: SearchHistory) -> dict[str, str | None]:
+    """What the search does not show, as its own summary says it; of the best net once there is no other."""
+    recipe = checked_recipe(history.recipe)
+    above = recipe.evaluation.learnt_above if recipe else LEARNT_ABOVE
+    records = [TrialRecord(t.id, t.parameters, t.metrics, t.folder, t.result) for t in history.having(DONE)]
+    verdict: dict[str, str | None] = summarize(records, above)["verdict"]
+    return verdict if history.state == "finished" else {**verdict, "best": None}
+
+
 def path_data(history: SearchHistory) -> list[dict[str, Any]]:
     """Step 1: the stride paths by validation loss (Eq. 2), those without a result last."""
     chosen = {trial.parameters.get("stride_path") for trial in history.trials if trial.step == "operators"}
-    rows = []
+    rows: list[dict[str, Any]] = []
+    losses = {trial.id: losses_of(trial.folder) for trial in history.having(DONE) if trial.step == "path"}
     for trial in history.trials:
         if trial.step != "path":
             continue
@@ -118,6 +130,10 @@ def path_data(history: SearchHistory) -> list[dict[str, Any]]:
             }
         )
     rows.sort(key=lambda row: (row["loss"] is None, row["loss"] or 0.0))
+    for row, ranked in zip(rows, rank_paths([losses.get(row["trial"]) for row in rows]), strict=True):
+        row.update(
+            loss_error=ranked.error, behind=ranked.behind, behind_error=ranked.behind_error, tied=ranked.tied
+        )
     return rows
 
 
@@ -183,6 +199,7 @@ def notes(
     for search in searches:
         if search["best"] is not None and search["best"]["status"] != DONE:
             said.append(f"The best net of {search['label']} has not been trained to its end.")
+        said.extend(f"{search['label']}: {told}." for told in search["verdict"].values() if told)
         if search["unread"]:
             lines = ", ".join(f"{count} of {trial}" for trial, count in search["unread"].items())
             said.append(f"Damaged lines of {search['label']}'s records were left out: {lines}.")

@@ -215,6 +215,9 @@ def read_in_process(folder: Path) -> SearchHistory:
             read_trial(place, entry.id, entry.parameters, status, entry.metrics, reason=entry.reason)
         )
     failure = str(summary["failure"]) if summary.get("failure") else None
+    verdict = summary.get("verdict")
+    if isinstance(verdict, Mapping) and failure == verdict.get("best"):
+        failure = None  # it went to its end; the report judges for itself
     word = "running" if running else "stopped" if not summary else "failed" if failure else "finished"
     strategy = str(state.get("strategy", "unknown"))
     return SearchHistory(

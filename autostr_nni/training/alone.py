@@ -81,6 +81,7 @@ def train_alone(
         report,
         save_best if full else None,
         recipe.training.patience if full else None,
+        keep_losses=not full,  # the noise of step 1's ranking
     )
     fit(task, recipe.training, epochs, folder, callback)
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import shlex
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from math import fsum
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +33,14 @@ class Evaluation:
     scores: Scores
     loss: float
     skipped: Mapping[str, int]
+    losses: Sequence[float] = ()  # of every word that was read, in order
+    texts: Sequence[str] = ()  # and what it says
+
+    @property
+    def blind(self) -> float:
+        """The share of the commonest word, case aside: what a net gets right that looks at no image."""
+        counts = Counter(text.casefold() for text in self.texts)
+        return max(counts.values(), default=0) / max(1, len(self.texts))
 
     @property
     def read(self) -> int:
@@ -55,7 +65,7 @@ class Reader:
         self.pairs: list[tuple[str, str]] = []
         self.confidences: list[float] = []
         self.batches: list[tuple[int, int]] = []  # words read and images dropped, by batch
-        self.loss_sum = 0.0
+        self.losses: list[float] = []
         self.undecodable = 0
 
     def add(self, batch: Batch) -> None:
@@ -76,15 +86,21 @@ class Reader:
             reading, logits = decoder.beam(features, self.max_length, self.beam), decoder(features, targets)
         else:
             reading, logits = decoder.greedy_and_logits(features, targets, self.max_length)
-        self.loss_sum += float(decoder.loss(logits, targets)) * len(images)
+        self.losses += decoder.word_losses(logits, targets).tolist()
         texts = [self.charset.decode(ids) for ids in reading.ids.tolist()]
         self.pairs += list(zip(texts, truths, strict=True))
         self.confidences += reading.confidence.tolist()
 
+    @property
+    def loss(self) -> float:
+        """Mean loss of a word so far."""
+        return fsum(self.losses) / max(1, len(self.losses))
+
     def result(self, skipped: Mapping[str, int]) -> Evaluation:
         """The evaluation of all that was read."""
         counts = {**skipped, **({UNDECODABLE: self.undecodable} if self.undecodable else {})}
-        return Evaluation(score(self.pairs, self.charset), self.loss_sum / max(1, len(self.pairs)), counts)
+        texts = [truth for _, truth in self.pairs]
+        return Evaluation(score(self.pairs, self.charset), self.loss, counts, self.losses, texts)
 
 
 #: Longest word read in an evaluation, whatever the recipe trained on, so that scores cover whole sets.
@@ -142,19 +158,19 @@ def evaluate_sets(
     """
     rows: dict[str, dict[str, Any]] = {}
     pairs: list[tuple[str, str]] = []
-    losses = 0.0
+    losses: list[float] = []
     skipped: dict[str, int] = {}
     for name, folder in sets.items():
         dataset = open_test_set(recipe, folder)
         evaluation, reader = evaluate(recognizer, recipe, dataset)
         rows[name] = evaluation.to_dict()
         pairs += reader.pairs
-        losses += reader.loss_sum
+        losses += reader.losses
         if look is not None:
             look(name, dataset, reader)
         for cause, count in evaluation.skipped.items():
             skipped[cause] = skipped.get(cause, 0) + count
     if len(rows) > 1:
         scores = score(pairs, Charset.named(recipe.data.charset))
-        rows["all"] = Evaluation(scores, losses / max(1, len(pairs)), skipped).to_dict()
+        rows["all"] = Evaluation(scores, fsum(losses) / max(1, len(pairs)), skipped).to_dict()
     return rows

@@ -20,7 +20,7 @@ from pytorch_lightning.utilities.exceptions import SIGTERMException
 from autostr_nni.recipe.training import TrainingSection
 from autostr_nni.search_spaces.errors import InputError
 from autostr_nni.training.continuing import LAST, CheckpointFiles, checkpoint_of
-from autostr_nni.training.records import PULSE, append_metrics, write_metrics
+from autostr_nni.training.records import PULSE, append_metrics, keep_word_losses, write_metrics
 from autostr_nni.training.tasks import ReadingTask
 from autostr_nni.training.team_strategy import TeamStrategy
 from autostr_nni.training.undecodable import TellUndecodable
@@ -45,7 +45,9 @@ class EpochEnd(pl.Callback):
         report: Report,
         save_best: Callable[[dict[str, Any]], None] | None = None,
         patience: int | None = None,
+        keep_losses: bool = False,
     ) -> None:
+        self.keep_losses = keep_losses  # of every validation word
         self.folder, self.fixed, self.report = folder, fixed, report
         self.save_best, self.patience = save_best, patience
         self.lines: list[dict[str, Any]] = []
@@ -69,6 +71,8 @@ class EpochEnd(pl.Callback):
         leads = pl_module.team.leads  # the others go through the same, and write nothing
         if leads and self.save_best and (before is None or rank(metrics) > rank(before)):
             self.save_best(metrics)
+        if leads and self.keep_losses and pl_module.evaluation is not None:
+            keep_word_losses(self.folder, pl_module.evaluation.losses, pl_module.evaluation.texts)
         self.lines.append(metrics)
         trainer.save_checkpoint(self.folder / LAST)
         if leads:
@@ -95,6 +99,7 @@ class EpochEnd(pl.Callback):
             "case_sensitive": scores.case_sensitive_accuracy,
             "one_minus_ned": scores.one_minus_ned,
             "words": scores.words,
+            "blind": round(task.evaluation.blind, 4),
             **self.fixed,
             **task.extra_metrics(),
             "epoch": task.current_epoch,

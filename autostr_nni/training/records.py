@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ RESULT = "result.json"
 ARCHITECTURE = "architecture.json"
 RECIPE = "recipe.json"  # the recipe as it was understood
 PULSE = "pulse.json"  # images and seconds so far, told within an epoch too
+WORD_LOSSES = "word_losses.json"  # of a path's trial: the loss of every validation word after the last epoch
 PROBABILITIES = "probabilities.jsonl"  # of the operator search: one line per epoch
 
 
@@ -61,6 +64,14 @@ def write_metrics(folder: Path, lines: list[dict[str, Any]]) -> None:
 def write_lines(path: Path, lines: list[dict[str, Any]]) -> None:
     """Replace a file of JSON lines."""
     write_atomic(path, "".join(json.dumps(line) + "\n" for line in lines))
+
+
+def keep_word_losses(folder: Path, losses: Sequence[float], texts: Sequence[str]) -> None:
+    """Keep every word's loss, rounded, and a hash of the words: where two have the same, they are paired."""
+    words = hashlib.sha256("\n".join(texts).encode()).hexdigest()[:16]
+    write_atomic(
+        folder / WORD_LOSSES, json.dumps({"words": words, "losses": [round(loss, 4) for loss in losses]})
+    )
 
 
 def read_result(folder: Path) -> dict[str, Any] | None:

@@ -166,9 +166,9 @@ class ReadingTask(pl.LightningModule):
     def _join_readings(self) -> None:
         """Put the readings of all processes together: each has read its part of the set."""
         reader = self._reader
-        parts = self.team.gathered((reader.pairs, reader.loss_sum, reader.undecodable))
+        parts = self.team.gathered((reader.pairs, reader.losses, reader.undecodable))
         reader.pairs = [pair for pairs, _, _ in parts for pair in pairs]
-        reader.loss_sum = sum(loss for _, loss, _ in parts)
+        reader.losses = [loss for _, losses, _ in parts for loss in losses]
         reader.undecodable = sum(count for _, _, count in parts)
 
     def val_dataloader(self) -> DataLoader[Batch]:

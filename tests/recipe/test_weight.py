@@ -42,6 +42,7 @@ FREE = {
     "training.checkpoint_minutes",
     "search.operators.threads",
     "evaluation.batch_size",
+    "evaluation.learnt_above",
 }
 # Another value where one that is larger, or the opposite, will not do.
 OTHER: dict[str, Any] = {

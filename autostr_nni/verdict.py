@@ -1,0 +1,144 @@
+"""What a search has shown, and what it has not: the one judge of summary, report and exit status. Light.
+
+Three questions: has the best net learnt anything; are the paths told apart by the validation words; has the
+operator search decided. Plain numbers in, sentences out.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from statistics import NormalDist, fmean, variance
+from typing import Any, NamedTuple
+
+LEARNT_ABOVE = 0.05  # of the validation words; `evaluation.learnt_above` of a recipe
+UNDECIDED = 0.9  # share of the largest possible entropy over which operations are not decided
+SURE = 0.95
+
+Probabilities = Sequence[Mapping[str, float]]  # of every layer's operations
+
+
+class WordLosses(NamedTuple):
+    """The recognition loss of every validation word; ``words`` tells which they are, and in what order."""
+
+    losses: Sequence[float]
+    words: str
+
+
+class Ranked(NamedTuple):
+    """A stride path of step 1. ``error``: standard error of its loss over the validation words.
+
+    ``behind``: how much larger its loss is than the best one's, with the standard error of that difference.
+    ``tied``: the words do not tell it apart from the best. All None where the losses of words are not known.
+    """
+
+    error: float | None
+    behind: float | None
+    behind_error: float | None
+    tied: bool | None
+
+
+def word_losses(content: Mapping[str, Any]) -> WordLosses | None:
+    """What a trial kept of its words' losses; None where it is damaged or absent."""
+    losses, words = content.get("losses"), content.get("words")
+    sound = isinstance(losses, list) and len(losses) > 1 and isinstance(words, str)
+    if not sound or not all(type(loss) in (int, float) and math.isfinite(loss) for loss in losses):
+        return None
+    return WordLosses(losses, words)
+
+
+def rank_paths(paths: Sequence[WordLosses | None]) -> list[Ranked]:
+    """Paths in the order of their loss, each against the first.
+
+    The same words are paired: what makes a word hard is common to all paths and drops out of the difference.
+    A path is told apart if the difference is beyond chance at 95 %, over all comparisons together
+    (one-sided, Bonferroni). Only the draw of words is weighed: training again would vary the losses too.
+    """
+    if not paths or paths[0] is None:
+        return [Ranked(None, None, None, None) for _ in paths]
+    first = paths[0]
+    found = [Ranked(_error(first.losses), 0.0, 0.0, True)]
+    limit = NormalDist().inv_cdf(1 - (1 - SURE) / max(1, len(paths) - 1))
+    for other in paths[1:]:
+        if other is None:
+            found.append(Ranked(None, None, None, None))
+            continue
+        behind = fmean(other.losses) - fmean(first.losses)
+        if other.words == first.words and len(other.losses) == len(first.losses):
+            error = _error([b - a for a, b in zip(first.losses, other.losses, strict=True)])
+        else:
+            error = math.hypot(_error(first.losses), _error(other.losses))
+        found.append(Ranked(_error(other.losses), behind, error, behind <= limit * error))
+    return found
+
+
+def _error(values: Sequence[float]) -> float:
+    """Standard error of the mean."""
+    return math.sqrt(variance(values) / len(values))
+
+
+def learnt_nothing(accuracy: float | None, blind: float | None, above: float = LEARNT_ABOVE) -> bool:
+    """Whether a validation word accuracy shows nothing: up to ``above``, or to ``blind``, which a net reaches
+    that always answers the commonest word. With 0 any net counts."""
+    return accuracy is not None and above > 0 and accuracy <= max(above, blind or 0.0)
+
+
+def judge_best(accuracy: float | None, blind: float | None, above: float = LEARNT_ABOVE) -> str | None:
+    """Why the best net is no result, in a sentence; None where it is one, or where there is none."""
+    if not learnt_nothing(accuracy, blind, above):
+        return None
+    floor = f"up to {_percent(above)} counts as nothing"
+    if blind is not None and blind > above:
+        floor = f"always answering the commonest word gives {_percent(blind)}"
+    return (
+        f"nothing was learnt: the best net reads {_percent(accuracy)} of the validation words, and {floor}; "
+        "train longer (training.epochs, training.epoch_images), short words first (training.short_words): "
+        "see step 3 of 'Your own images' in README"
+    )
+
+
+def judge_paths(
+    names: Sequence[str],
+    ranked: Sequence[Ranked],
+    words: int | None,
+    best: float | None,
+    blind: float | None = None,
+    above: float = LEARNT_ABOVE,
+) -> str | None:
+    """What the ranking of paths does not tell, in a sentence; ``best`` is the most accurate path's accuracy."""
+    if len(names) < 2:
+        return None
+    advice = "train paths longer (search.path.epochs, search.path.epoch_images)"
+    by = f" by {words} validation words" if words else ""
+    tied = [name for name, path in zip(names, ranked, strict=True) if path.tied][1:]
+    told = ""
+    if len(tied) == len(names) - 1:
+        told = f"the ranking of paths is within noise: none is told apart from {names[0]}{by}"
+    elif tied:
+        told = f"the first paths are within noise: {', '.join(tied)} not told apart from {names[0]}{by}"
+    if learnt_nothing(best, blind, above):
+        reads = f"paths were ranked by nets that read {_percent(best)} of the words at best"
+        told = f"{told}; {reads}" if told else f"the {reads}"
+    return f"{told}; {advice}, or choose by more words" if told else None
+
+
+def judge_operators(layers: Probabilities) -> str | None:
+    """Whether the last probabilities are still nearly alike, in a sentence."""
+    open_layers = [[p for p in layer.values() if p > 0] for layer in layers if len(layer) > 1]
+    if not open_layers:
+        return None
+    most = fmean(math.log(len(layer)) for layer in layers if len(layer) > 1)
+    entropy = fmean(-sum(p * math.log(p) for p in layer) for layer in open_layers)
+    if entropy <= UNDECIDED * most:
+        return None
+    sure = fmean(max(layer, default=0.0) for layer in open_layers)
+    alike = fmean(1 / len(layer) for layer in layers if len(layer) > 1)
+    return (
+        f"the operations are undecided: the most probable of a layer has {sure:.2f} on average (all alike: "
+        f"{alike:.2f}), the entropy is {entropy:.2f} of {most:.2f} nats; search longer "
+        "(search.operators.epochs, epoch_images) or faster (arch_optimizer.lr, arch_every)"
+    )
+
+
+def _percent(value: float | None) -> str:
+    return "?" if value is None else f"{100 * value:.1f} %"
