@@ -105,7 +105,7 @@ def judge_paths(
     blind: float | None = None,
     above: float = LEARNT_ABOVE,
 ) -> str | None:
-    """What the ranking of paths does not tell, in a sentence; ``best`` is the most accurate path's accuracy."""
+    """What the ranking of paths does not tell, in a sentence; ``best`` is the most accurate one's accuracy."""
     if len(names) < 2:
         return None
     advice = "train paths longer (search.path.epochs, search.path.epoch_images)"
