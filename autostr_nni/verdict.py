@@ -41,8 +41,9 @@ class Ranked(NamedTuple):
 def word_losses(content: Mapping[str, Any]) -> WordLosses | None:
     """What a trial kept of its words' losses; None where it is damaged or absent."""
     losses, words = content.get("losses"), content.get("words")
-    sound = isinstance(losses, list) and len(losses) > 1 and isinstance(words, str)
-    if not sound or not all(type(loss) in (int, float) and math.isfinite(loss) for loss in losses):
+    if not isinstance(losses, list) or len(losses) < 2 or not isinstance(words, str):
+        return None
+    if not all(type(loss) in (int, float) and math.isfinite(loss) for loss in losses):
         return None
     return WordLosses(losses, words)
 
@@ -105,7 +106,7 @@ def judge_paths(
     blind: float | None = None,
     above: float = LEARNT_ABOVE,
 ) -> str | None:
-    """What the ranking of paths does not tell, in a sentence; ``best`` is the most accurate one's accuracy."""
+    """What the ranking of paths does not tell, in a sentence; ``best`` is the best word accuracy of them."""
     if len(names) < 2:
         return None
     advice = "train paths longer (search.path.epochs, search.path.epoch_images)"

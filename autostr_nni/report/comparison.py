@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence, Set
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import Any
 
-from autostr_nni.recipe.load import completed
+from autostr_nni.recipe.load import completed, recipe_from
 from autostr_nni.recipe.weight import NOT_SET, dotted, has_weight
 from autostr_nni.report.history import SearchHistory
 from autostr_nni.report.same_words import Words
@@ -27,7 +27,8 @@ def groups(searches: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 
 def settings(histories: Sequence[SearchHistory], keys: Sequence[str]) -> dict[str, Any]:
-    """The recipes side by side: ``differences`` (dotted key, a value per search, weight) and ``missing``.
+    """The recipes side by side: ``differences`` (dotted key, a value per search, weight), ``missing`` and
+    ``recipes`` (every setting of each).
 
     ``weight`` is false for settings that cannot change what a search finds, such as loader processes, or the
     folder of the same words.
@@ -50,7 +51,19 @@ def settings(histories: Sequence[SearchHistory], keys: Sequence[str]) -> dict[st
         "compared": len(flat),
         "differences": differences,
         "missing": [key for key in keys if key not in flat],
+        "recipes": {key: _own(recipe) for key, recipe in recipes.items()},
     }
+
+
+def _own(recipe: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Every setting of a recipe by dotted key, and whether it is the default."""
+    plain = dotted(
+        recipe_from({"data": {"train": ["-"], "validation": ["-"]}}, Path("/")).model_dump(mode="json")
+    )
+    return [
+        {"key": key, "value": value, "default": key in plain and plain[key] == value}
+        for key, value in dotted(recipe).items()
+    ]
 
 
 def _same_words(recipes: Sequence[Mapping[str, Any]]) -> set[str]:

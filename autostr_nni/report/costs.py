@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from autostr_nni.report.history import DONE, FAILED
-from autostr_nni.report.statistics import Curve, band, best_so_far, bootstrap
+from autostr_nni.report.statistics import NONE, Curve, band, best_so_far, bootstrap, known
 
 UNITS = ("images", "seconds")
 _POINTS = 200  # of a band's grid
@@ -17,8 +17,8 @@ _POINTS = 200  # of a band's grid
 def cost_so_far(searches: Sequence[Mapping[str, Any]], draws: int, seed: int) -> dict[str, Any]:
     """Per unit: ``observed`` by search, ``bands`` of the random ones, ``equal_cost`` comparisons.
 
-    Accuracy is that on validation of nets trained from scratch; before the first one it is 0. All that a
-    search spent counts, its failed trials and AutoSTR's first two steps included.
+    Accuracy is that on validation of nets trained from scratch; before the first one there is none. All that
+    a search spent counts, its failed trials and AutoSTR's first two steps included.
     """
     return {unit: _of_unit(searches, unit, draws, seed) for unit in UNITS}
 
@@ -58,7 +58,7 @@ def observed_curve(search: Mapping[str, Any], unit: str) -> dict[str, Any]:
         else:
             steps.append({"step": trial["step"], "end": spent})
     costs, scores = best_so_far(curves)
-    return {"cost": costs, "accuracy": scores, "steps": steps}
+    return {"cost": costs, "accuracy": scores, "steps": steps, "spent": spent}
 
 
 def curve_of(net: Mapping[str, Any], unit: str) -> Curve:
@@ -88,13 +88,13 @@ def equal_cost(
 ) -> dict[str, Any]:
     """AutoSTR against random search at the cost that the cheaper of the two spent.
 
+    An accuracy is None where there is no net yet.
     ``wins`` is the share of the orders in which random search is less accurate there, ties counted half.
     """
     mine = observed[search["key"]]
-    at = min(mine["cost"][-1], sum(curve.total for curve in pool))
-    reached = max(
-        score for cost, score in zip(mine["cost"], mine["accuracy"], strict=True) if cost <= at * (1 + 1e-9)
-    )
+    at = min(mine["spent"], sum(curve.total for curve in pool))
+    until = zip(mine["cost"], mine["accuracy"], strict=True)
+    reached = max((score for cost, score in until if cost <= at * (1 + 1e-9)), default=NONE)
     found = bootstrap(pool, [at], draws, seed)[:, 0]
     low, median, high = np.percentile(found, [2.5, 50, 97.5], method="inverted_cdf").tolist()
     wins = float((found < reached).mean() + (found == reached).mean() / 2)
@@ -102,10 +102,10 @@ def equal_cost(
         "search": search["key"],
         "random": other["key"],
         "at": at,
-        "accuracy": reached,
-        "random_median": median,
-        "random_low": low,
-        "random_high": high,
+        "accuracy": known(reached),
+        "random_median": known(median),
+        "random_low": known(low),
+        "random_high": known(high),
         "wins": wins,
         "random_nets": len(pool),
     }

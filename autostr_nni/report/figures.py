@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
@@ -146,10 +147,11 @@ def draw_cost(
         seen, band = cost["observed"][key], cost["bands"].get(key)
         if band:
             tone: dict[str, Any] = {"color": colour(place), "alpha": 0.18, "linewidth": 0, "step": "post"}
-            axes.fill_between(band["cost"], band["low"], band["high"], **tone)
+            low, median, high = (np.array(band[key], dtype=float) for key in ("low", "median", "high"))
+            axes.fill_between(band["cost"], np.nan_to_num(low), high, where=~np.isnan(high), **tone)
             axes.step(
                 band["cost"],
-                band["median"],
+                median,
                 where="post",
                 color=colour(place),
                 label=f"{search['label']}: median, 95 %",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from autostr_nni.report.history import FAILED, SearchHistory, TrialHistory
@@ -37,6 +37,11 @@ def net_data(trial: TrialHistory, history: SearchHistory, place: int) -> dict[st
         if isinstance(values, Mapping):
             net["tests"][str(name)] = test_data(values)
     return net
+
+
+def ranked_by_accuracy(nets: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The most accurate on validation first, those without a figure last."""
+    return sorted(nets, key=lambda net: (net["accuracy"] is None, -(net["accuracy"] or 0.0)))
 
 
 def test_data(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -76,6 +81,7 @@ def epoch_data(line: Mapping[str, Any]) -> dict[str, Any]:
         "seconds": number(line, "seconds"),
         "accuracy": number(line, "default"),
         "loss": number(line, "loss"),
+        "training_loss": number(line, "training_loss"),
     }
 
 

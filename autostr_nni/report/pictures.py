@@ -13,8 +13,10 @@ from autostr_nni.report.analysis import architecture_of
 from autostr_nni.report.architecture_figure import draw_architecture
 from autostr_nni.report.figures import draw_cost, draw_size
 from autostr_nni.report.history import DONE
+from autostr_nni.report.nets import ranked_by_accuracy
 from autostr_nni.report.search_figures import (
     draw_entropy,
+    draw_net_curves,
     draw_path_curves,
     draw_path_ranks,
     draw_probabilities,
@@ -22,7 +24,7 @@ from autostr_nni.report.search_figures import (
 )
 from autostr_nni.report.style import count, rendered, styled
 
-SECTIONS = ("size", "cost", "architectures", "others", "paths", "operators")
+SECTIONS = ("size", "cost", "curves", "architectures", "others", "paths", "operators")
 MOST_NETS = 20  # drawings of one search's nets; a report is to be looked at
 
 
@@ -98,12 +100,21 @@ def _of_searches(report: dict[str, Any]) -> Iterator[Plan]:
     """What one search shows: paths, operations, architectures."""
     for search in report["searches"]:
         key, label = search["key"], search["label"]
+        if any(net["epochs"] for net in search["nets"]):
+            yield (
+                f"{key}-net-curves",
+                "curves",
+                f"Learning curves of the nets · {label}",
+                "After each epoch; the three best nets in colour. A training loss (dashed) far below the "
+                "validation loss: the net learns its words by heart. Both still falling: train longer.",
+                _later(draw_net_curves, ranked_by_accuracy(search["nets"])),
+            )
         if any(path["loss"] is not None for path in search["paths"]):
             yield (
                 f"{key}-paths",
                 "paths",
                 f"Stride paths ranked · {label}",
-                "Step 1: each path with the same operation everywhere; the lowest validation loss is chosen.",
+                _ranks_caption(search["paths"]),
                 _later(draw_path_ranks, search["paths"]),
             )
         if any(path["epochs"] for path in search["paths"]):
@@ -117,6 +128,15 @@ def _of_searches(report: dict[str, Any]) -> Iterator[Plan]:
         for operators in search["operators"]:
             yield from _of_operators(operators, search, f"{key}-{operators['trial']}")
         yield from _of_architectures(search)
+
+
+def _ranks_caption(paths: list[dict[str, Any]]) -> str:
+    text = "Step 1: each path with the same operation everywhere; the lowest validation loss is chosen."
+    if any(path["loss_error"] is not None for path in paths):
+        text += " Bars: 95 % over the draw of validation words."
+        if any(path["tied"] for path in paths[1:]):
+            text += " Hollow: not told apart from the first, the same words compared in pairs."
+    return text
 
 
 def _of_operators(operators: dict[str, Any], search: dict[str, Any], name: str) -> Iterator[Plan]:
@@ -207,9 +227,13 @@ def _cost_caption(cost: dict[str, Any], unit: str, members: list[dict[str, Any]]
     labels = {search["key"]: search["label"] for search in members}
     for row in cost["equal_cost"]:
         text += (
-            f" At {count(row['at'])} {unit}, {labels[row['search']]} has {100 * row['accuracy']:.1f} %, "
-            f"{labels[row['random']]} {100 * row['random_median']:.1f} % "
-            f"({100 * row['random_low']:.1f} to {100 * row['random_high']:.1f}); "
+            f" At {count(row['at'])} {unit}, {labels[row['search']]} has {_reached(row['accuracy'])}, "
+            f"{labels[row['random']]} {_reached(row['random_median'])} "
+            f"({_reached(row['random_low'])} to {_reached(row['random_high'])}); "
             f"AutoSTR is ahead in {100 * row['wins']:.0f} % of the orders."
         )
     return text
+
+
+def _reached(accuracy: float | None) -> str:
+    return "no net yet" if accuracy is None else f"{100 * accuracy:.1f} %"

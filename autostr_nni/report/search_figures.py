@@ -11,7 +11,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from autostr_nni.report.figures import large, percent
+from autostr_nni.report.figures import accuracy_axis, large, percent
+from autostr_nni.report.statistics import Z95
 from autostr_nni.report.style import BLUE, FAINT, GREEN, INK, MUTED, VERMILION, new_figure
 
 _BEST = ((BLUE, "o"), (VERMILION, "s"), (GREEN, "^"))
@@ -26,12 +27,17 @@ def draw_path_ranks(paths: Sequence[Mapping[str, Any]]) -> Figure:
     for place, path in enumerate(ranked):
         tone = BLUE if path["chosen"] else MUTED
         axes.plot([0, path["loss"]], [place, place], color=FAINT, linewidth=1.2, zorder=1)
-        axes.plot(path["loss"], place, "o", color=tone, markersize=7.5 if path["chosen"] else 6, zorder=2)
+        if path["loss_error"] is not None:
+            reach = Z95 * path["loss_error"]
+            axes.errorbar(path["loss"], place, xerr=reach, color=tone, elinewidth=1.2, zorder=2)
+        hollow: dict[str, Any] = {"markerfacecolor": "white"} if path["tied"] and not path["chosen"] else {}
+        size = 7.5 if path["chosen"] else 6
+        axes.plot(path["loss"], place, "o", color=tone, markersize=size, zorder=3, **hollow)
         accuracy = "" if path["accuracy"] is None else f"  {100 * path['accuracy']:.1f} %"
         text = f"{path['loss']:.3f}{accuracy}"
         axes.annotate(
             text,
-            (path["loss"], place),
+            (path["loss"] + Z95 * (path["loss_error"] or 0.0), place),
             xytext=(8, 0),
             textcoords="offset points",
             va="center",
@@ -45,7 +51,7 @@ def draw_path_ranks(paths: Sequence[Mapping[str, Any]]) -> Figure:
         tick.set_fontfamily("DejaVu Sans Mono")
         tick.set_fontweight("bold" if path["chosen"] else "normal")
     axes.set_ylim(len(ranked) - 0.4, -0.6)
-    axes.set_xlim(0, max(path["loss"] for path in ranked) * 1.42)
+    axes.set_xlim(0, max(path["loss"] + Z95 * (path["loss_error"] or 0.0) for path in ranked) * 1.42)
     axes.grid(visible=False, axis="y")
     axes.set_xlabel("validation loss (word accuracy beside it)")
     return figure
@@ -74,6 +80,42 @@ def draw_path_curves(paths: Sequence[Mapping[str, Any]]) -> Figure:
     axes.xaxis.set_major_locator(MaxNLocator(6))
     handles, labels = axes.get_legend_handles_labels()
     figure.legend(handles[::-1], labels[::-1], loc="outside upper left", ncols=4, handlelength=1.5)
+    return figure
+
+
+def draw_net_curves(nets: Sequence[Mapping[str, Any]]) -> Figure:
+    """Loss on validation and training words, and accuracy, of nets over their training, best net first."""
+    figure = new_figure(4.6)
+    upper, lower = figure.subplots(2, 1, sharex=True)
+    for place, net in reversed(list(enumerate(nets))):
+        tone, mark = _BEST[place] if place < len(_BEST) else ("#9aa5b1", ".")
+        name = net["label"] if place < len(_BEST) else "others" if place == len(_BEST) else None
+        look: dict[str, Any] = {"color": tone, "zorder": 3 if place < len(_BEST) else 2}
+        for axes, key, dashes, label in (
+            (upper, "loss", "-", name),
+            (upper, "training_loss", "--", None),
+            (lower, "accuracy", "-", None),
+        ):
+            points = [e for e in net["epochs"] if e["images"] is not None and e[key] is not None]
+            marks = {} if dashes == "--" else {"marker": mark, "markersize": 4}
+            width = 1.0 if place >= len(_BEST) or dashes == "--" else 1.6
+            axes.plot(
+                [e["images"] for e in points],
+                [e[key] for e in points],
+                linestyle=dashes,
+                linewidth=width,
+                label=label,
+                **marks,
+                **look,
+            )
+    upper.plot([], [], color=MUTED, linestyle="--", linewidth=1.0, label="training loss")
+    upper.set_ylabel("loss per word")
+    upper.set_ylim(bottom=0)
+    accuracy_axis(lower, "validation\nword accuracy")
+    lower.set_xlabel("training images")
+    lower.xaxis.set_major_formatter(FuncFormatter(large))
+    lower.xaxis.set_major_locator(MaxNLocator(6))
+    figure.legend(loc="outside upper left", ncols=3, handlelength=1.7)
     return figure
 
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 Z95 = 1.959963984540054  # two-sided 95 % of the normal distribution
 Floats = NDArray[np.float64]
+NONE = -math.inf  # the best of no score
 
 
 def wilson(correct: int, words: int, z: float = Z95) -> tuple[float, float]:
@@ -54,35 +55,44 @@ class Curve:
 
 @dataclass(frozen=True)
 class Band:
-    """Best score so far over cost: median, the middle 95 % and the mean over resampled orders."""
+    """Best score so far over cost: median, the middle 95 % and the mean over resampled orders.
+
+    None where no net has a score yet; the mean, where some order has none.
+    """
 
     cost: list[float]
-    median: list[float]
-    low: list[float]
-    high: list[float]
-    mean: list[float]
+    median: list[float | None]
+    low: list[float | None]
+    high: list[float | None]
+    mean: list[float | None]
 
 
 def best_so_far(curves: Sequence[Curve], start: float = 0.0) -> tuple[list[float], list[float]]:
-    """Cost and best score so far where curves follow one another; only the points where the best rises."""
-    costs, scores = [start], [0.0]
+    """Cost and best score so far where curves follow one another, from the first score on.
+
+    Only the points where the best rises, and the end; nothing where there is no score.
+    """
+    costs: list[float] = []
+    scores: list[float] = []
     spent = start
     for curve in curves:
         for cost, score in zip(curve.costs, curve.scores, strict=True):
-            if score > scores[-1]:
+            if not scores or score > scores[-1]:
                 costs.append(spent + cost)
                 scores.append(score)
         spent += curve.total
-    return [*costs, spent], [*scores, scores[-1]]
+    return ([*costs, spent], [*scores, scores[-1]]) if scores else ([], [])
 
 
 def bootstrap(curves: Sequence[Curve], grid: Sequence[float], draws: int, seed: int) -> Floats:
     """Best score so far at each cost of ``grid``, ``[draws, grid]``: random search repeated in the mind.
 
+    ``NONE`` where no net has a score yet.
+
     Every draw trains nets that are drawn with replacement from those that were trained, one after another,
     until the grid's last cost is spent.
     """
-    found = np.zeros((draws, len(grid)))
+    found = np.full((draws, len(grid)), NONE)
     worth = [curve for curve in curves if curve.total > 0]
     if not worth or not len(grid):
         return found
@@ -93,7 +103,7 @@ def bootstrap(curves: Sequence[Curve], grid: Sequence[float], draws: int, seed: 
     longest = min(longest, 50 * len(worth))
     for draw in range(draws):
         order = rng.integers(len(worth), size=longest)
-        costs, scores = [0.0], [0.0]
+        costs, scores = [0.0], [NONE]
         spent = 0.0
         for index in order:
             curve = worth[index]
@@ -114,8 +124,10 @@ def band(curves: Sequence[Curve], grid: Sequence[float], draws: int = 2000, seed
     low, median, high = np.percentile(found, [2.5, 50, 97.5], axis=0, method="inverted_cdf")
     return Band(
         [float(cost) for cost in grid],
-        median.tolist(),
-        low.tolist(),
-        high.tolist(),
-        found.mean(axis=0).tolist(),
+        *([known(value) for value in values] for values in (median, low, high, found.mean(axis=0))),
     )
+
+
+def known(score: float) -> float | None:
+    """A score, or None for that of no net."""
+    return None if score == NONE else float(score)

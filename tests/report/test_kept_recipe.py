@@ -27,7 +27,8 @@ def test_a_tuner_keeps_its_recipe(
     told = load_recipe(tmp_path / "recipe.yml").model_dump(mode="json")
     assert kept == told
     histories = [SearchHistory("", "", "", "", folder, "", [], recipe=recipe) for recipe in (kept, told)]
-    assert settings(histories, ["s1", "s2"]) == {"compared": 2, "differences": [], "missing": []}
+    told = settings(histories, ["s1", "s2"])
+    assert (told["compared"], told["differences"], told["missing"]) == (2, [], [])
 
 
 def test_an_operator_search_keeps_its_probabilities(tiny_search: Callable[..., Path], tmp_path: Path) -> None:
