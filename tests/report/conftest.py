@@ -96,6 +96,7 @@ def line(epoch: int, accuracy: float, loss: float) -> dict[str, Any]:
     return {
         "default": accuracy,
         "loss": loss,
+        "training_loss": loss - 0.5,
         "words": 50,
         "one_minus_ned": accuracy,
         "flops_m": 1.5,
