@@ -8,13 +8,14 @@ import pytest
 import torch
 from tiny_section import section_of, space_of
 
+from autostr_nni.models.ctc import CTCDecoder
 from autostr_nni.models.recognizer import (
     Recognizer,
     build_recognizer,
     input_size,
     normalise,
 )
-from autostr_nni.models.translator import recognition_loss
+from autostr_nni.models.translator import AttentionDecoder, recognition_loss
 from autostr_nni.recipe.model import ModelSection
 from autostr_nni.search_spaces.space import SearchSpace
 
@@ -136,3 +137,15 @@ def test_features_by_parts_are_the_features(dtype, tolerance):
     torch.testing.assert_close(
         net.features_by_parts(images(7)), net.features(images(7)), rtol=tolerance, atol=tolerance
     )
+
+
+@pytest.mark.parametrize("kind", ["attention", "ctc"])
+def test_the_loss_is_the_mean_of_the_words_losses(kind: str) -> None:
+    decoder = AttentionDecoder(6, 5, 8, 8, 8) if kind == "attention" else CTCDecoder(6, 5)
+    targets = torch.tensor([[0, 1, 4], [2, 4, -100], [4, -100, -100]])
+    logits = decoder(torch.randn(3, 7, 6, generator=torch.Generator().manual_seed(0)), targets)
+    words = decoder.word_losses(logits, targets)
+    assert words.shape == (3,) and len(set(words.tolist())) == 3
+    assert float(words.mean()) == pytest.approx(float(decoder.loss(logits, targets)), rel=1e-6)
+    alone = [float(decoder.loss(logits[i : i + 1], targets[i : i + 1])) for i in range(3)]
+    assert words.tolist() == pytest.approx(alone, rel=1e-6)

@@ -70,6 +70,8 @@ OTHER: dict[str, Any] = {
     "training.milestones": [3],
     "training.precision": "bf16-mixed",
     "training.device": "cpu",
+    "model.translator.kind": "ctc",
+    "search.proxy.translator": "ctc",
     "search.path.paths": ["AABBB", "ABBAB"],
     "search.path.default_operation": "k3e1",
     "search.operators.arch_optimizer.betas": [0.9, 0.999],
