@@ -21,7 +21,7 @@ from autostr_nni.models.recognizer import Recognizer, input_size
 from autostr_nni.models.translator import AttentionDecoder
 from autostr_nni.recipe import Recipe
 from autostr_nni.search_spaces.errors import InputError
-from autostr_nni.training.metrics import Scores, score
+from autostr_nni.training.metrics import Scores, comparable, score
 
 UNDECODABLE = "undecodable"
 
@@ -35,12 +35,7 @@ class Evaluation:
     skipped: Mapping[str, int]
     losses: Sequence[float] = ()  # of every word that was read, in order
     texts: Sequence[str] = ()  # and what it says
-
-    @property
-    def blind(self) -> float:
-        """The share of the commonest word, case aside: what a net gets right that looks at no image."""
-        counts = Counter(text.casefold() for text in self.texts)
-        return max(counts.values(), default=0) / max(1, len(self.texts))
+    blind: float = 0.0  # share of the commonest word: the word accuracy of a net that looks at no image
 
     @property
     def read(self) -> int:
@@ -100,7 +95,10 @@ class Reader:
         """The evaluation of all that was read."""
         counts = {**skipped, **({UNDECODABLE: self.undecodable} if self.undecodable else {})}
         texts = [truth for _, truth in self.pairs]
-        return Evaluation(score(self.pairs, self.charset), self.loss, counts, self.losses, texts)
+        scores = score(self.pairs, self.charset)
+        alike = Counter(word for text in texts if (word := comparable(text, self.charset)))
+        blind = max(alike.values(), default=0) / max(1, scores.words)
+        return Evaluation(scores, self.loss, counts, self.losses, texts, blind)
 
 
 #: Longest word read in an evaluation, whatever the recipe trained on, so that scores cover whole sets.

@@ -287,7 +287,9 @@ def test_training_alone_continues_towards_more_epochs(tmp_path, make_recipe, ste
 
 
 def test_folders_hold_nothing_but_what_is_promised(finished, proposal):
-    own = {"path": {"word_losses.json"}, "operators": {"probabilities.jsonl"}, "train": {BEST}}[proposal["step"]]
+    own = {"path": {"word_losses.json"}, "operators": {"probabilities.jsonl"}, "train": {BEST}}[
+        proposal["step"]
+    ]
     folder: Path = finished(proposal)[0]
     found = {path.name for path in folder.iterdir()}
     assert found == {"metrics.jsonl", "architecture.json", LAST, "result.json"} | own
