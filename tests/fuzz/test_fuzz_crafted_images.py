@@ -109,5 +109,12 @@ def test_samples_that_are_of_no_use_are_counted(reader: Reader, work: Path) -> N
     ending = reader.run(["data", "check", "words"], work)
     assert judge(ending, ["words"]) == ACCEPTED
     assert "34 of 41 samples usable" in ending.out
-    for part in ("1 too long", "1 label not UTF-8", "1 empty label", "2 no known", "2 undecodable"):
+    for part in (
+        "1 too long",
+        "1 label not UTF-8",
+        "1 empty label",
+        "1 no known",
+        "1 label with a control character",
+        "2 undecodable",
+    ):
         assert part in ending.out
