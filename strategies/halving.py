@@ -1,0 +1,254 @@
+"""Successive halving over stride paths and operations together, with neighbours of the leaders as candidates.
+
+Many nets are trained for a short while; of those that were trained equally long the best go on from their
+own checkpoints, up to a full training (Jamieson and Talwalkar 2016; asynchronous as in Li et al. 2020). A net
+that reaches the top has had the very training that random search gives each of its nets.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from autostr_nni.search_spaces.architecture import Architecture
+from autostr_nni.search_spaces.counting import backbone_costs, total
+from autostr_nni.search_spaces.drawing import sample_within
+from autostr_nni.search_spaces.errors import InputError
+from autostr_nni.search_spaces.mutation import mutate
+from autostr_nni.search_spaces.space import SearchSpace
+
+from .core import RETRY, Book, Trial, reasons, succeeded
+
+RUNG, TRAIN = "rung", "train"
+LEADERS = 3  # whose neighbours are tried
+_TRIES = 200  # draws of a neighbour before a net is drawn from the whole space
+
+
+@dataclass(frozen=True)
+class Ladder:
+    """Epochs after which nets are compared, rising to a full training; of `reduction` nets one goes on."""
+
+    epochs: tuple[int, ...]
+    reduction: int = 3
+
+    def __post_init__(self) -> None:
+        rising = all(a < b for a, b in zip(self.epochs, self.epochs[1:], strict=False))
+        if not self.epochs or self.epochs[0] < 1 or not rising:
+            raise InputError(f"search.halving.rungs: {list(self.epochs)} must rise from at least 1")
+        if self.reduction < 2:
+            raise InputError(f"search.halving.reduction: {self.reduction} must be at least 2")
+
+    @property
+    def top(self) -> int:
+        """Number of the last rung."""
+        return len(self.epochs) - 1
+
+    def cost(self, rung: int) -> int:
+        """Epochs that a net of the rung below still needs."""
+        return self.epochs[rung] - (self.epochs[rung - 1] if rung else 0)
+
+
+def ladder_of(epochs: int, reduction: int) -> tuple[int, ...]:
+    """Rungs of a full training of so many epochs: each a `reduction`-th of the next, down to one epoch."""
+    rungs = [epochs]
+    while rungs[0] // reduction >= 1:
+        rungs.insert(0, rungs[0] // reduction)
+    return tuple(rungs)
+
+
+class Halving(Book):
+    """Asynchronous successive halving whose proposals depend on results alone, not on who came first.
+
+    The k-th proposal looks at the first k - `lookback` ones only, and waits until these are settled. So many
+    trials can run at a time, and a search is the same however many do, and after any stop.
+    """
+
+    name = "halving"
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        ladder: Ladder,
+        nets: int,
+        seed: int,
+        max_macs: int,
+        min_macs: int = 0,
+        explore: float = 0.5,
+        lookback: int = 4,
+    ) -> None:
+        """Open the first candidates.
+
+        Args:
+            space: where candidates are drawn.
+            ladder: when nets are compared.
+            nets: the budget, in full trainings; each epoch of each trial counts.
+            seed: the same seed and results propose the same nets.
+            max_macs, min_macs: MACs that a backbone may have.
+            explore: share of the later candidates that are drawn from the whole space.
+            lookback: how many of the last proposals a proposal does not look at: so many run at a time.
+
+        Raises:
+            InputError: the budget is below one full training, or the space holds no net of such MACs.
+        """
+        super().__init__()
+        if nets < 1:
+            raise InputError(f"search.halving.nets must be at least 1, not {nets}")
+        self._space, self._ladder, self._seed = space, ladder, seed
+        self._budget = nets * ladder.epochs[-1]
+        self._macs = (min_macs, max_macs)
+        self._explore, self._lookback = explore, lookback
+        self._nets: dict[str, Architecture] = {}  # by trial
+        self._first = ladder.reduction**ladder.top  # candidates before neighbours are tried
+        self._advance()
+
+    @property
+    def planned(self) -> int:
+        """Trials so far, and how many more candidates the budget pays for: what they lead to is not known."""
+        left = self._budget - self._spent()
+        per_candidate = sum(
+            self._ladder.cost(rung) / self._ladder.reduction**rung for rung in range(self._ladder.top + 1)
+        )
+        more = 0 if self._finished else left / per_candidate * (1 + 1 / (self._ladder.reduction - 1))
+        return sum(1 for _ in self._originals()) + round(more)
+
+    @property
+    def best(self) -> dict[str, Any] | None:
+        """The most accurate net of the top rung; of equals the one with the lower loss, then the earlier."""
+        done = succeeded(self._of_step(TRAIN))
+        if not done:
+            return None
+
+        def key(trial: Trial) -> tuple[float, float]:
+            metrics = trial.metrics or {}
+            return -metrics["default"], metrics["loss"]
+
+        first = min(done, key=key)
+        return {"id": first.id, "parameters": dict(first.parameters), "metrics": dict(first.metrics or {})}
+
+    def _fault(self, trial: Trial, metrics: Mapping[str, Any]) -> str | None:
+        for key in ("loss", "default"):
+            if key not in metrics:
+                return f"it reported no {key}"
+        return super()._fault(trial, metrics)
+
+    # -- what is proposed
+
+    def _advance(self) -> None:
+        while not self._finished:
+            known = self._known()
+            if known is None:
+                return
+            if not self._propose(known):
+                if not all(trial.settled for trial in self._trials):
+                    return
+                # Nothing is left to be paid for, and nothing is awaited whose result could open more.
+                done = self.best is not None
+                self._end(None if done else f"no net was trained to the end ({reasons(self.trials)})")
+
+    def _known(self) -> list[Trial] | None:
+        """What the next proposal may look at, retries in place of what they repeat; None: it must wait."""
+        last: dict[str, Trial] = {}
+        for trial in self._trials:
+            last[trial.id.removesuffix(RETRY)] = trial
+        visible = list(last.values())[: max(0, len(last) + 1 - self._lookback)]
+        if self._closing():  # every result counts for what the last of the budget is spent on
+            visible = list(last.values())
+        return visible if all(trial.settled for trial in visible) else None
+
+    def _closing(self) -> bool:
+        return self._budget - self._spent() < self._ladder.cost(0) + self._reserve()
+
+    def _reserve(self) -> int:
+        """Epochs kept back so that one net can be brought to the top."""
+        reached = any(trial.parameters["step"] == TRAIN for trial in self._trials)
+        return 0 if reached else self._ladder.epochs[-1] - self._ladder.epochs[0]
+
+    def _propose(self, known: Sequence[Trial]) -> bool:
+        """Add the next proposal; False where the budget pays for none."""
+        left = self._budget - self._spent()
+        closing = self._closing()
+        for rung in range(self._ladder.top, 0, -1):
+            # The last of the budget goes to nets that it brings to the top.
+            ahead = range(rung, self._ladder.top + 1) if closing else (rung,)
+            if sum(map(self._ladder.cost, ahead)) > left:
+                continue
+            below = self._ranked(known, rung - 1)
+            chosen = below if closing else below[: len(below) // self._ladder.reduction]
+            promoted = self._texts(rung)
+            for trial in chosen:
+                text = self._architecture(trial).text
+                if text not in promoted:
+                    self._open(self._architecture(trial), rung)
+                    return True
+        if closing:
+            return False
+        self._open(self._candidate(known), 0)
+        return True
+
+    def _open(self, architecture: Architecture, rung: int) -> None:
+        number = sum(1 for _ in self._originals()) + 1
+        parameters: dict[str, Any] = {"step": TRAIN if rung == self._ladder.top else RUNG}
+        if rung < self._ladder.top:
+            parameters["epochs"] = self._ladder.epochs[rung]
+        self._add(f"halving-{number:03d}", {**parameters, **architecture.to_parameters()})
+
+    def _candidate(self, known: Sequence[Trial]) -> Architecture:
+        """A net that was not tried yet: random at first, later often a neighbour of one of the leaders."""
+        seen = self._texts(0)
+        rng = random.Random(f"{self._seed} {len(seen)}")
+        leaders = self._leaders(known)
+        if len(seen) >= self._first and leaders and rng.random() >= self._explore:
+            for _ in range(_TRIES):
+                found = mutate(self._space, rng.choice(leaders), rng)
+                if found.text not in seen and self._allowed(found):
+                    return found
+        for _ in range(_TRIES):
+            found = sample_within(self._space, rng, self._macs[1])
+            if found.text not in seen and self._allowed(found):
+                return found
+        raise InputError(
+            f"search.halving: no further net with {self._macs[0] / 1e6:g} to {self._macs[1] / 1e6:g} M "
+            "MACs was met; widen the band of MACs or lower search.halving.nets"
+        )
+
+    def _allowed(self, architecture: Architecture) -> bool:
+        return self._macs[0] <= total(backbone_costs(architecture, self._space)).macs <= self._macs[1]
+
+    def _leaders(self, known: Sequence[Trial]) -> list[Architecture]:
+        """The nets that came furthest, by their loss there."""
+        found: dict[str, Architecture] = {}
+        for rung in range(self._ladder.top, -1, -1):
+            for trial in self._ranked(known, rung):
+                architecture = self._architecture(trial)
+                found.setdefault(architecture.text, architecture)
+        return list(found.values())[:LEADERS]
+
+    # -- the book, read
+
+    def _originals(self) -> Iterator[Trial]:
+        return (trial for trial in self._trials if not trial.id.endswith(RETRY))
+
+    def _rung(self, trial: Trial) -> int:
+        if trial.parameters["step"] == TRAIN:
+            return self._ladder.top
+        return self._ladder.epochs.index(trial.parameters["epochs"])
+
+    def _spent(self) -> int:
+        """Epochs of all proposals so far; repeated ones cost the search nothing more."""
+        return sum(self._ladder.cost(self._rung(trial)) for trial in self._originals())
+
+    def _ranked(self, known: Sequence[Trial], rung: int) -> list[Trial]:
+        """Those of a rung that ended well, lowest validation loss first."""
+        done = [trial for trial in known if trial.status == "done" and self._rung(trial) == rung]
+        return sorted(done, key=lambda trial: (trial.metrics or {})["loss"])
+
+    def _texts(self, rung: int) -> set[str]:
+        """The nets that were proposed for a rung."""
+        return {self._architecture(t).text for t in self._originals() if self._rung(t) == rung}
+
+    def _architecture(self, trial: Trial) -> Architecture:
+        if trial.id not in self._nets:
+            self._nets[trial.id] = Architecture.from_parameters(trial.parameters, self._space)
+        return self._nets[trial.id]

@@ -1,0 +1,176 @@
+"""Halving: what it proposes, what it spends, and that neither order nor stops change it."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+from fake_trainer import finish
+
+from autostr_nni.search_spaces.architecture import Architecture
+from autostr_nni.search_spaces.counting import backbone_costs, total
+from autostr_nni.search_spaces.errors import InputError
+from autostr_nni.search_spaces.space import SearchSpace
+from autostr_nni.strategies import Strategy
+from autostr_nni.strategies.halving import Halving, Ladder, ladder_of
+
+SPACE = SearchSpace()
+LADDER = Ladder((1, 3, 9))
+BUDGET = 300_000_000
+
+
+def make(nets: int = 5, seed: int = 0, **options: Any) -> Halving:
+    return Halving(SPACE, options.pop("ladder", LADDER), nets, seed, BUDGET, **options)
+
+
+def architecture(parameters: Mapping[str, Any]) -> Architecture:
+    return Architecture.from_parameters(parameters, SPACE)
+
+
+def quality(parameters: Mapping[str, Any]) -> float:
+    """What a net is worth, 0 to 1: the later its last A, and the more k5 it has, the better."""
+    net = architecture(parameters)
+    late = max(layer for layer, stride in enumerate(net.path.strides) if stride == (2, 2)) / 14
+    return 0.7 * late + 0.3 * sum(name.startswith("k5") for name in net.operations) / 15
+
+
+def trained(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """The sooner it is looked at, the less the loss tells of a net's worth."""
+    epochs = parameters.get("epochs", 9)
+    noise = random.Random(f"{architecture(parameters).text} {epochs}").gauss(0, 0.3 / epochs)
+    worth = quality(parameters)
+    return {"loss": 10 / epochs - worth + noise, "default": worth}
+
+
+def spent(strategy: Strategy) -> int:
+    """Epochs that were trained, each net's counted once."""
+    longest: dict[str, int] = {}
+    for trial in strategy.trials:
+        text = architecture(trial.parameters).text
+        longest[text] = max(longest.get(text, 0), trial.parameters.get("epochs", 9))
+    return sum(longest.values())
+
+
+def test_is_a_strategy() -> None:
+    assert isinstance(make(), Strategy)
+
+
+def test_the_first_may_run_together_and_are_random_nets_within_the_band() -> None:
+    strategy = make(lookback=4, min_macs=100_000_000)
+    proposals = strategy.suggest()
+    assert len(proposals) == 4
+    assert len({architecture(p.parameters).text for p in proposals}) == 4
+    for proposal in proposals:
+        assert (proposal.parameters["step"], proposal.parameters["epochs"]) == ("rung", 1)
+        assert 100e6 <= total(backbone_costs(architecture(proposal.parameters), SPACE)).macs <= BUDGET
+
+
+def test_every_net_climbs_rung_by_rung_and_the_best_go_on() -> None:
+    strategy = make(10)
+    finish(strategy, trained)
+    by_net: dict[str, list[int]] = {}
+    losses: dict[int, list[float]] = {1: [], 3: []}
+    promoted: dict[int, list[float]] = {1: [], 3: []}
+    for trial in strategy.trials:
+        by_net.setdefault(architecture(trial.parameters).text, []).append(trial.parameters.get("epochs", 9))
+    for epochs in by_net.values():
+        assert epochs == [1, 3, 9][: len(epochs)]
+    for trial in strategy.trials:
+        epochs = trial.parameters.get("epochs", 9)
+        if epochs < 9:
+            loss = (trial.metrics or {})["loss"]
+            losses[epochs].append(loss)
+            if len(by_net[architecture(trial.parameters).text]) > (1, 3).index(epochs) + 1:
+                promoted[epochs].append(loss)
+    for epochs in losses:
+        assert 1 <= len(promoted[epochs]) <= len(losses[epochs]) / 2
+        median = sorted(losses[epochs])[len(losses[epochs]) // 2]
+        assert sum(loss <= median for loss in promoted[epochs]) >= 0.8 * len(promoted[epochs])
+
+
+@pytest.mark.parametrize("nets", [1, 2, 3, 10])
+def test_the_budget_is_kept_used_and_brings_a_net_to_the_top(nets: int) -> None:
+    strategy = make(nets)
+    finish(strategy, trained)
+    assert 9 * nets - 3 < spent(strategy) <= 9 * nets or nets == 1
+    assert strategy.best is not None
+    assert strategy.best["parameters"]["step"] == "train" and "epochs" not in strategy.best["parameters"]
+    assert strategy.planned == len(strategy.trials)
+
+
+def test_the_best_is_the_most_accurate_of_the_top_rung() -> None:
+    strategy = make(10)
+    finish(strategy, trained)
+    top = [t for t in strategy.trials if t.parameters["step"] == "train"]
+    assert len(top) > 1
+    assert strategy.best is not None
+    assert strategy.best["metrics"]["default"] == max((t.metrics or {})["default"] for t in top)
+
+
+def test_later_candidates_are_neighbours_and_never_repeat() -> None:
+    strategy = make(20, explore=0.0)
+    finish(strategy, trained)
+    texts = [architecture(t.parameters) for t in strategy.trials if t.parameters.get("epochs") == 1]
+    assert len({net.text for net in texts}) == len(texts) > 20
+
+    def apart(one: Architecture, other: Architecture) -> int:
+        layers = zip(one.path.strides + one.operations, other.path.strides + other.operations, strict=True)
+        return sum(a != b for a, b in layers)
+
+    later = range(9, len(texts))
+    # Two strides differ at most, and operations that cannot stand where the stride went.
+    assert all(min(apart(texts[n], known) for known in texts[:n]) <= 4 for n in later)
+
+
+def any_order(choose: Callable[[list[Any]], Any], fails: set[str]) -> str:
+    strategy: Halving = make(3, 3)
+    while not strategy.finished:
+        strategy.suggest()
+        proposal = choose(strategy.pending())
+        strategy.observe(proposal.id, None if proposal.id in fails else trained(proposal.parameters))
+        restored = make(3, 3)
+        restored.load_state_dict(json.loads(json.dumps(strategy.state_dict())))
+        strategy = restored
+    return json.dumps([strategy.state_dict(), strategy.best])
+
+
+@pytest.mark.parametrize("fails", [set(), {"halving-002", "halving-006", "halving-006-retry"}])
+def test_any_order_and_any_stop_end_alike(fails: set[str]) -> None:
+    ends = {any_order(random.Random(seed).choice, fails) for seed in range(4)}
+    assert len(ends) == 1
+
+
+def test_a_net_that_fails_twice_is_not_promoted() -> None:
+    strategy = make(3)
+    finish(strategy, lambda p: None if p["op_05"] == "k3e1" else trained(p))
+    assert all(t.parameters["op_05"] != "k3e1" for t in strategy.trials if t.parameters["step"] == "train")
+    assert strategy.failure is None
+
+
+def test_without_any_result_it_ends_and_says_why() -> None:
+    strategy = make(2)
+    finish(strategy, lambda parameters: {"default": 0.1})
+    assert strategy.best is None
+    assert strategy.failure is not None
+    assert strategy.failure.startswith("no net was trained to the end (halving-001: it reported no loss")
+
+
+def test_rungs() -> None:
+    assert ladder_of(12, 3) == (1, 4, 12)
+    assert ladder_of(9, 3) == (1, 3, 9)
+    assert ladder_of(2, 3) == (2,)
+    for epochs in ((), (0, 1), (3, 3), (3, 1)):
+        with pytest.raises(InputError, match="rungs"):
+            Ladder(epochs)
+    with pytest.raises(InputError, match="reduction"):
+        Ladder((1, 2), 1)
+
+
+def test_a_budget_of_nothing_and_a_band_that_holds_nothing_are_refused() -> None:
+    with pytest.raises(InputError, match="search.halving.nets must be at least 1"):
+        make(0)
+    with pytest.raises(InputError, match="widen the band of MACs"):
+        make(min_macs=BUDGET - 1)
