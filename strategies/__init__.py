@@ -8,19 +8,20 @@ from typing import TYPE_CHECKING
 from autostr_nni.search_spaces.errors import InputError
 
 from .core import Proposal, Strategy, Trial
+from .halving import Halving, Ladder, ladder_of
 from .random_search import RandomSearch
 from .two_step import TwoStep
 
 if TYPE_CHECKING:  # a strategy needs the recipe's values, not its classes
     from autostr_nni.recipe import Recipe
 
-NAMES = (TwoStep.name, RandomSearch.name)
+NAMES = (TwoStep.name, RandomSearch.name, Halving.name)
 
-__all__ = ["NAMES", "Proposal", "RandomSearch", "Strategy", "Trial", "TwoStep", "build"]
+__all__ = ["NAMES", "Halving", "Proposal", "RandomSearch", "Strategy", "Trial", "TwoStep", "build"]
 
 
 def build(name: str, recipe: Recipe) -> Strategy:
-    """The strategy `two-step` or `random` over a recipe. Raises InputError for another name."""
+    """The strategy `two-step`, `random` or `halving` over a recipe. Raises InputError for another name."""
     space = recipe.space()
     if name == TwoStep.name:
         return TwoStep(space, recipe.search_paths())
@@ -32,6 +33,20 @@ def build(name: str, recipe: Recipe) -> Strategy:
             recipe.seed,
             max_macs=recipe.search.operators.budget,
             paths=space.typical_paths() if settings.paths == "typical" else None,
+        )
+    if name == Halving.name:
+        options = recipe.search.halving
+        epochs = recipe.training.epochs
+        return Halving(
+            space,
+            Ladder(options.rungs or ladder_of(epochs, options.reduction), options.reduction),
+            options.nets,
+            recipe.seed,
+            max_macs=recipe.search.operators.budget,
+            min_macs=int(options.min_m * 1e6),
+            explore=options.explore,
+            lookback=options.lookback,
+            proxy=recipe.has_proxy,
         )
     near = get_close_matches(name, NAMES, n=1, cutoff=0.3)
     hint = f"; nearest is {near[0]!r}" if near else ""

@@ -2,7 +2,8 @@
 
 Many nets are trained for a short while; of those that were trained equally long the best go on from their
 own checkpoints, up to a full training (Jamieson and Talwalkar 2016; asynchronous as in Li et al. 2020). A net
-that reaches the top has had the very training that random search gives each of its nets.
+that reaches the top has had the very training that random search gives each of its nets. Where nets are
+ranked by a proxy, the best of the top is trained once more, without it.
 """
 
 from __future__ import annotations
@@ -77,6 +78,7 @@ class Halving(Book):
         min_macs: int = 0,
         explore: float = 0.5,
         lookback: int = 4,
+        proxy: bool = False,
     ) -> None:
         """Open the first candidates.
 
@@ -88,15 +90,18 @@ class Halving(Book):
             max_macs, min_macs: MACs that a backbone may have.
             explore: share of the later candidates that are drawn from the whole space.
             lookback: how many of the last proposals a proposal does not look at: so many run at a time.
+            proxy: nets are ranked by a proxy, and the best is trained from scratch at the end.
 
         Raises:
             InputError: the budget is below one full training, or the space holds no net of such MACs.
         """
         super().__init__()
-        if nets < 1:
-            raise InputError(f"search.halving.nets must be at least 1, not {nets}")
-        self._space, self._ladder, self._seed = space, ladder, seed
-        self._budget = nets * ladder.epochs[-1]
+        if nets < 1 + proxy:
+            raise InputError(f"search.halving.nets must be at least {1 + proxy}, not {nets}")
+        self._space, self._ladder, self._seed, self._proxy = space, ladder, seed, proxy
+        self._budget = (nets - proxy) * ladder.epochs[
+            -1
+        ]  # the last training of a proxy's winner is one net's
         self._macs = (min_macs, max_macs)
         self._explore, self._lookback = explore, lookback
         self._nets: dict[str, Architecture] = {}  # by trial
@@ -116,16 +121,14 @@ class Halving(Book):
     @property
     def best(self) -> dict[str, Any] | None:
         """The most accurate net of the top rung; of equals the one with the lower loss, then the earlier."""
-        done = succeeded(self._of_step(TRAIN))
-        if not done:
+        first = _most_accurate(self._of_step(TRAIN))
+        if first is None:
             return None
-
-        def key(trial: Trial) -> tuple[float, float]:
-            metrics = trial.metrics or {}
-            return -metrics["default"], metrics["loss"]
-
-        first = min(done, key=key)
         return {"id": first.id, "parameters": dict(first.parameters), "metrics": dict(first.metrics or {})}
+
+    def _winner(self) -> Trial | None:
+        """The most accurate net of the top rung."""
+        return _most_accurate([t for t in self._trials if self._rung(t) == self._ladder.top])
 
     def _fault(self, trial: Trial, metrics: Mapping[str, Any]) -> str | None:
         for key in ("loss", "default"):
@@ -144,6 +147,10 @@ class Halving(Book):
                 if not all(trial.settled for trial in self._trials):
                     return
                 # Nothing is left to be paid for, and nothing is awaited whose result could open more.
+                winner = self._winner() if self._proxy and not self._of_step(TRAIN) else None
+                if winner is not None:
+                    self._add("train", {"step": TRAIN, **self._architecture(winner).to_parameters()})
+                    return
                 done = self.best is not None
                 self._end(None if done else f"no net was trained to the end ({reasons(self.trials)})")
 
@@ -162,7 +169,7 @@ class Halving(Book):
 
     def _reserve(self) -> int:
         """Epochs kept back so that one net can be brought to the top."""
-        reached = any(trial.parameters["step"] == TRAIN for trial in self._trials)
+        reached = any(self._rung(trial) == self._ladder.top for trial in self._trials)
         return 0 if reached else self._ladder.epochs[-1] - self._ladder.epochs[0]
 
     def _propose(self, known: Sequence[Trial]) -> bool:
@@ -189,9 +196,9 @@ class Halving(Book):
 
     def _open(self, architecture: Architecture, rung: int) -> None:
         number = sum(1 for _ in self._originals()) + 1
-        parameters: dict[str, Any] = {"step": TRAIN if rung == self._ladder.top else RUNG}
-        if rung < self._ladder.top:
-            parameters["epochs"] = self._ladder.epochs[rung]
+        parameters: dict[str, Any] = {"step": TRAIN}
+        if rung < self._ladder.top or self._proxy:
+            parameters = {"step": RUNG, "epochs": self._ladder.epochs[rung]}
         self._add(f"halving-{number:03d}", {**parameters, **architecture.to_parameters()})
 
     def _candidate(self, known: Sequence[Trial]) -> Architecture:
@@ -228,11 +235,13 @@ class Halving(Book):
     # -- the book, read
 
     def _originals(self) -> Iterator[Trial]:
-        return (trial for trial in self._trials if not trial.id.endswith(RETRY))
+        """The trials of the ladder but those that repeat another."""
+        return (t for t in self._trials if not t.id.endswith(RETRY) and self._rung(t) >= 0)
 
     def _rung(self, trial: Trial) -> int:
+        """The rung of a trial; -1 for the last training of a proxy's winner."""
         if trial.parameters["step"] == TRAIN:
-            return self._ladder.top
+            return -1 if self._proxy else self._ladder.top
         return self._ladder.epochs.index(trial.parameters["epochs"])
 
     def _spent(self) -> int:
@@ -252,3 +261,13 @@ class Halving(Book):
         if trial.id not in self._nets:
             self._nets[trial.id] = Architecture.from_parameters(trial.parameters, self._space)
         return self._nets[trial.id]
+
+
+def _most_accurate(trials: list[Trial]) -> Trial | None:
+    """Of those that ended well; of equals the one with the lower loss, then the earlier."""
+
+    def key(trial: Trial) -> tuple[float, float]:
+        metrics = trial.metrics or {}
+        return -metrics["default"], metrics["loss"]
+
+    return min(succeeded(trials), key=key, default=None)

@@ -16,7 +16,11 @@ from typing import Any
 from autostr_nni.nni.experiment_values import spelled
 from autostr_nni.search_spaces.errors import InputError, shown
 
-TUNERS = {"autostr_nni.nni.tuner.TwoStepTuner": "two-step", "autostr_nni.nni.tuner.RandomTuner": "random"}
+TUNERS = {
+    "autostr_nni.nni.tuner.TwoStepTuner": "two-step",
+    "autostr_nni.nni.tuner.HalvingTuner": "halving",
+    "autostr_nni.nni.tuner.RandomTuner": "random",
+}
 KNOWN = " or ".join(TUNERS)
 KEYS = ("name", "className", "codeDirectory", "classArgs")
 

@@ -49,7 +49,8 @@ def search_space_of(recipe: Recipe, strategy: Strategy | None) -> dict[str, Any]
     steps = ["train"]
     if strategy is not None:
         paths |= {str(trial.parameters["stride_path"]) for trial in strategy.trials}
-        steps = ["path", "operators", "train"] if strategy.name == "two-step" else steps
+        known = {"two-step": ["path", "operators", "train"], "halving": ["rung", "train"]}
+        steps = known.get(strategy.name, steps)
     declared: dict[str, list[str]] = {"step": steps, "stride_path": sorted(paths)}
     for layer in range(1, space.layers + 1):
         allowed = [set(space.candidates(path, layer)) for path in typical]

@@ -320,6 +320,15 @@ class TwoStepTuner(RecipeTuner):
         super().__init__(recipe)
 
 
+class HalvingTuner(RecipeTuner):
+    """Many nets trained a little, the best of them on to a full training; then neighbours of the leaders."""
+
+    strategy_name = "halving"
+
+    def __init__(self, recipe: str) -> None:
+        super().__init__(recipe)
+
+
 class RandomTuner(RecipeTuner):
     """The baseline: random architectures of the same space, each trained from scratch."""
 

@@ -67,10 +67,30 @@ class Recipe(Section):
             return list(space.typical_paths())
         return [StridePath.parse(text, space.stage_layers) for text in paths]
 
+    @model_validator(mode="after")
+    def _check_rungs(self) -> Recipe:
+        """The last rung of halving is a full training."""
+        rungs = self.search.halving.rungs
+        if rungs is None:
+            return self
+        if list(rungs) != sorted(set(rungs)):
+            raise ValueError(f"search.halving.rungs: {list(rungs)} must rise")
+        if rungs[-1] != self.training.epochs:
+            raise ValueError(
+                f"search.halving.rungs: the last of {list(rungs)} must be training.epochs, "
+                f"which is {self.training.epochs}"
+            )
+        return self
+
     def with_count(self, count: int) -> Recipe:
         """The same recipe for a random search of `count` architectures."""
         random = self.search.random.model_copy(update={"count": count})
         return self.model_copy(update={"search": self.search.model_copy(update={"random": random})})
+
+    @property
+    def has_proxy(self) -> bool:
+        """Whether nets are ranked by another recognizer than the one that is trained in the end."""
+        return self.for_ranking().model != self.model
 
     def for_ranking(self) -> Recipe:
         """The recipe by which nets are ranked: with what `search.proxy` puts in place of parts."""

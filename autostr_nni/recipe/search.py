@@ -114,6 +114,19 @@ class RandomSection(Section):
     paths: Literal["all", "typical"] = "all"
 
 
+class HalvingSection(Section):
+    """Successive halving: many nets trained a little, the best of them on to a full training."""
+
+    nets: Count = 10  # what it may cost, in full trainings; each epoch of each trial counts
+    # of so many nets that were trained equally long one goes on
+    reduction: Annotated[int, Field(ge=2, le=100)] = 3
+    # epochs after which nets are compared; null: training.epochs divided by reduction again and again
+    rungs: Annotated[tuple[Count, ...], Field(strict=False, min_length=1)] | None = None
+    min_m: NotNegative = 0.0  # million MACs of a backbone at least; at most: operators.budget_m
+    explore: Annotated[float, Field(ge=0.0, le=1.0)] = 0.5  # share of later candidates from the whole space
+    lookback: Count = 4  # trials that can run at a time: a proposal does not wait for the last so many
+
+
 class ProxySection(Section):
     """What stands in for a part of the recognizer while nets are ranked; the winner is trained without it."""
 
@@ -127,3 +140,4 @@ class SearchSection(Section):
     path: PathSection = PathSection()
     operators: OperatorsSection = OperatorsSection()
     random: RandomSection = RandomSection()
+    halving: HalvingSection = HalvingSection()

@@ -36,7 +36,7 @@ def _of_unit(searches: Sequence[Mapping[str, Any]], unit: str, draws: int, seed:
     equal = [
         equal_cost(search, other, observed, pools[other["key"]], unit, draws, seed)
         for search in searches
-        if search["strategy"] == "two-step" and search["best"] is not None
+        if search["strategy"] in ("two-step", "halving") and search["best"] is not None
         for other in searches
         if other["key"] in pools
     ]
@@ -62,8 +62,13 @@ def observed_curve(search: Mapping[str, Any], unit: str) -> dict[str, Any]:
 
 
 def curve_of(net: Mapping[str, Any], unit: str) -> Curve:
-    """A net's accuracies over its cost. A failed net costs too, and is never the best."""
-    known = [e for e in net["epochs"] if e[unit] is not None and e["accuracy"] is not None]
+    """A net's accuracies over its cost. A failed net costs too, and is never the best.
+
+    A promoted net starts at 0: its earlier epochs are other trials'.
+    """
+    before = net["before"][unit]
+    told = [e for e in net["epochs"] if e[unit] is not None and e["accuracy"] is not None]
+    known = [{**e, unit: e[unit] - before} for e in told if e[unit] > before]
     if net["status"] == FAILED:
         known = []
     elif not known and net["accuracy"] is not None:

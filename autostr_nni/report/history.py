@@ -16,6 +16,7 @@ from autostr_nni.strategies.core import saved_trials
 from autostr_nni.summary import RESULT, number, read_json
 from autostr_nni.training.records import (
     ARCHITECTURE,
+    CLIMBED,
     METRICS,
     PROBABILITIES,
     RECIPE,
@@ -46,6 +47,7 @@ class TrialHistory:
     reason: str | None = None
     start: float | None = None
     end: float | None = None
+    climbed: Mapping[str, Any] = field(default_factory=dict)
     unread: int = 0  # lines of its files that are damaged and were left out
 
     @property
@@ -53,9 +55,16 @@ class TrialHistory:
         return str(self.parameters.get("step", "train"))
 
     def spent(self, key: str) -> float:
-        """``images_seen`` or ``seconds`` that the trial cost so far, also after its best epoch."""
+        """``images_seen`` or ``seconds`` that the trial cost so far, also after its best epoch.
+
+        What a promoted net had cost before is its earlier trials'.
+        """
         values = [number(line, key) for line in (*self.epochs, self.metrics or {})]
-        return max((value for value in values if value is not None), default=0.0)
+        return max(0.0, max((v for v in values if v is not None), default=0.0) - self.before(key))
+
+    def before(self, key: str) -> float:
+        """``images_seen`` or ``seconds`` of the trials whose checkpoint this one went on from."""
+        return number(self.climbed, key) or 0.0
 
 
 @dataclass(frozen=True)
@@ -65,7 +74,7 @@ class SearchHistory:
     id: str
     name: str
     kind: str  # "NNI experiment", "in-process search", "training"
-    strategy: str  # "two-step", "random", "single net" or "unknown"
+    strategy: str  # "two-step", "random", "halving", "single net" or "unknown"
     folder: Path
     state: str  # "running", "finished", "failed", "stopped" or "unfinished"
     trials: list[TrialHistory]
@@ -116,6 +125,7 @@ def read_trial(
     epochs = read_metrics(folder) or more.pop("epochs", [])
     more.pop("epochs", None)
     final = result.get("metrics") or metrics
+    more["climbed"] = read_json(folder / CLIMBED)
     told_probabilities = read_lines(folder / PROBABILITIES)
     probabilities = [line for line in told_probabilities if _are_probabilities(line)]
     more["unread"] = sum(unread_lines(folder / name) for name in (METRICS, PROBABILITIES))

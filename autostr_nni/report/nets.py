@@ -14,7 +14,9 @@ def net_data(trial: TrialHistory, history: SearchHistory, place: int) -> dict[st
     """A net that was trained from scratch: the figures of its best epoch, and its test sets."""
     best = best_of(trial)
     text = architecture_text(trial.parameters) or trial.result.get("architecture")
-    label = {"two-step": "AutoSTR", "random": f"random {place}"}.get(history.strategy, history.name)
+    label = {"two-step": "AutoSTR", "halving": f"halving {place}", "random": f"random {place}"}.get(
+        history.strategy, history.name
+    )
     net: dict[str, Any] = {
         "trial": trial.id,
         "label": label,
@@ -28,6 +30,7 @@ def net_data(trial: TrialHistory, history: SearchHistory, place: int) -> dict[st
         "params_m": number(best, "params_m"),
         "images": trial.spent("images_seen"),
         "seconds": trial.spent("seconds"),
+        "before": {"images": trial.before("images_seen"), "seconds": trial.before("seconds")},
         "tests": {},
         "epochs": [epoch_data(line) for line in trial.epochs],
         "folder": str(trial.folder) if trial.folder else None,

@@ -30,7 +30,7 @@ from autostr_nni.search_spaces.errors import InputError
 from autostr_nni.strategies.core import reached
 from autostr_nni.summary import RESULT, read_json, trial_folders
 
-_STRATEGIES = {"TwoStepTuner": "two-step", "RandomTuner": "random"}
+_STRATEGIES = {"TwoStepTuner": "two-step", "HalvingTuner": "halving", "RandomTuner": "random"}
 
 
 def read_experiment(folder: Path) -> SearchHistory:

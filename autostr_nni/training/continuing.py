@@ -14,7 +14,7 @@ from lightning_fabric.plugins import TorchCheckpointIO
 
 from autostr_nni.files import keep_previous, previous_of, whole_file
 from autostr_nni.training.checkpoint import Damaged, load_file
-from autostr_nni.training.records import ARCHITECTURE, RESULT, WORD_LOSSES
+from autostr_nni.training.records import ARCHITECTURE, CLIMBED, RESULT, WORD_LOSSES
 
 LAST = "last.ckpt"
 BEST = "best.ckpt"
@@ -80,7 +80,7 @@ def take_over(folder: Path, others: Iterable[Path]) -> Path | None:
         others: folders of trials with the same parameters. One counts that was killed, cancelled or without
             space: what broke down by itself is repeated from its beginning.
     """
-    saved = (BEST, ARCHITECTURE, previous_of(Path(LAST)).name, WORD_LOSSES, RESULT, LAST)
+    saved = (CLIMBED, BEST, ARCHITECTURE, previous_of(Path(LAST)).name, WORD_LOSSES, RESULT, LAST)
     cut_short = [other for other in others if (other / LAST).exists() and not (other / FAULT).exists()]
     if not cut_short or any((folder / name).exists() for name in saved):
         return None

@@ -16,6 +16,7 @@ ARCHITECTURE = "architecture.json"
 RECIPE = "recipe.json"  # the recipe as it was understood
 PULSE = "pulse.json"  # images and seconds so far, told within an epoch too
 WORD_LOSSES = "word_losses.json"  # of a path's trial: the loss of every validation word after the last epoch
+CLIMBED = "climbed.json"  # of a promoted net: what it had cost on the rungs below
 PROBABILITIES = "probabilities.jsonl"  # of the operator search: one line per epoch
 
 

@@ -16,6 +16,7 @@ from autostr_nni.search_spaces.errors import InputError
 from autostr_nni.search_spaces.space import SearchSpace
 from autostr_nni.search_spaces.stride_path import StridePath
 from autostr_nni.training.alone import train_alone, train_fully
+from autostr_nni.training.climbing import climb
 from autostr_nni.training.continuing import forget_previous
 from autostr_nni.training.crew import Report
 from autostr_nni.training.machine import on_devices, prepare_torch, restored_threads
@@ -24,7 +25,7 @@ from autostr_nni.training.same_training import check_same_training, epochs_done
 from autostr_nni.training.searching import search_operators
 from autostr_nni.training.tensorboard import logged
 
-STEPS = ("path", "operators", "train")
+STEPS = ("path", "operators", "rung", "train")
 
 
 def run_proposal(
@@ -33,7 +34,8 @@ def run_proposal(
     """Run one trial in ``folder``; continue it, or return its result, if it was begun or done before.
 
     Args:
-        parameters: ``step`` ("path", "operators" or "train"), ``stride_path``, and for "train" ``op_01`` ...
+        parameters: ``step`` ("path", "operators", "rung" or "train"), ``stride_path``, for "rung" and "train"
+            ``op_01`` ..., and for "rung" the ``epochs`` that the net is trained for in all.
         report: called with the metrics of each epoch and False, then with the final ones and True.
 
     Returns:
@@ -51,6 +53,8 @@ def run_proposal(
         return metrics
     folder.mkdir(parents=True, exist_ok=True)
     report = logged(report, recipe, folder)
+    if parameters.get("step") == "rung" or not recipe.has_proxy:  # a proxy's winner starts from scratch
+        climb(folder, parameters)
     prepare_torch(recipe)
     with keeping_decoded(recipe.data.keep_decoded_mb << 20):
         result = _run_step(parameters, recipe, folder, report)
@@ -80,6 +84,12 @@ def _run_step(parameters: Mapping[str, Any], recipe: Recipe, folder: Path, repor
         with restored_threads():
             final, probabilities = on_devices(search, ranking, report, recipe.search.operators.batch_size)
         return {"metrics": final, "probabilities": probabilities}
+    if step == "rung":
+        architecture = Architecture.from_parameters(parameters, space)
+        epochs, images = int(parameters["epochs"]), recipe.training.epoch_images
+        work = partial(train_alone, architecture, space, ranking, folder, epochs, images, full=True)
+        on_devices(work, ranking, report)
+        return {"metrics": read_metrics(folder)[-1]}
     if step == "train":
         architecture = Architecture.from_parameters(parameters, space)
         return train_fully(architecture, space, recipe, folder, report)

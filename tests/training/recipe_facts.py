@@ -14,6 +14,7 @@ from autostr_nni.models.backbone import Backbone
 from autostr_nni.models.ctc import CTCDecoder
 from autostr_nni.search_spaces.architecture import Architecture
 from autostr_nni.search_spaces.counting import backbone_costs, total
+from autostr_nni.strategies import Halving, build
 
 OPTIMIZERS = {"FlatAdadelta": "adadelta", "Adam": "adam", "AdamW": "adamw"}
 
@@ -182,3 +183,10 @@ def tests(seen: Seen) -> list[str]:
 def translator(seen: Seen) -> str:
     """Which of the two the recognizer has."""
     return "ctc" if isinstance(seen.recognizer.decoder, CTCDecoder) else "attention"
+
+
+def halving(seen: Seen) -> Halving:
+    """The strategy that the recipe makes."""
+    made = build("halving", seen.recipe)
+    assert isinstance(made, Halving)
+    return made

@@ -18,6 +18,7 @@ from recipe_facts import (
     convolutions,
     drawn,
     group,
+    halving,
     images,
     localization,
     longest,
@@ -119,6 +120,12 @@ FIRST: dict[str, Key] = {
     ),
     "search.random.count": Key(3, lambda seen: len(drawn(seen)), "train"),
     "search.random.paths": Key("typical", typical, "train"),
+    "search.halving.nets": Key(7, lambda seen: halving(seen)._budget // 4, "train"),
+    "search.halving.reduction": Key(2, lambda seen: halving(seen)._ladder.reduction, "train"),
+    "search.halving.rungs": Key([1, 4], lambda seen: [*halving(seen)._ladder.epochs], "train"),
+    "search.halving.min_m": Key(0.05, lambda seen: halving(seen)._macs[0] / 1e6, "train"),
+    "search.halving.explore": Key(0.25, lambda seen: halving(seen)._explore, "train"),
+    "search.halving.lookback": Key(3, lambda seen: len(halving(seen).trials), "train"),
     "evaluation.decoding": Key("beam", lambda s: "beam" if s.readers[0].beam > 1 else "greedy"),
     "evaluation.beam": Key(2, lambda seen: seen.readers[0].beam),
 }
@@ -142,6 +149,7 @@ SECOND: dict[str, Key] = {
     "search.operators.optimizer.rho": Key(0.6, group("rho"), SEARCH),
     "search.operators.bilstm": Key(True, bilstm, SEARCH),
     "search.random.paths": Key("all", typical, "train"),
+    "search.halving.rungs": Key([1, 9], lambda seen: [*halving(seen)._ladder.epochs], "train"),
     "evaluation.decoding": Key("greedy", lambda s: "beam" if s.readers[0].beam > 1 else "greedy"),
 }
 # Those that change nothing that is found: speed, memory, logs, and what is only reported.

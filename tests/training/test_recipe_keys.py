@@ -21,13 +21,15 @@ from autostr_nni.training.continuing import LAST
 
 # What a step has nothing to do with.
 SCHEDULE = ("epochs", "epoch_images", "short_words", "milestones", "gamma", "patience")
+NETS = ("search.random", "search.halving")
 FOREIGN = {
-    "path": ("search.operators", "search.random", *(f"training.{name}" for name in SCHEDULE)),
-    "operators": ("search.path", "search.random", "training.optimizer", "training.clip")
+    "path": ("search.operators", *NETS, *(f"training.{name}" for name in SCHEDULE)),
+    "operators": ("search.path", *NETS, "training.optimizer", "training.clip")
     + tuple(f"training.{name}" for name in SCHEDULE),
-    "train": ("search.path", "search.random", "search.operators"),
+    "train": ("search.path", *NETS, "search.operators"),
 }
-KEPT = {"search.operators.operations", "search.operators.budget_m"}  # of the space that all steps share
+# Of the space that all steps share, and what needs another key beside it.
+KEPT = {"search.operators.operations", "search.operators.budget_m", "search.halving.rungs"}
 STEPS = tuple(FOREIGN)
 TABLES: dict[str, dict[str, Key]] = {
     "first": FIRST,
