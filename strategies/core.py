@@ -55,6 +55,10 @@ class Strategy(Protocol):
         """How many trials a search without failures has."""
 
     @property
+    def planned_steps(self) -> list[tuple[str, int]]:
+        """The same by step, in the order in which steps begin."""
+
+    @property
     def trials(self) -> list[Trial]:
         """All trials so far, in the order of proposal, retries after what they repeat."""
 
@@ -149,6 +153,16 @@ class Book:
     def failure(self) -> str | None:
         """Why the search ended without a result."""
         return self._failure
+
+    @property
+    def planned(self) -> int:
+        """How many trials a search without failures has."""
+        raise NotImplementedError
+
+    @property
+    def planned_steps(self) -> list[tuple[str, int]]:
+        """The same by step; here all trials are whole trainings."""
+        return [("train", self.planned)]
 
     @property
     def trials(self) -> list[Trial]:

@@ -110,13 +110,21 @@ class Halving(Book):
 
     @property
     def planned(self) -> int:
-        """Trials so far, and how many more candidates the budget pays for: what they lead to is not known."""
-        left = self._budget - self._spent()
-        per_candidate = sum(
-            self._ladder.cost(rung) / self._ladder.reduction**rung for rung in range(self._ladder.top + 1)
-        )
-        more = 0 if self._finished else left / per_candidate * (1 + 1 / (self._ladder.reduction - 1))
-        return sum(1 for _ in self._originals()) + round(more)
+        """Trials so far, and about as many more as the budget pays for: what results lead to is not known."""
+        return sum(count for _, count in self.planned_steps)
+
+    @property
+    def planned_steps(self) -> list[tuple[str, int]]:
+        """Trials below the top, and whole trainings."""
+        ladder = self._ladder
+        shares = [ladder.reduction**-rung for rung in range(ladder.top + 1)]  # of candidates that come so far
+        cost = sum(share * ladder.cost(rung) for rung, share in enumerate(shares))
+        more = 0.0 if self._finished else (self._budget - self._spent()) / cost
+        there = [sum(self._rung(t) == rung for t in self._originals()) for rung in range(ladder.top + 1)]
+        counts = [known + round(more * share) for known, share in zip(there, shares, strict=True)]
+        if self._proxy:
+            return [(RUNG, sum(counts)), (TRAIN, 1)]
+        return [(RUNG, sum(counts[:-1])), (TRAIN, counts[-1])]
 
     @property
     def best(self) -> dict[str, Any] | None:

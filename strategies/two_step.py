@@ -43,6 +43,11 @@ class TwoStep(Book):
         return (len(self._paths) if len(self._paths) > 1 else 0) + 2
 
     @property
+    def planned_steps(self) -> list[tuple[str, int]]:
+        """All paths, the operator search, and the training of what it found."""
+        return [(PATH, self.planned - 2), (OPERATORS, 1), (TRAIN, 1)]
+
+    @property
     def best(self) -> dict[str, Any] | None:
         """The retrained net; None until it is there."""
         done = succeeded(self._of_step(TRAIN))

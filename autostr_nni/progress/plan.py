@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import mean
@@ -16,7 +16,7 @@ from autostr_nni.search_spaces.space import SearchSpace
 from autostr_nni.search_spaces.stride_path import StridePath
 from autostr_nni.strategies.core import Strategy
 
-OPERATORS, PATH, TRAIN = "operators", "path", "train"
+OPERATORS, PATH, RUNG, TRAIN = "operators", "path", "rung", "train"
 MILLION = 1e6
 #: MACs of the net that an operator search finds, in those of its draws: 0.2 on the quickstart, 0.6 on real
 #: words, and 0.9 in the paper's space.
@@ -60,15 +60,13 @@ class Plan:
 
 def plan_of(strategy: Strategy, recipe: Recipe, concurrency: int = 1) -> Plan:
     """The plan of one of our strategies."""
-    steps = [(TRAIN, strategy.planned)]
-    if strategy.name == "two-step":
-        steps = [(PATH, strategy.planned - 2), (OPERATORS, 1), (TRAIN, 1)]
+    steps = strategy.planned_steps
     known = [trial.parameters for trial in strategy.trials]
     work = planned_work(recipe, known)
     return Plan(tuple(step for step in steps if step[1]), work, concurrency, recipe)
 
 
-def planned_work(recipe: Recipe, known: Iterable[Mapping[str, Any]]) -> dict[str, Work]:
+def planned_work(recipe: Recipe, known: Collection[Mapping[str, Any]]) -> dict[str, Work]:
     """What a trial of each step has before it; images of an operator search include D_val's.
 
     Left out is a step that takes the whole set, if that cannot be counted. MACs are the mean of the trials
@@ -86,13 +84,16 @@ def planned_work(recipe: Recipe, known: Iterable[Mapping[str, Any]]) -> dict[str
         ),
         TRAIN: (training.epochs, float(training.epochs), training.epoch_images),
     }
+    if any(parameters["step"] == RUNG for parameters in known):  # most of a ladder's trials are on its first
+        first = min(parameters["epochs"] for parameters in known if parameters["step"] == RUNG)
+        steps[RUNG] = (first, float(first), training.epoch_images)
     whole = None
     if any(images is None for _, _, images in steps.values()):
         whole = count_words(recipe.data.train)
     space = recipe.space()
     drawn = mean(macs_of_draws(path, space) for path in space.typical_paths())
     found = min(operators.budget_m, drawn * (FOUND if operators.beta else 1.0))
-    unknown = {PATH: drawn, OPERATORS: drawn, TRAIN: found}
+    unknown = {PATH: drawn, OPERATORS: drawn, RUNG: drawn, TRAIN: found}
     macs: dict[str, list[float]] = {}
     for parameters in known:
         macs.setdefault(str(parameters["step"]), []).append(macs_of(parameters, recipe))
@@ -111,7 +112,7 @@ def macs_of(parameters: Mapping[str, Any], recipe: Recipe) -> float:
     """
     space = recipe.space()
     step = parameters["step"]
-    if step == TRAIN:
+    if step in (RUNG, TRAIN):
         return total(backbone_costs(Architecture.from_parameters(parameters, space), space)).macs / MILLION
     path = StridePath.parse(str(parameters["stride_path"]), space.stage_layers)
     if step == OPERATORS:

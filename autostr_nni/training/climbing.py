@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from autostr_nni.files import write_atomic
-from autostr_nni.summary import read_json
 from autostr_nni.training.continuing import BEST, LAST
-from autostr_nni.training.records import ARCHITECTURE, CLIMBED, RESULT
+from autostr_nni.training.records import ARCHITECTURE, CLIMBED, read_result
 
 RUNG = "rung"
 
@@ -32,7 +31,7 @@ def climb(folder: Path, parameters: Mapping[str, Any]) -> Path | None:
     below = max(_below(folder, parameters), default=None)
     if below is None:
         return None
-    epochs, place, metrics = below[0], below[1], read_json(below[1] / RESULT)["metrics"]
+    epochs, place, metrics = below[0], below[1], (read_result(below[1]) or {})["metrics"]
     spent = {key: metrics.get(key, 0) for key in ("images_seen", "seconds")}
     write_atomic(folder / CLIMBED, json.dumps({"from": place.name, "epochs": epochs, **spent}))
     for name in (BEST, ARCHITECTURE, LAST):
@@ -49,7 +48,7 @@ def _below(folder: Path, parameters: Mapping[str, Any]) -> Iterator[tuple[int, P
     for other in folder.parent.iterdir():
         if other == folder or not (other / LAST).exists():
             continue
-        theirs = read_json(other / RESULT).get("parameters") or {}
+        theirs = (read_result(other) or {}).get("parameters") or {}
         if theirs.get("step") == RUNG and _net(theirs) == _net(parameters) and theirs["epochs"] < limit:
             yield theirs["epochs"], other
 
