@@ -1,0 +1,68 @@
+"""Halving through the tuner: any number of trials at a time, ends in any order, deaths: the same search."""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from autostr_nni.nni import tuner as tuner_module
+from autostr_nni.nni.state import read_state
+from autostr_nni.nni.tuner import StrategyTuner
+from autostr_nni.search_spaces.space import SearchSpace
+from autostr_nni.strategies.halving import Halving, Ladder
+
+
+class Now:
+    """A timer that does not wait."""
+
+    def __init__(self, seconds: float, function: Any, arguments: list[Any]) -> None:
+        self.start = lambda: function(*arguments)
+
+
+def figures(parameters: dict[str, Any]) -> dict[str, float]:
+    """The result of a trial, which tells what it was run with."""
+    place = random.Random(json.dumps(parameters, sort_keys=True)).random()
+    return {"default": place, "loss": 1 - place}
+
+
+def searched(monkeypatch: pytest.MonkeyPatch, folder: Path, concurrency: int, seed: int) -> dict[str, Any]:
+    """The state after a whole search of which every ninth trial dies, early or late."""
+    monkeypatch.setattr(tuner_module, "experiment_folder", lambda: folder)
+    monkeypatch.setattr(tuner_module.threading, "Timer", Now)
+    monkeypatch.setattr(tuner_module.manager_side, "declare_done", lambda: None)
+    tuner = StrategyTuner(Halving(SearchSpace(), Ladder((1, 3, 9)), 4, 0, 300_000_000, lookback=4))
+    running: dict[int, dict[str, Any]] = {}
+    rng, asked = random.Random(seed), 0
+    while not tuner.strategy.finished:
+        ids = list(range(asked, asked + concurrency - len(running)))
+        asked += len(ids)
+        given = tuner.generate_multiple_parameters(ids, st_callback=running.__setitem__)
+        running.update(zip(ids, given, strict=False))
+        number = rng.choice(sorted(running))
+        parameters = running.pop(number)
+        dies = random.Random(str(parameters)).random() < 1 / 9
+        if not dies:
+            tuner.receive_trial_result(number, "", figures(parameters))
+        tuner.trial_end(number, not dies)
+    return read_state(folder)["state"]
+
+
+@pytest.mark.parametrize("concurrency", [1, 2, 4, 7])
+def test_no_row_is_wrong_and_all_end_alike(monkeypatch, tmp_path: Path, concurrency: int) -> None:
+    states = []
+    for seed in range(3):
+        folder = tmp_path / str(seed)
+        folder.mkdir()
+        states.append(searched(monkeypatch, folder, concurrency, seed))
+    alone = tmp_path / "alone"
+    alone.mkdir()
+    expected = searched(monkeypatch, alone, 1, 0)
+    assert all(state == expected for state in states)
+    assert any(trial["status"] == "failed" for trial in expected["trials"])
+    for trial in expected["trials"]:
+        if trial["status"] == "done":
+            assert trial["metrics"] == figures(trial["parameters"])
