@@ -65,8 +65,6 @@ OTHER: dict[str, Any] = {
     "model.rectifier.localization": [64, 64],
     "model.rectifier.points": 22,
     "model.rectifier.channels": [32, 64],
-    "model.translator.kind": {"kind": "ctc"},
-    "search.proxy.translator": "attention",
     "search.halving.rungs": [4, 12],
     "training.optimizer.name": "adam",
     "training.optimizer.betas": {"name": "adam", "betas": [0.5, 0.999]},  # of another optimizer
