@@ -129,10 +129,12 @@ def summarize(trials: Iterable[TrialRecord], learnt_above: float = LEARNT_ABOVE)
     return summary
 
 
-def best_of_all(trials: Iterable[TrialRecord], minimize: bool = False) -> dict[str, Any]:
+def best_of_all(
+    trials: Iterable[TrialRecord], minimize: bool = False, learnt_above: float = LEARNT_ABOVE
+) -> dict[str, Any]:
     """The same of a search by another's tuner, whose trials are ranked by their metric alone."""
     trials = list(trials)
-    summary = {**summarize(trials), "best": None}
+    summary = {**summarize(trials, learnt_above), "best": None}
     scored = [trial for trial in trials if trial.metrics is not None and trial.accuracy is not None]
     trained = [trial for trial in scored if trial.step == "train"] or scored
     trained.sort(key=lambda trial: trial.accuracy or 0.0, reverse=not minimize)

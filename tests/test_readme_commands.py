@@ -50,6 +50,7 @@ SMALLER: dict[str, Any] = {
         "operators": {"warmup_epochs": 1, "epochs": 1, "epoch_images": 8, "arch_every": 1},
         "random": {"count": 1},
     },
+    "evaluation": {"learnt_above": 0},  # nothing is learnt from eight images
 }
 
 

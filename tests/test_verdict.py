@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from autostr_nni import strategies
+from autostr_nni.cli.main import main
 from autostr_nni.cli.search import tell
 from autostr_nni.data.lmdb_io import LmdbReader
 from autostr_nni.inprocess import run_search
@@ -197,3 +198,12 @@ def test_a_path_trial_keeps_the_loss_of_every_word(
         assert final["blind"] == pytest.approx(commonest / 24, abs=1e-4)
         kept.append(losses)
     assert kept[0].words == kept[1].words and kept[0].losses != kept[1].losses
+
+
+def test_a_training_that_learns_nothing_is_told(
+    tiny_search: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tiny_search(tmp_path, training={"epochs": 1}, evaluation={"learnt_above": 0.99})
+    net = ["train", "ABABB:k3e1,skip,k5e3,k3e1,k3e1,k5e3", "--recipe", str(tmp_path / "recipe.yml")]
+    assert main([*net, "--out", str(tmp_path / "net")]) == 0  # it may go on
+    assert "autostr: warning: nothing was learnt: the best net reads " in capsys.readouterr().err

@@ -8,9 +8,10 @@ from contextlib import redirect_stdout
 from typing import TYPE_CHECKING, Any
 
 from autostr_nni.cli.nets import ARCH_HELP, NET_HELP, checkpoint, resolve
-from autostr_nni.cli.output import say, say_json
+from autostr_nni.cli.output import remark, say, say_json
 from autostr_nni.cli.parser import path, path_text
 from autostr_nni.search_spaces.errors import InputError
+from autostr_nni.verdict import judge_best
 
 if TYPE_CHECKING:
     from autostr_nni.recipe import Recipe
@@ -77,6 +78,10 @@ def run(args: argparse.Namespace) -> int:
     # Training prints of its own.
     with stoppable(), redirect_stdout(sys.stderr if args.json else sys.stdout):
         result = train_architecture(architecture, space, recipe, folder, report, init=init)
+    reached, above = result["metrics"], recipe.evaluation.learnt_above
+    nothing = judge_best(reached["default"], reached.get("blind"), above)
+    if nothing:  # a training may go on, so it is no failure yet
+        remark(f"autostr: warning: {nothing}")
     if args.json:
         say_json({**result, "folder": str(folder)}, indent=2)
         return 0

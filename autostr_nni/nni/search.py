@@ -76,7 +76,7 @@ def run(
     records = [record_of(row, running.folder) for row in rows if row["status"] in FINAL_STATUSES]
     another = of_another(experiment, running)
     above = experiment.recipe.evaluation.learnt_above if experiment.recipe else LEARNT_ABOVE
-    found = best_of_all(records, minimizes(experiment)) if another else summarize(records, above)
+    found = best_of_all(records, minimizes(experiment), above) if another else summarize(records, above)
     failure = _failure(status, errors, running, rows, found, experiment) or found["verdict"]["best"]
     result = {**about, "status": status, "failure": failure, **found}
     write_atomic(running.folder / "summary.json", json.dumps(result, indent=1) + "\n")
