@@ -2,6 +2,6 @@
 
 from autostr_nni.surroundings import settle
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 settle()

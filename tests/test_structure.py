@@ -11,6 +11,7 @@ from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
+from setuptools import Distribution
 
 ROOT = Path(__file__).parents[1]
 LONGEST = 400  # lines of a code file
@@ -173,13 +174,23 @@ def test_files_are_short() -> None:
     assert {name: length for name, length in lengths.items() if length > LONGEST} == {}
 
 
-def test_every_package_is_installed() -> None:
-    """`setup.cfg` lists the packages by name: none may be forgotten."""
-    listed = (ROOT / "setup.cfg").read_text(encoding="utf-8").split("package_dir")[0].split()
-    packages = {name for name, path in modules().items() if path.name == "__init__.py"}
-    assert packages - set(listed) == set()
-    folders = {path.parent for path in modules().values()}
-    assert folders == {modules()[name].parent for name in packages}
+def test_a_wheel_holds_every_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`setup.cfg` lists packages and data files by name, and says to setuptools what goes into a wheel."""
+    files = {
+        (package, file.relative_to(ROOT / folder))
+        for package, folder in FOLDERS.items()
+        for file in (ROOT / folder).rglob("*")
+        if file.is_file() and not file.name.startswith(".") and "__pycache__" not in file.parts
+    }
+    ours = {Path(*package.split("."), file) for package, file in files}
+    monkeypatch.chdir(ROOT)
+    distribution = Distribution({"script_name": "setup.py"})
+    distribution.parse_config_files(["setup.cfg"])
+    build = distribution.get_command_obj("build_py")
+    build.build_lib = "."
+    build.ensure_finalized()
+    assert {Path(output) for output in build.get_outputs(include_bytecode=False)} == ours
+    assert {file.suffix for file in ours} >= {".py", ".cjs", ".html", ".typed"}
 
 
 @pytest.mark.parametrize("module", ["autostr_nni.nni.tuner", "autostr_nni.data.prepare"])

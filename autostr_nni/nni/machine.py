@@ -16,6 +16,7 @@ from pathlib import Path
 
 import psutil
 
+from autostr_nni import __version__
 from autostr_nni.nni import processes
 from autostr_nni.nni.gpus import count_gpus
 
@@ -34,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def about() -> dict[str, str | int]:
     """Versions, GPUs, and the file that mends NNI's part on a machine."""
-    versions = {name: version(name) for name in ("autostr_nni", "nni")}
+    versions = {"autostr_nni": __version__, "nni": version("nni")}
     return {**versions, "preload": str(PRELOAD), "gpus": count_gpus()}
 
 
