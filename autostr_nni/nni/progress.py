@@ -20,8 +20,8 @@ from autostr_nni.nni.rows import (
 from autostr_nni.nni.waiting import Waiting
 from autostr_nni.progress.display import Log, as_display
 from autostr_nni.progress.estimate import DONE, FAILED, RUNNING, Seen
-from autostr_nni.progress.plan import Plan, plan_of
-from autostr_nni.progress.state import last_sign, state_line
+from autostr_nni.progress.plan import OPERATORS, Plan, plan_of
+from autostr_nni.progress.state import found_so_far, last_sign, state_line
 from autostr_nni.summary import TrialRecord
 
 Row = Mapping[str, Any]
@@ -71,7 +71,8 @@ class Progress:
         """A trial as it stands. NNI counts from where a trial was started last, its own figures from the
         first start."""
         parameters = parameters_of(row)
-        images, seconds, written = last_sign(trial_folder(self._folder, row["trialJobId"]))
+        folder = trial_folder(self._folder, row["trialJobId"])
+        images, seconds, written = last_sign(folder)
         started = (row.get("startTime") or 0) / 1000
         since = 0.0
         if status == RUNNING:
@@ -80,7 +81,9 @@ class Progress:
             seconds = max(seconds, row["endTime"] / 1000 - started)
         step = "" if self._one_step else str(parameters.get("step", ""))
         macs = self.plan.macs_of(parameters) if self.plan else None
-        return Seen(json.dumps(parameters, sort_keys=True), step, status, images, seconds, since, macs)
+        found = found_so_far(folder) if step == OPERATORS else None
+        key = json.dumps(parameters, sort_keys=True)
+        return Seen(key, step, status, images, seconds, since, macs, found)
 
 
 def plan_of_experiment(experiment: ExperimentFile) -> Plan | None:

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from autostr_nni.progress.plan import Plan, Work
+from autostr_nni.progress.plan import TRAIN, Plan, Work
 
 DONE, FAILED, RUNNING = "done", "failed", "running"
 
@@ -25,7 +25,8 @@ class Seen:
 
     ``key`` is the same for a failed trial and its repetition. ``images`` and ``seconds`` are what it has
     spent up to its last sign (a finished one: in all); ``since`` are the seconds after that sign, or
-    after its start. ``macs_m`` are million MACs of its net's backbone for an image.
+    after its start. ``macs_m`` are million MACs of its net's backbone for an image; ``found_m`` those of the
+    net that an operator search would find as it stands.
     """
 
     key: str
@@ -35,6 +36,7 @@ class Seen:
     seconds: float = 0.0
     since: float = 0.0
     macs_m: float | None = None
+    found_m: float | None = None
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,8 @@ def _weight(plan: Plan, step: str, macs_m: float | None) -> float:
 def trial_cost(plan: Plan, step: str, macs_m: float | None, trials: Sequence[Seen]) -> float | None:
     """Seconds of a whole trial of a step, of a net of ``macs_m`` or of the step's mean; None where nothing
     tells."""
+    if macs_m is None and step == TRAIN:
+        macs_m = next((trial.found_m for trial in trials if trial.found_m), None)
     weight = _weight(plan, step, macs_m)
     done = [trial for trial in trials if trial.step == step and trial.status == DONE and trial.seconds]
     if done:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from autostr_nni.progress.display import Display
 from autostr_nni.progress.estimate import DONE, FAILED, RUNNING, Seen
-from autostr_nni.progress.plan import plan_of
-from autostr_nni.progress.state import last_sign, state_line
+from autostr_nni.progress.plan import OPERATORS, plan_of
+from autostr_nni.progress.state import found_so_far, last_sign, state_line
 from autostr_nni.recipe import Recipe
 from autostr_nni.strategies.core import RETRY, Strategy, Trial
 from autostr_nni.summary import TrialRecord
@@ -57,11 +57,12 @@ class Progress:
         images, seconds, written = last_sign(self._folder / trial.id)
         key, step = trial.id.removesuffix(RETRY), str(trial.parameters.get("step", ""))
         macs = self.plan.macs_of(trial.parameters)
+        found = found_so_far(self._folder / trial.id) if step == OPERATORS else None
         if not trial.settled:
             since = max(0.0, time.time() - max(begun or 0.0, written))
-            return Seen(key, step, RUNNING, images, seconds, since, macs)
+            return Seen(key, step, RUNNING, images, seconds, since, macs, found)
         if begun is not None:  # with what the trial did before and after its epochs
             seconds = max(seconds, time.time() - begun)
         status = DONE if trial.status == "done" else FAILED
-        self._ended[trial.id] = Seen(key, step, status, images, seconds, macs_m=macs)
+        self._ended[trial.id] = Seen(key, step, status, images, seconds, 0.0, macs, found)
         return self._ended[trial.id]

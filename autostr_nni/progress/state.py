@@ -83,6 +83,11 @@ def epochs_of(folder: Path) -> list[dict[str, Any]]:
         return []
 
 
+def found_so_far(folder: Path) -> float | None:
+    """Million MACs of the net that an operator search would find as it stands; None before an epoch."""
+    return next((number(line, "flops_m") for line in epochs_of(folder)[-1:]), None)
+
+
 def last_sign(folder: Path) -> tuple[float, float, float]:
     """Images that a trial has seen, seconds that it has spent, and when it told so (since 1970), which it
     does within epochs and at their end; zeros before its first word."""

@@ -48,6 +48,14 @@ def test_nets_of_a_step_cost_what_their_own_macs_tell() -> None:
     assert seconds(plan, [small, large]) == pytest.approx(480 - 5 + 120)
 
 
+def test_the_net_to_come_is_judged_by_what_the_operator_search_would_find() -> None:
+    """By the plan it costs as much as a path's; at a 32nd of those MACs a quarter."""
+    trials = [path(number, DONE, 100, 20) for number in range(4)]
+    for found, cost in ((None, 200), (2.0 / 32, 50)):
+        searched = Seen("o", "operators", DONE, 300, 240, macs_m=64.0, found_m=found)
+        assert seconds(PLAN, [*trials, searched]) == pytest.approx(cost)
+
+
 def test_running_trials_count_what_they_have_behind_them() -> None:
     """Half of the images, and 5 s after them, of 40 s: 15 s are left, and 2 paths wait for a place."""
     running = [path(0, RUNNING, 50, 20, 5), path(1, RUNNING, 50, 20, 5)]
