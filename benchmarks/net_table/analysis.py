@@ -1,0 +1,120 @@
+"""What the table tells: the seeds' noise, how early figures rank nets, and searches simulated on it.
+
+    python -m benchmarks.net_table.analysis [--rows FILE] [--seeds 1000]
+
+Prints Markdown. Nets are chosen by accuracy on validation words, and choices are judged on test words.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from statistics import mean, median, stdev
+from typing import Any
+
+import numpy as np
+from scipy.stats import kendalltau
+
+from benchmarks.net_table import rows as table
+from benchmarks.net_table.simulation import halving, random_search
+
+Row = dict[str, Any]
+SHARES = ("1/9", "1/6", "1/3", "2/3", "1")
+DRAWS = 1000
+
+
+def final(row: Row) -> float:
+    """Word accuracy on validation at the end."""
+    return float(row["curve"][-1]["word_accuracy"])
+
+
+#: Figures that are there before the end, each so that larger should be better.
+EARLY: dict[str, Callable[[Row], float]] = {
+    **{
+        f"validation loss at {share}": lambda row, n=n: -row["curve"][n]["loss"]
+        for n, share in enumerate(SHARES[:-1])
+    },
+    **{
+        f"training loss at {share}": lambda row, n=n: -row["curve"][n]["training_loss"]
+        for n, share in enumerate(SHARES[:-1])
+    },
+    "MACs": lambda row: row["macs"],
+    "parameters": lambda row: row["params"],
+}
+
+
+def tau(nets: Sequence[Row], early: Callable[[Row], float]) -> tuple[float, float, float]:
+    """Kendall's tau with the final accuracy, and its 95 % interval over nets drawn with replacement."""
+    values = np.array([(early(row), final(row)) for row in nets])
+    rng = np.random.default_rng(0)
+    drawn = [values[rng.integers(0, len(values), len(values))] for _ in range(DRAWS)]
+    found = [kendalltau(d[:, 0], d[:, 1]).statistic for d in drawn]
+    low, high = np.nanpercentile(found, [2.5, 97.5])
+    return float(kendalltau(values[:, 0], values[:, 1]).statistic), float(low), float(high)
+
+
+def noise(rows: Sequence[Row]) -> str:
+    """How far seeds of one net lie apart beside how far nets do, in points of validation accuracy."""
+    by_net: dict[str, list[float]] = {}
+    for row in rows:
+        by_net.setdefault(row["architecture"], []).append(100 * final(row))
+    repeated = [values for values in by_net.values() if len(values) > 1]
+    if len(repeated) < 2:
+        return "No net has several seeds yet."
+    within = mean(stdev(values) ** 2 for values in repeated) ** 0.5
+    between = stdev(mean(values) for values in repeated)
+    return (
+        f"Standard deviation over the seeds of a net {within:.1f} points, over nets {between:.1f} points "
+        f"({len(repeated)} nets of several seeds)."
+    )
+
+
+def rankings(nets: Sequence[Row]) -> list[str]:
+    """A line per early figure: tau over all nets, and within the top fifth by final accuracy."""
+    top = sorted(nets, key=final, reverse=True)[: max(3, len(nets) // 5)]
+    lines = ["| known early | tau over all | tau in the top fifth |", "| --- | --- | --- |"]
+    for name, early in EARLY.items():
+        cells = (f"{t:.2f} ({low:.2f} to {high:.2f})" for t, low, high in (tau(nets, early), tau(top, early)))
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    return lines
+
+
+def searches(nets: Sequence[Row], seeds: int) -> list[str]:
+    """Simulated searches at the cost of so many full trainings: test accuracy of the net that is chosen."""
+    best = max(row["test"] for row in nets)
+    lines = [
+        f"The best net of the table reads {100 * best:.1f} % of the test words.",
+        "",
+        "| search | cost in nets | median, % | mean, % | 5 to 95 % |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for cost in (3, 5, 10):
+        for name, search in (("random", random_search), ("halving", halving)):
+            found = sorted(100 * search(nets, cost, random.Random(seed)) for seed in range(seeds))
+            low, high = found[len(found) // 20], found[-1 - len(found) // 20]
+            cells = f"{median(found):.1f} | {mean(found):.1f} | {low:.1f} to {high:.1f}"
+            lines.append(f"| {name} | {cost} | {cells} |")
+    return lines
+
+
+def main() -> int:
+    """Print it all."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.net_table.analysis")
+    parser.add_argument("--rows", type=Path, default=table.TABLE)
+    parser.add_argument("--seeds", type=int, default=1000)
+    args = parser.parse_args()
+    rows = table.load(args.rows)
+    nets = [row for row in rows if row["group"] == "random" and row["seed"] == 0]
+    if len(nets) < 20:
+        print(f"{args.rows}: {len(nets)} random nets are too few, train more", file=sys.stderr)
+        return 1
+    print(f"{len(rows)} rows, {len(nets)} random nets\n\n{noise(rows)}\n")
+    print("\n".join([*rankings(nets), "", *searches(nets, args.seeds)]))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

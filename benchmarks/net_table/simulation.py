@@ -1,0 +1,59 @@
+"""Searches whose trainings are looked up in the table: the product's own strategy, at no cost."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from typing import Any
+
+from autostr_nni.search_spaces.architecture import Architecture
+from autostr_nni.strategies.core import Trial
+from autostr_nni.strategies.halving import Halving, Ladder
+from benchmarks.net_table.training import recipe
+
+Row = dict[str, Any]
+#: Ninths of the budget at which the table has points of the curve that halving by three can use.
+LADDER = Ladder((1, 3, 9))
+PLACES = {1: 0, 3: 2, 9: -1}
+
+
+class OnTable(Halving):
+    """Halving whose candidates are nets of the table, drawn in a random order."""
+
+    def __init__(self, rows: Sequence[Row], cost: int, rng: random.Random) -> None:
+        space = recipe().space()
+        self.rows = {row["architecture"]: row for row in rows}
+        self._order = [Architecture.parse(text, space) for text in self.rows]
+        rng.shuffle(self._order)
+        super().__init__(space, LADDER, cost, 0, max_macs=10**9)
+
+    def _candidate(self, known: Sequence[Trial]) -> Architecture:
+        return self._order[len(self._texts(0)) % len(self._order)]
+
+    def trained(self, trial: Trial) -> dict[str, float]:
+        """What the table knows of a trial."""
+        point = self.row(trial)["curve"][PLACES[trial.parameters.get("epochs", 9)]]
+        return {"loss": point["loss"], "default": point["word_accuracy"]}
+
+    def row(self, trial: Trial) -> Row:
+        """The row of a trial's net."""
+        return self.rows[self._architecture(trial).text]
+
+
+def halving(rows: Sequence[Row], cost: int, rng: random.Random) -> float:
+    """Test accuracy of the net that halving chooses at the cost of so many full trainings."""
+    search = OnTable(rows, cost, rng)
+    while not search.finished:
+        search.suggest()
+        for proposal in search.pending():
+            trial = Trial(proposal.id, proposal.parameters)
+            search.observe(proposal.id, search.trained(trial))
+    assert search.best is not None
+    return float(search.row(Trial(search.best["id"], search.best["parameters"]))["test"])
+
+
+def random_search(rows: Sequence[Row], cost: int, rng: random.Random) -> float:
+    """Test accuracy of the net that is best on validation among so many drawn."""
+    drawn = rng.sample(list(rows), cost)
+    best = max(drawn, key=lambda row: (row["curve"][-1]["word_accuracy"], -row["curve"][-1]["loss"]))
+    return float(best["test"])
