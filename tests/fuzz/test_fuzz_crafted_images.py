@@ -114,7 +114,7 @@ def test_samples_that_are_of_no_use_are_counted(reader: Reader, work: Path) -> N
         "1 label not UTF-8",
         "1 empty label",
         "1 no known",
-        "1 label with a control character",
+        "1 label with a tab or other control character",
         "2 undecodable",
     ):
         assert part in ending.out
