@@ -106,8 +106,8 @@ def _of_searches(report: dict[str, Any]) -> Iterator[Plan]:
                 "curves",
                 f"Learning curves of the nets · {label}",
                 "After each epoch; the three best nets in colour. A training loss (dashed) far below the "
-                "validation loss, but for epochs of short words: the net learns its words by heart. Both still "
-                "falling: train longer.",
+                "validation loss, but for epochs of short words: the net learns its words by heart. Both "
+                "still falling: train longer.",
                 _later(draw_net_curves, ranked_by_accuracy(search["nets"])),
             )
         if any(path["loss"] is not None for path in search["paths"]):
