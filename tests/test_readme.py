@@ -21,7 +21,7 @@ from autostr_nni.recipe import DataSection, Recipe, SynthSet, load_recipe, recip
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-GUIDES = [ROOT / "README.md", *sorted((ROOT / "examples").glob("*/README.md"))]
+GUIDES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "examples").glob("*/README.md"))]
 
 OTHER_PROGRAMS = ("make", "nnictl", "apt-get", "export", "mkdir", "cd")
 
