@@ -15,6 +15,9 @@ DONE, FAILED, RUNNING = "done", "failed", "running"
 #: for all, and small layers are overhead. Measured were 2.4, 5.2 and 8.4 ms for nets of 1.3, 4.2 and 19 M
 #: MACs, and 0.8, 1.1 and 1.3 ms for 0.9, 1.4 and 3.9 M on the quickstart.
 POWER = 0.4
+#: Seconds of an image where a trial runs alone, in those where it has others of its search beside it;
+#: measured were 0.6 to 0.9, on two cores.
+ALONE = 0.75
 LATE = 1.5  # times what was expected since a trial's last sign, and
 LATE_SECONDS = 15.0  # more than that: it takes longer than expected
 
@@ -80,7 +83,8 @@ def _weight(plan: Plan, step: str, macs_m: float | None) -> float:
     """What an image of a net costs, relative to others."""
     work = plan.work.get(step)
     macs = macs_m if macs_m is not None else work.macs_m if work else None
-    return 1.0 if macs is None else macs**POWER
+    beside = min(dict(plan.steps).get(step, 1), plan.concurrency) > 1
+    return (1.0 if macs is None else macs**POWER) * (1.0 if beside else ALONE)
 
 
 def trial_cost(plan: Plan, step: str, macs_m: float | None, trials: Sequence[Seen]) -> float | None:

@@ -16,6 +16,7 @@ from autostr_nni.inprocess import Report, run_search
 from autostr_nni.nni.experiment_file import ExperimentFile
 from autostr_nni.nni.progress import Progress
 from autostr_nni.progress import in_process
+from autostr_nni.progress.estimate import ALONE
 from autostr_nni.recipe import Recipe, recipe_from
 from autostr_nni.training.records import append_metrics
 
@@ -78,7 +79,7 @@ class FakeNni:
         """Seconds of a trial of a step, where an image of a path's net takes 0.1 s."""
         assert self.progress.plan is not None
         work = self.progress.plan.work
-        return 0.1 * work[step].images * (work[step].macs_m / work["path"].macs_m) ** 0.4
+        return ALONE * 0.1 * work[step].images * (work[step].macs_m / work["path"].macs_m) ** 0.4
 
     def look(self) -> str:
         self.progress(self.rows)
@@ -217,8 +218,8 @@ def test_a_search_in_this_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         run()
     states = [line for line in lines if " of 5 trials done" in line]
     assert states[0] == "0 of 5 trials done, 1 running (path, epoch 1 of 2), time left ?"
-    # Two paths of 100 s; 1100 images of the supernet and 4000 of the net, at 0.1 s times 0.85 and 0.7.
-    assert "1 of 5 trials done, 0 running, about 10 min left, best 50.0 % (path AABBB)" in states
+    # Two paths of 100 s; 1100 images of the supernet and 4000 of the net, at 0.1 s times 0.85 and 0.65.
+    assert "1 of 5 trials done, 0 running, about 9 min left, best 50.0 % (path AABBB)" in states
     lines.clear()
     assert run()["failure"] is None
     states = [line for line in lines if " of 5 trials done" in line]
