@@ -24,7 +24,7 @@ CONFIG: dict[str, Any] = {
     "maxTrialNumber": 3,
     "trainingService": {"platform": "local"},
 }
-OURS = "autostr_nni.nni.tuner.TwoStepTuner or autostr_nni.nni.tuner.RandomTuner"
+OURS = " or ".join(f"autostr_nni.nni.tuner.{name}Tuner" for name in ("TwoStep", "Halving", "Random"))
 
 
 def load(folder: Path, **changes: Any) -> Any:

@@ -12,12 +12,14 @@ from autostr_nni.report.costs import cost_so_far
 def search(strategy: str, accuracies: list[float], before: float = 0.0) -> dict[str, Any]:
     """A search whose nets cost 10 images and 20 seconds each, after steps that cost ``before`` images."""
     nets, trials = [], []
+    started = {"images": 0.0, "seconds": 0.0}  # none goes on from another trial's checkpoint
     if before:
         trials.append({"trial": "path-A", "step": "path", "images": before, "seconds": 2 * before})
     for place, accuracy in enumerate(accuracies):
         spent = {"images": 10.0, "seconds": 20.0}
         epochs = [{**spent, "accuracy": accuracy}]
-        nets.append({"trial": f"t{place}", "status": "done", "accuracy": accuracy, **spent, "epochs": epochs})
+        net = {"trial": f"t{place}", "status": "done", "accuracy": accuracy, "before": started}
+        nets.append({**net, **spent, "epochs": epochs})
         trials.append({"trial": f"t{place}", "step": "train", **spent})
     return {"key": strategy, "strategy": strategy, "nets": nets, "trials": trials, "best": nets[0]}
 
@@ -43,3 +45,12 @@ def test_ties_count_half() -> None:
 def test_what_is_reached_after_that_cost_does_not_count() -> None:
     found = equal(search("two-step", [0.6], before=30.0), search("random", [0.5, 0.7]))
     assert (found["at"], found["accuracy"], found["wins"]) == (20.0, None, 0.0)
+
+
+def test_a_promoted_net_costs_what_it_added() -> None:
+    """It had cost 6 of its 10 images on lower rungs, which are those trials' own."""
+    climbed = search("halving", [0.6])
+    climbed["nets"][0] |= {"before": {"images": 6.0, "seconds": 12.0}, "images": 4.0, "seconds": 8.0}
+    climbed["trials"].insert(0, {"trial": "r", "step": "rung", "images": 6.0, "seconds": 12.0})
+    found = equal(climbed, search("random", [0.5, 0.7]))
+    assert (found["at"], found["accuracy"]) == (10.0, 0.6)
