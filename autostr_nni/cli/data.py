@@ -127,7 +127,7 @@ def _add_check(commands: Any) -> None:
 
 
 def _synth(args: argparse.Namespace) -> int:
-    from autostr_nni.data.synth.produce import synthesize
+    from autostr_nni.data.synth.produce import left_out_lines, synthesize
 
     summary = synthesize(
         args.out,
@@ -155,6 +155,8 @@ def _synth(args: argparse.Namespace) -> int:
             "{words} words in {folder}: {seconds:.1f} s, {words_per_second:.0f} words/s, "
             "{processes} processes, {fonts} fonts".format(**summary)
         )
+        for line in left_out_lines(summary):
+            say(f"  {line}")
     return 0
 
 

@@ -39,7 +39,7 @@ class PackSummary:
         self.skipped[cause] += 1
         shown = self.examples.setdefault(cause, [])
         if len(shown) < _EXAMPLES:
-            shown.append(f"line {line}: {name if name.isprintable() else repr(name)}")
+            shown.append(f"line {line}: {name}")
 
 
 def pack(

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from autostr_nni.data.lmdb_io import LmdbReader, find_sets
-from autostr_nni.data.synth.produce import ensure
+from autostr_nni.data.lmdb_io import LmdbReader, beyond_text, find_sets
+from autostr_nni.data.synth.produce import ensure, left_out_lines
 from autostr_nni.data.synth.spec import SynthSpec
 from autostr_nni.recipe import Recipe
 from autostr_nni.search_spaces.errors import InputError
@@ -24,8 +24,11 @@ def prepare_data(
     made = {}
     for folder, values in recipe.data.synth_specs(recipe.seed).items():
         spec = SynthSpec.from_dict(values)
-        made[str(folder)] = ensure(folder, spec, processes)
+        summary = ensure(folder, spec, processes)
+        made[str(folder)] = summary is not None
         log(f"{'rendered' if made[str(folder)] else 'found'} {spec.count} words in {folder}")
+        for line in left_out_lines(summary or {}):
+            log(f"  {line}")
     check_sets(recipe, log)
     return made
 
@@ -41,12 +44,15 @@ def check_sets(recipe: Recipe, log: Callable[[str], None] = print) -> None:
     for key, roots in (("train", data.train), ("validation", data.validation), ("test", data.test.values())):
         for root in roots:
             for found in find_sets(root):
-                LmdbReader(found).close()
+                with LmdbReader(found) as reader:
+                    more = reader.beyond()
                 known = keys.setdefault(found.resolve(), [])
                 if key in known:
                     raise InputError(
                         f"data.{key}: the set {found} is named twice, by itself or in its folder"
                     )
+                if more and not known:
+                    log(f"warning: {found}: {beyond_text(more, len(reader))}")
                 if known:
                     both = f"data.{known[0]} and in data.{key}"
                     log(f"warning: {found} is in {both}: its figures measure little")

@@ -42,12 +42,14 @@ def rendered_words(recipe: Recipe, count: int, seed: int = 0) -> np.ndarray:
     """
     from autostr_nni.data.synth.camera import encode
     from autostr_nni.data.synth.fonts import find_faces
-    from autostr_nni.data.synth.letters import choose_face
+    from autostr_nni.data.synth.letters import can_draw
     from autostr_nni.data.synth.render import render_word
+    from autostr_nni.data.synth.scripts import needs_shaping
     from autostr_nni.data.synth.style import STYLES
 
     charset = Charset.named(recipe.data.charset)
-    faces = tuple(find_faces((), True))
+    wanted = "".join(c for c in charset.characters if not needs_shaping(c))
+    faces = tuple(find_faces((), wanted=wanted))
     rng = random.Random(seed)
     longest = min(recipe.data.max_length, 12)
     found: list[np.ndarray] = []
@@ -55,7 +57,7 @@ def rendered_words(recipe: Recipe, count: int, seed: int = 0) -> np.ndarray:
     while len(found) < count:
         text = "".join(rng.choices(charset.characters, k=rng.randint(1, longest)))
         pixels = None
-        if choose_face(text, faces, random.Random(0)) is not None:
+        if can_draw(text, faces):
             image = render_word(text, rng, faces, "scene", _HEIGHT, ())
             pixels = decode_image(encode(image, rng, STYLES["scene"]), input_size(recipe.model))
         if pixels is None:

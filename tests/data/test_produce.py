@@ -12,10 +12,12 @@ from autostr_nni.data.charset import Charset
 from autostr_nni.data.dataset import WordDataset
 from autostr_nni.data.folders import NOTE_FILE
 from autostr_nni.data.lmdb_io import LmdbReader
+from autostr_nni.data.prepare import prepare_data
 from autostr_nni.data.synth.glyphs import matplotlib_fonts
-from autostr_nni.data.synth.produce import ensure, produce, synthesize
+from autostr_nni.data.synth.produce import ensure, left_out_lines, produce, synthesize
 from autostr_nni.data.synth.spec import SynthSpec
 from autostr_nni.data.synth.words import fold_word, in_split
+from autostr_nni.recipe import recipe_from
 from autostr_nni.search_spaces.errors import InputError
 
 
@@ -123,6 +125,79 @@ def test_a_taken_folder_is_refused(tmp_path: Path, options: dict) -> None:
         synthesize(tmp_path / "set", 3, processes=1, **options)
     assert synthesize(tmp_path / "set", 3, processes=1, force=True, **options)["words"] == 3
     assert len(LmdbReader(tmp_path / "set")) == 3
+
+
+def drawn(folder: Path, options: dict, words: str, charset: str, **more) -> tuple[set[str], dict]:
+    """The labels of a set rendered from a word list, and its summary."""
+    lexicon = folder / "words.txt"
+    lexicon.write_text(words.replace(" ", "\n"), encoding="utf-8")
+    named = options | {"source": str(lexicon), "charset": charset, "style": "mild", **more}
+    summary = synthesize(folder / "set", 60, processes=1, **named)
+    return {text for _, text in _samples(folder / "set")}, summary
+
+
+def test_words_with_accents_and_other_letters_are_drawn(tmp_path: Path, options: dict) -> None:
+    letters = "abcdefghijklmnopqrstuvwxyzéïüßжйкопрх"
+    words = "café naïve plain über жук хор straße u\u0308ber"
+    texts, summary = drawn(tmp_path, options, words, letters)
+    assert texts == {"café", "naïve", "plain", "über", "straße", "хор"}
+    assert summary["left_out"] == {"with characters that the charset lacks": 1}
+    images = {text: image for image, text in _samples(tmp_path / "set")}
+    assert len(set(images.values())) == 6
+
+
+def test_what_cannot_be_drawn_is_counted(tmp_path: Path, options: dict) -> None:
+    words = "plain שלום कि 人口 sofa مكتب"
+    texts, summary = drawn(tmp_path, options, words, "plainsofשלוםकि人口مكتب")
+    assert texts == {"plain", "sofa"}
+    assert summary["left_out"] == {
+        "in letters that join, stack or run from right to left, which are not rendered": 3,
+        "that no font here draws (give --fonts)": 1,
+    }
+    assert left_out_lines(summary)[0].startswith("words left out: 3 in letters that join")
+
+
+def test_a_list_that_cannot_be_drawn_at_all(tmp_path: Path, options: dict) -> None:
+    with pytest.raises(InputError, match="fits: 2 in letters that join, stack or run from right to left"):
+        drawn(tmp_path, options, "שלום מים", "שלוםמי")
+
+
+def test_accents_as_classes_of_their_own_are_drawn_on_their_letters(tmp_path: Path, options: dict) -> None:
+    texts, _ = drawn(tmp_path, options, "été tête", "et\u0301\u0302")
+    assert texts == {"été", "tête"}
+
+
+def test_words_with_blanks(tmp_path: Path, options: dict) -> None:
+    lexicon = tmp_path / "words.txt"
+    lexicon.write_text("new york\n")
+    named = options | {"source": str(lexicon), "charset": "newyrk o"}
+    synthesize(tmp_path / "set", 4, processes=1, **named)
+    assert {text for _, text in _samples(tmp_path / "set")} == {"new york"}
+
+
+def test_characters_that_are_in_no_word_are_told(tmp_path: Path, options: dict) -> None:
+    named = options | {"source": "english", "charset": "abcdefghijklmnopqrstuvwxyzéж", "style": "mild"}
+    summary = synthesize(tmp_path / "set", 3, processes=1, **named)
+    assert summary["in_no_word"] == "éж" and summary["left_out"] == {}
+    assert left_out_lines(summary) == ["in none of the words: é ж (give --lexicon)"]
+
+
+def test_splits_of_other_letters_share_no_word(tmp_path: Path) -> None:
+    assert fold_word("Жук!") == fold_word("ЖУК") == "жук" != fold_word("ЖУ")
+    assert fold_word("e\u0301te\u0301") == fold_word("Été") == "été"
+
+
+def test_a_recipe_tells_what_is_left_out(tmp_path: Path, raw_set, picture) -> None:
+    (tmp_path / "words.txt").write_text("plain\ncafé\n", encoding="utf-8")
+    more = raw_set([(picture(), b"plain")] * 3, count=b"1")
+    synth = {"count": 2, "style": "mild", "lexicon": "words.txt", "system_fonts": False}
+    data = {"train": ["words"], "validation": [str(more)], "synth": {"words": synth}}
+    told: list[str] = []
+    prepare_data(recipe_from({"data": data}, tmp_path), told.append, processes=1)
+    assert told[1:] == [
+        "  words left out: 1 with characters that the charset lacks",
+        f"warning: {more}: 2 more beyond num-samples, which is 1: not used; raise it to use them",
+    ]
 
 
 STUCK = """

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from fontTools.ttLib import TTFont
 from PIL import Image
 
 from autostr_nni.data.images import decode_image
@@ -16,7 +17,7 @@ from autostr_nni.data.synth.camera import encode
 from autostr_nni.data.synth.fonts import Face, find_faces
 from autostr_nni.data.synth.geometry import Bend
 from autostr_nni.data.synth.glyphs import check_file, matplotlib_fonts
-from autostr_nni.data.synth.letters import choose_face
+from autostr_nni.data.synth.letters import choose_face, draw_letters
 from autostr_nni.data.synth.render import render_word
 from autostr_nni.data.synth.style import MILD, SCENE, STYLES
 from autostr_nni.search_spaces.errors import InputError
@@ -49,6 +50,48 @@ def test_symbol_faces_are_left_out(name: str) -> None:
     if not path.exists():
         pytest.skip("this matplotlib does not bring it")
     assert check_file(str(path)) == []
+
+
+def changed_face(place: Path, keep: str, maps: dict[str, str]) -> str:
+    """DejaVu Sans with the characters ``keep`` alone, and some mapped to the glyphs of others."""
+    font = TTFont(matplotlib_fonts() / "DejaVuSans.ttf")
+    for table in font["cmap"].tables:
+        if table.isUnicode():
+            glyphs = dict(table.cmap)
+            table.cmap = {code: glyph for code, glyph in glyphs.items() if chr(code) in keep}
+            table.cmap |= {ord(c): glyphs[ord(like)] for c, like in maps.items()}
+    font.save(place)
+    return str(place)
+
+
+def test_faces_without_latin_letters_draw_what_they_have(tmp_path: Path) -> None:
+    path = changed_face(tmp_path / "a.ttf", "абвгд7", {})
+    assert check_file(path) == []
+    (face,) = check_file(path, "абвгé人")
+    assert set(face["characters"]) == set("абвг7")
+
+
+def test_letters_that_a_face_draws_otherwise_are_not_its_letters(tmp_path: Path) -> None:
+    latin = string.digits + string.ascii_letters
+    maps = {"é": "e", "ж": "o", "人": "A", "口": "A", "一": "B"}
+    path = changed_face(tmp_path / "a.ttf", latin + "üб", maps)
+    (face,) = check_file(path, "éüжб人口一")
+    assert set(face["characters"]) == {*latin, "ü", "б", "一"}  # nothing tells that the last is none
+
+
+def test_words_beside_are_in_letters_of_the_face(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (found,) = check_file(changed_face(tmp_path / "a.ttf", "абв24", {}), "абв")
+    face = Face(str(tmp_path / "a.ttf"), 0, "a", frozenset(found["characters"]), False)
+    seen: list[str] = []
+
+    def draw(*arguments):
+        seen.extend(arguments[-1])
+        return draw_letters(*arguments)
+
+    monkeypatch.setattr("autostr_nni.data.synth.render.draw_letters", draw)
+    for seed in range(9):
+        render_word("абв", random.Random(seed), (face,), replace(MILD, neighbours=1.0))
+    assert set(seen) == {"24"}
 
 
 def test_damaged_and_missing_fonts(tmp_path: Path) -> None:

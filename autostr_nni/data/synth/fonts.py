@@ -37,7 +37,7 @@ _OWN_SUFFIXES = _SUFFIXES | {".otc", ".woff", ".woff2", ".pfa", ".pfb"}  # what 
 
 @dataclass(frozen=True, eq=False)  # compared by identity: faces are keys of caches
 class Face:
-    """A font file that draws at least all digits and letters."""
+    """A font file that draws all digits and letters, or some of the other characters that are asked for."""
 
     path: str
     index: int
@@ -54,12 +54,16 @@ def sized(path: str, index: int, size: int) -> ImageFont.FreeTypeFont:
 
 
 def find_faces(
-    folders: Iterable[str | os.PathLike[str]] = (), system: bool = True, tell: Tell = tell_nobody
+    folders: Iterable[str | os.PathLike[str]] = (),
+    system: bool = True,
+    tell: Tell = tell_nobody,
+    wanted: str = "",
 ) -> list[Face]:
     """All usable faces of the system, of matplotlib, of installed ``font-*`` packages and of ``folders``.
 
     Without ``system`` those of ``folders`` alone or, where none is named, matplotlib's, which are the same on
-    every machine. ``tell`` is given what was left out of ``folders``.
+    every machine. Beyond ASCII, faces are asked for the ``wanted`` characters alone. ``tell`` is given what was
+    left out of ``folders``.
     Sorted by name and content, without duplicates. ``InputError`` if a folder lacks fonts or none is usable.
     Verdicts on files are remembered in the user's cache folder: looking at every glyph takes a while.
     """
@@ -74,11 +78,13 @@ def find_faces(
                 f"no font ({', '.join(sorted(_OWN_SUFFIXES))}) in {folder}: name a folder of fonts"
             )
         paths += own
-    files = _checked(paths)
+    extra = "".join(sorted(c for c in set(wanted) if not c.isascii()))
+    files = _checked(paths, extra)
     for folder, inside in named.items():
         others = [path for path in inside if not files.get(str(path), {}).get("faces")]
         if others:
-            tell(told(folder, others, "no font that draws all digits and letters"))
+            what = "all digits and letters" + (", or any of the other characters" if extra else "")
+            tell(told(folder, others, f"no font that draws {what}"))
     entries = {entry["digest"]: (path, entry["faces"]) for path, entry in files.items()}
     ordered = sorted(entries.items(), key=lambda item: (os.path.basename(item[1][0]), item[0]))
     found = [(path, face) for _, (path, faces) in ordered for face in faces]
@@ -115,9 +121,9 @@ def _font_files(root: Path) -> list[Path]:
     return found
 
 
-def _checked(paths: Iterable[Path]) -> dict[str, dict[str, Any]]:
+def _checked(paths: Iterable[Path], extra: str) -> dict[str, dict[str, Any]]:
     """Digest and usable faces of each file that can be read."""
-    known = _recall()
+    known = _recall(extra)
     files, fresh = {}, False
     for path in paths:
         try:
@@ -126,30 +132,31 @@ def _checked(paths: Iterable[Path]) -> dict[str, dict[str, Any]]:
             stamp = [stat.st_size, stat.st_mtime_ns]
             if entry is None or entry["stamp"] != stamp:
                 digest = hashlib.sha1(path.read_bytes()).hexdigest()
-                entry = {"stamp": stamp, "digest": digest, "faces": check_file(str(path))}
+                entry = {"stamp": stamp, "digest": digest, "faces": check_file(str(path), extra)}
                 fresh = True
         except OSError:
             continue
         files[str(path)] = entry
     if fresh:
-        _remember({**known, **files})
+        _remember({**known, **files}, extra)
     return files
 
 
-def _memory() -> Path:
+def _memory(extra: str) -> Path:
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "autostr" / f"faces-{VERSION}-pillow-{PIL.__version__}.json"
+    asked = f"-{hashlib.sha1(extra.encode()).hexdigest()[:12]}" if extra else ""
+    return Path(base) / "autostr" / f"faces-{VERSION}-pillow-{PIL.__version__}{asked}.json"
 
 
-def _recall() -> dict[str, dict[str, Any]]:
+def _recall(extra: str) -> dict[str, dict[str, Any]]:
     try:
-        known = json.loads(_memory().read_text(encoding="utf-8"))
+        known = json.loads(_memory(extra).read_text(encoding="utf-8"))
         return {path: entry for path, entry in known.items() if {"stamp", "digest", "faces"} <= set(entry)}
     except (OSError, ValueError, AttributeError, TypeError, RuntimeError):
         return {}
 
 
-def _remember(files: dict[str, dict[str, Any]]) -> None:
+def _remember(files: dict[str, dict[str, Any]], extra: str) -> None:
     with contextlib.suppress(OSError, RuntimeError, NoSpace):  # without a cache folder it only takes longer
-        memory = _memory()
+        memory = _memory(extra)
         write_atomic(memory, json.dumps(files))

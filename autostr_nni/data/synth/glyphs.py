@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import string
 import sysconfig
-from functools import lru_cache
+import unicodedata
+from collections import Counter
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -33,12 +35,15 @@ def matplotlib_fonts() -> Path:
     return Path(sysconfig.get_paths()["purelib"]) / "matplotlib" / "mpl-data" / "fonts" / "ttf"
 
 
-def check_file(path: str) -> list[dict[str, Any]]:
-    """Usable faces of a font file: index, family, characters, capitals_only. Empty for damaged files."""
+def check_file(path: str, extra: str = "") -> list[dict[str, Any]]:
+    """Usable faces of a font file: index, family, characters, capitals_only. Empty for damaged files.
+
+    ``extra`` are characters beyond ASCII to look for; a face that has some of them needs no Latin letters.
+    """
     faces = []
     for index in range(8 if path.lower().endswith((".ttc", ".otc")) else 1):
         try:
-            face = _check(path, index)
+            face = _check(path, index, extra)
         except Exception:  # FreeType raises several kinds on damaged and on bitmap-only files
             break
         if face is not None:
@@ -46,16 +51,36 @@ def check_file(path: str) -> list[dict[str, Any]]:
     return faces
 
 
-def _check(path: str, index: int) -> dict[str, Any] | None:
+def _check(path: str, index: int, extra: str) -> dict[str, Any] | None:
     font = ImageFont.truetype(path, _SIZE, index=index, layout_engine=ImageFont.Layout.BASIC)
-    absent = {_picture(font, character) for character in ("\uffff", "\U0010fffe", "\ue83a")}
-    pictures: dict[str, Picture] = {}
-    for character in _NEEDED + string.punctuation:
-        picture = _picture(font, character)
-        if picture is not None and picture not in absent:
-            pictures[character] = picture
-        elif character in _NEEDED:
-            return None
+    latin = _pictures(font, _NEEDED)
+    capitals: bool | None = False
+    letters = _NEEDED
+    if len(latin) == len(_NEEDED):
+        capitals = _capitals_only(latin)
+    else:
+        likeness = {c: _like(_normal(picture), c) for c, picture in latin.items()}
+        letters = "".join(c for c in latin if likeness[c] > _SIGN_LIKENESS)
+        if latin and sum(likeness.values()) / len(latin) < _LIKENESS:
+            capitals = None
+    if capitals is None:
+        return None
+    signs = _pictures(font, string.punctuation)
+    letters += "".join(c for c in signs if _like(_normal(signs[c]), c) > _SIGN_LIKENESS)
+    others = _beyond_ascii(font, extra)
+    if len(latin) < len(_NEEDED) and not others:
+        return None
+    family = (font.getname()[0] or Path(path).stem).strip()
+    return {
+        "index": index,
+        "family": family,
+        "characters": letters + others,
+        "capitals_only": capitals,
+    }
+
+
+def _capitals_only(pictures: dict[str, Picture]) -> bool | None:
+    """Whether a face draws capitals for small letters; None if its Latin letters and digits are none."""
     if len({pictures[c] for c in _NEEDED}) < 30:  # all boxes of one kind, or one picture for many
         return None
     shapes = {c: _normal(pictures[c]) for c in _NEEDED}
@@ -69,15 +94,32 @@ def _check(path: str, index: int) -> dict[str, Any] | None:
     unlike = sum(value < _UNLIKE for value in likeness.values())
     if unlike > _MOST_UNLIKE or sum(likeness.values()) / len(likeness) < _LIKENESS:
         return None
-    signs = [c for c in string.punctuation if c in pictures]
-    drawn = [c for c in signs if _like(_normal(pictures[c]), c) > _SIGN_LIKENESS]
-    family = (font.getname()[0] or Path(path).stem).strip()
-    return {
-        "index": index,
-        "family": family,
-        "characters": _NEEDED + "".join(drawn),
-        "capitals_only": capitals,
-    }
+    return capitals
+
+
+def _beyond_ascii(font: ImageFont.FreeTypeFont, wanted: str) -> str:
+    """Those of the wanted characters that a face draws: like a face known to, or each unlike all others.
+
+    An accented letter that is drawn without its accent is not drawn.
+    """
+    pictures = _pictures(font, wanted)
+    times = Counter(pictures.values())
+    drawn = []
+    for character, picture in pictures.items():
+        plain = unicodedata.normalize("NFD", character)[0]
+        if plain != character and _picture(font, plain) == picture:
+            continue
+        known = len(_references(character)) > 0
+        if _like(_normal(picture), character) > _SIGN_LIKENESS if known else times[picture] == 1:
+            drawn.append(character)
+    return "".join(drawn)
+
+
+def _pictures(font: ImageFont.FreeTypeFont, characters: str) -> dict[str, Picture]:
+    """Pictures of those characters that a face has."""
+    absent = {_picture(font, character) for character in ("\uffff", "\U0010fffe", "\ue83a")}
+    found = {character: _picture(font, character) for character in characters}
+    return {c: picture for c, picture in found.items() if picture is not None and picture not in absent}
 
 
 def _picture(font: ImageFont.FreeTypeFont, character: str) -> Picture | None:
@@ -99,16 +141,17 @@ def _normal(picture: Picture) -> np.ndarray:
 
 
 def _like(shape: np.ndarray, character: str) -> float:
-    return float((_references()[character] @ shape).max())
+    return float((_references(character) @ shape).max())
+
+
+@cache
+def _references(character: str) -> np.ndarray:
+    """Glyphs [faces, pixels] of faces whose letters are known to be letters: matplotlib brings them."""
+    pictures = [_pictures(font, character).get(character) for font in _known_faces()]
+    return np.array([_normal(picture) for picture in pictures if picture is not None])
 
 
 @lru_cache(maxsize=1)
-def _references() -> dict[str, np.ndarray]:
-    """Glyphs [faces, pixels] of faces whose letters are known to be letters: matplotlib brings them."""
+def _known_faces() -> list[ImageFont.FreeTypeFont]:
     names = ("DejaVuSans-Bold.ttf", "DejaVuSerif.ttf", "STIXGeneralBolIta.ttf")
-    fonts = [ImageFont.truetype(str(matplotlib_fonts() / name), _SIZE) for name in names]
-    references = {}
-    for character in _NEEDED + string.punctuation:
-        pictures = [_picture(font, character) for font in fonts]
-        references[character] = np.stack([_normal(picture) for picture in pictures if picture is not None])
-    return references
+    return [ImageFont.truetype(str(matplotlib_fonts() / name), _SIZE) for name in names]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -28,14 +29,32 @@ class Letters:
 
 
 @lru_cache(maxsize=16)
+def _repertoires(faces: tuple[Face, ...]) -> list[tuple[frozenset[str], bool]]:
+    """What faces draw, each kind once: characters, and whether as capitals only. The commonest first."""
+    return [
+        kind for kind, _ in Counter((face.characters, face.capitals_only) for face in faces).most_common()
+    ]
+
+
+def can_draw(text: str, faces: tuple[Face, ...]) -> bool:
+    """Whether a face draws all characters of a text, in their case."""
+    needed, small = _needed(text)
+    return any(needed <= drawn and not (small and capitals) for drawn, capitals in _repertoires(faces))
+
+
+def _needed(text: str) -> tuple[set[str], bool]:
+    """Characters to be drawn (a blank is none), and whether small letters are among them."""
+    return set(text) - {" "}, text != text.upper()
+
+
+@lru_cache(maxsize=16)
 def _cumulative(faces: tuple[Face, ...]) -> list[float]:
     return list(accumulate(face.weight for face in faces))
 
 
 def choose_face(text: str, faces: tuple[Face, ...], rng: random.Random) -> Face | None:
     """A face that draws all characters of a text, in their case; None if there is none."""
-    needed = set(text)
-    small = text != text.upper()
+    needed, small = _needed(text)
     for _ in range(20):
         face = rng.choices(faces, cum_weights=_cumulative(faces))[0]
         if needed <= face.characters and not (small and face.capitals_only):

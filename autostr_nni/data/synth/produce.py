@@ -9,7 +9,7 @@ import random
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,8 +21,9 @@ from autostr_nni.data.lmdb_io import LmdbReader, find_sets, write_samples
 from autostr_nni.data.synth.camera import encode
 from autostr_nni.data.synth.fonts import Face, find_faces
 from autostr_nni.data.synth.grounds import find_photos
-from autostr_nni.data.synth.letters import choose_face
+from autostr_nni.data.synth.letters import can_draw
 from autostr_nni.data.synth.render import render_word
+from autostr_nni.data.synth.scripts import needs_shaping
 from autostr_nni.data.synth.spec import SynthSpec
 from autostr_nni.data.synth.style import STYLES
 from autostr_nni.data.synth.words import WordSource, english, read_words
@@ -31,9 +32,12 @@ from autostr_nni.search_spaces.errors import InputError, escaped
 from autostr_nni.threads import usable_cores
 
 _PART = 32
-_ATTEMPTS = 200
+_SHAPED = "in letters that join, stack or run from right to left, which are not rendered"
+_NO_FONT = "that no font here draws (give --fonts)"
+_SHOWN = 30
 
 Progress = Callable[[int, int, float], None]
+Words = list[tuple[str, float]]
 
 
 @dataclass(frozen=True)
@@ -48,12 +52,7 @@ class _Maker:
     def sample(self, index: int) -> tuple[bytes, str]:
         """Image and text of a sample: they depend on the description and the number alone."""
         rng = random.Random(f"{self.spec.seed}/{self.spec.split}/{index}")
-        for _ in range(_ATTEMPTS):
-            text = self.source.draw(rng)
-            if choose_face(text, self.faces, random.Random(0)) is not None:
-                break
-        else:
-            raise InputError(f"no font draws the texts of {self.spec.source}: give a folder of fonts that do")
+        text = self.source.draw(rng)
         image = render_word(text, rng, self.faces, self.spec.style, self.spec.height, self.photos)
         return encode(image, rng, STYLES[self.spec.style]), text
 
@@ -73,7 +72,8 @@ def synthesize(
 ) -> dict[str, Any]:
     """Render ``count`` words into a new set at ``folder``; ``options`` are the fields of ``SynthSpec``.
 
-    Returns a summary: words, seconds, words per second, fonts. ``processes`` is by default the number of
+    Returns a summary: words, seconds, words per second, fonts, words of a list that are left out by cause,
+    and characters of the charset that no word has. ``processes`` is by default the number of
     cores. ``progress`` is called with (done, of, words per second). ``InputError`` for bad options, fonts,
     word lists, or a folder that is taken; the folder appears only when the set is complete.
     """
@@ -104,7 +104,20 @@ def produce(
         "words_per_second": round(count / seconds, 1),
         "processes": workers,
         "fonts": len(maker.faces),
+        "left_out": {} if spec.source == "english" else dict(maker.source.left_out.most_common()),
+        "in_no_word": maker.source.lacks() if spec.source == "english" else "",
     }
+
+
+def left_out_lines(summary: Mapping[str, Any]) -> list[str]:
+    """What to tell of a rendered set: which words of the list are never drawn, and which characters."""
+    lines = []
+    if causes := summary.get("left_out"):
+        lines.append("words left out: " + ", ".join(f"{count} {cause}" for cause, count in causes.items()))
+    if characters := summary.get("in_no_word"):
+        more = f" and {len(characters) - _SHOWN} more" if len(characters) > _SHOWN else ""
+        lines.append(f"in none of the words: {' '.join(characters[:_SHOWN])}{more} (give --lexicon)")
+    return lines
 
 
 def ensure(
@@ -112,14 +125,13 @@ def ensure(
     spec: SynthSpec,
     processes: int | None = None,
     progress: Progress | None = None,
-) -> bool:
-    """Make a set unless the folder already holds exactly the one described; True if it was made.
+) -> dict[str, Any] | None:
+    """Make a set unless the folder already holds exactly the one described; the summary if it was made.
 
     ``InputError`` if the folder holds another set: it may be somebody's, and is not replaced.
     """
     if not (Path(folder) / DATA_FILE).exists():
-        produce(folder, spec, processes, progress=progress)
-        return True
+        return produce(folder, spec, processes, progress=progress)
     try:
         note = json.loads((Path(folder) / NOTE_FILE).read_text(encoding="utf-8"))
         same = note["spec"] == spec.to_dict()
@@ -127,13 +139,20 @@ def ensure(
         same = False
     if not same:
         raise InputError(f"{folder} holds another set than the one described: name a new folder or remove it")
-    return False
+    return None
 
 
-def word_source(spec: SynthSpec) -> WordSource:
-    """The texts that a description allows."""
+def word_source(spec: SynthSpec, faces: tuple[Face, ...], words: Words | None) -> WordSource:
+    """The texts that a description allows, of ``words`` unless they are numbers."""
+
+    def undrawn(text: str) -> str:
+        if can_draw(text, faces):
+            return ""
+        return _SHAPED if any(map(needs_shaping, text)) else _NO_FONT
+
     common: dict[str, Any] = {
         "charset": Charset.named(spec.charset),
+        "undrawn": undrawn,
         "lengths": (spec.min_length, spec.max_length),
         "split": spec.split,
         "exclude": _excluded(spec.exclude),
@@ -142,11 +161,18 @@ def word_source(spec: SynthSpec) -> WordSource:
     if digits := spec.digits():
         return WordSource(None, digits=digits, **common)
     if spec.source != "english":
-        return WordSource(read_words(spec.source), **common)
+        return WordSource(words, **common)
     # Numbers and signs that the charset lacks are drawn again: none are asked for where all would be.
     known = common["charset"].characters
     numbers = 0.08 if "0" in known else 0.0
-    return WordSource(english(), numbers=numbers, signs=0.06 if "." in known else 0.0, **common)
+    return WordSource(words, numbers=numbers, signs=0.06 if "." in known else 0.0, **common)
+
+
+def _wanted(charset: Charset, words: Words) -> str:
+    """The characters that faces are asked for: those of the charset, and what words make of its accents."""
+    others = {c for word, _ in words if not word.isascii() for c in word + word.upper() + word.lower()}
+    readable = (c for c in others if not charset.clean(c)[1])
+    return "".join(c for c in {*charset.characters, *readable} if not needs_shaping(c))
 
 
 def _excluded(names: tuple[str, ...]) -> set[str]:
@@ -167,9 +193,11 @@ def _tell(sentence: str) -> None:
 
 
 def _maker(spec: SynthSpec) -> _Maker:
-    source = word_source(spec)
+    words = None if spec.digits() else english() if spec.source == "english" else read_words(spec.source)
+    wanted = _wanted(Charset.named(spec.charset), words or [])
+    faces = tuple(find_faces(spec.fonts, spec.system_fonts, _tell, wanted))
     photos = tuple(find_photos(spec.backgrounds, _tell))
-    maker = _Maker(spec, source, tuple(find_faces(spec.fonts, spec.system_fonts, _tell)), photos)
+    maker = _Maker(spec, word_source(spec, faces, words), faces, photos)
     maker.sample(0)  # what cannot be drawn at all is said here, not by a process
     return maker
 

@@ -59,7 +59,8 @@ def render_word(
     colours = colour_pair(rng, style)
     others: list[str] = []
     if rng.random() < style.neighbours:
-        drawable = [word for word in _OTHERS if not face.capitals_only or word.isupper()]
+        drawable = [word for word in _OTHERS if set(word) <= face.characters]
+        drawable = [word for word in drawable if not face.capitals_only or word.isupper()]
         others = rng.sample(drawable, min(len(drawable), rng.randint(1, 2)))
     letters = draw_letters(text, face, height * 0.85, colours, rng, style, others)
     placed = place_letters(letters, height, rng, style)

@@ -6,11 +6,14 @@ import hashlib
 import os
 import random
 import re
+import unicodedata
 from bisect import bisect
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable
 from itertools import accumulate
 
 from autostr_nni.data.charset import Charset
+from autostr_nni.search_spaces.characters import composed
 from autostr_nni.search_spaces.errors import InputError, shown
 from autostr_nni.search_spaces.text_files import read_text
 
@@ -29,7 +32,10 @@ _LONGER = 0.82
 
 def fold_word(text: str) -> str:
     """What two words must share to be one: lower-case letters and digits, or the text if it has none."""
-    return re.sub(r"[^0-9a-z]", "", text.lower()) or text
+    if text.isascii():
+        return re.sub(r"[^0-9a-z]", "", text.lower()) or text
+    lower = composed(text.lower())
+    return "".join(c for c in lower if c.isalnum() or unicodedata.category(c).startswith("M")) or lower
 
 
 def place_of(text: str) -> float:
@@ -54,7 +60,7 @@ def read_words(path: str | os.PathLike[str]) -> list[tuple[str, float]]:
     except InputError as error:
         raise InputError(f"the word list {error}") from None
     for number, line in enumerate(lines, start=1):
-        word, _, weight = line.strip().partition("\t")
+        word, _, weight = composed(line.strip()).partition("\t")
         if word:
             try:
                 value = float(weight) if weight else 1.0
@@ -88,10 +94,11 @@ def english() -> list[tuple[str, float]]:
 
 
 class WordSource:
-    """Draws texts that fit a charset, a length, a split and that are not excluded.
+    """Draws texts that fit a charset, a length, a split, that can be drawn and that are not excluded.
 
-    ``numbers`` and ``signs`` are the shares of digit strings and of words with punctuation among English
-    words; a lexicon is drawn as it stands, save for its case when ``vary_case`` is set.
+    ``undrawn`` says why a text cannot be drawn ("": it can). ``left_out`` counts the words that do not fit,
+    by cause. ``numbers`` and ``signs`` are the shares of digit strings and of words with punctuation among
+    English words; a lexicon is drawn as it stands, save for its case when ``vary_case`` is set.
     """
 
     def __init__(
@@ -107,14 +114,22 @@ class WordSource:
         numbers: float = 0.0,
         signs: float = 0.0,
         name: str = "the words",
+        undrawn: Callable[[str], str] = lambda text: "",
     ) -> None:
         self.charset, self.lengths, self.split = charset, lengths, split
         self.exclude = {fold_word(word) for word in exclude}
         self.vary_case, self.numbers, self.signs, self.digits = vary_case, numbers, signs, digits
-        self.name = name
-        kept = [] if words is None else [pair for pair in words if self._possible(pair[0])]
+        self.name, self.undrawn = name, undrawn
+        self.left_out: Counter[str] = Counter()
+        kept = []
+        for word, weight in words or ():
+            if cause := self._never(word):
+                self.left_out[cause] += 1
+            else:
+                kept.append((word, weight))
         if words is not None and not kept:
-            raise InputError(f"no word of {name} fits: check charset, lengths, split and excluded words")
+            causes = ", ".join(f"{count} {cause}" for cause, count in self.left_out.most_common())
+            raise InputError(f"no word of {name} fits: {causes or 'there is none'}; give others")
         self._words = [word for word, _ in kept]
         self._weights = list(accumulate(weight for _, weight in kept))
 
@@ -128,15 +143,31 @@ class WordSource:
 
     def fits(self, text: str) -> bool:
         """Whether a text may be rendered."""
-        return (
-            self.lengths[0] <= len(text) <= self.lengths[1]
-            and not self.charset.clean(text)[1]
-            and in_split(text, self.split)
-            and fold_word(text) not in self.exclude
-        )
+        return not self._cause(text)
 
-    def _possible(self, word: str) -> bool:
-        return self.fits(word) or (self.vary_case and any(map(self.fits, (word.upper(), word.lower()))))
+    def _cause(self, text: str) -> str:
+        """Why a text may not be rendered; "" if it may."""
+        if not self.lengths[0] <= len(text) <= self.lengths[1]:
+            return "too short or too long"
+        if self.charset.clean(text)[1]:
+            return "with characters that the charset lacks"
+        if not in_split(text, self.split):
+            return "of another split"
+        if fold_word(text) in self.exclude:
+            return "excluded"
+        return self.undrawn(text)
+
+    def _never(self, word: str) -> str:
+        """Why a word is never drawn, in no case; "" if it may be."""
+        cause = self._cause(word)
+        if cause and self.vary_case and any(map(self.fits, (word.upper(), word.lower()))):
+            return ""
+        return cause
+
+    def lacks(self) -> str:
+        """The charset's characters beyond ASCII that are in none of the words."""
+        found = {c for word in self._words for c in word + word.upper() + word.lower()}
+        return "".join(c for c in self.charset.characters if not c.isascii() and composed(c) not in found)
 
     def _draw(self, rng: random.Random) -> str:
         if self.digits is not None:
