@@ -107,9 +107,9 @@ def test_progress(tmp_path: Path, options: dict) -> None:
     [
         ({"source": "nowhere.txt"}, "no such file"),
         ({"source": "digits:30-40"}, "no text"),
-        ({"fonts": ("/nonexistent",)}, "folder of fonts /nonexistent cannot be opened"),
-        ({"backgrounds": ("/nonexistent",)}, "folder of backgrounds /nonexistent cannot be opened"),
-        ({"exclude": ("/nonexistent",)}, "no such file"),
+        ({"fonts": ("nowhere",)}, "folder of fonts nowhere cannot be opened"),
+        ({"backgrounds": ("nowhere",)}, "folder of backgrounds nowhere cannot be opened"),
+        ({"exclude": ("nowhere",)}, "no such file"),
         ({"source": "english", "charset": "@#"}, "no word"),
     ],
 )

@@ -62,8 +62,8 @@ def find_faces(
     """All usable faces of the system, of matplotlib, of installed ``font-*`` packages and of ``folders``.
 
     Without ``system`` those of ``folders`` alone or, where none is named, matplotlib's, which are the same on
-    every machine. Beyond ASCII, faces are asked for the ``wanted`` characters alone. ``tell`` is given what was
-    left out of ``folders``.
+    every machine. Beyond ASCII, faces are asked for the ``wanted`` characters alone. ``tell`` is given what
+    was left out of ``folders``.
     Sorted by name and content, without duplicates. ``InputError`` if a folder lacks fonts or none is usable.
     Verdicts on files are remembered in the user's cache folder: looking at every glyph takes a while.
     """

@@ -100,9 +100,10 @@ def _capitals_only(pictures: dict[str, Picture]) -> bool | None:
 def _beyond_ascii(font: ImageFont.FreeTypeFont, wanted: str) -> str:
     """Those of the wanted characters that a face draws: like a face known to, or each unlike all others.
 
-    An accented letter that is drawn without its accent is not drawn.
+    An accented letter that is drawn without its accent is not drawn. Nor are those of private use, which
+    look as each face likes.
     """
-    pictures = _pictures(font, wanted)
+    pictures = _pictures(font, "".join(c for c in wanted if unicodedata.category(c) != "Co"))
     times = Counter(pictures.values())
     drawn = []
     for character, picture in pictures.items():
