@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from nni.nas.space import ModelStatus, SimplifiedModelSpace
+from nni.nas.space.metrics import Metrics
 
 from autostr_nni.search_spaces.nni_space import default_backbone
 from autostr_nni.search_spaces.space import SearchSpace
@@ -24,6 +25,12 @@ class ReadableModelSpace(SimplifiedModelSpace):  # type: ignore[misc]
     """
 
     default_operation = "res3"
+
+    def __init__(self, *arguments: Any, **keywords: Any) -> None:
+        super().__init__(*arguments, **keywords)
+        # A strict one raises at a report without `default`, as those of operator searches: NNI's engine would
+        # then listen no more, and the search hang.
+        self.metrics = Metrics(strict=False)
 
     @classmethod
     def of(cls, space: SimplifiedModelSpace) -> ReadableModelSpace:

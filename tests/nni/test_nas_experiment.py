@@ -28,6 +28,7 @@ RECIPE = {
 EVALUATE = """
 import json, os, pathlib
 import nni, torch
+from autostr_nni.nni.figures import for_nni
 from autostr_nni.strategies.supernet import Supernet
 
 def cost(path):
@@ -42,7 +43,9 @@ def evaluate(model):
     (folder / "ran.json").write_text(json.dumps(ran))
     if isinstance(model, Supernet):
         found = sample["stride_path"] + ":k3e1,k5e3,skip,k3e1,k3e1,k3e1"
-        nni.report_final_result({"default": -1.0, "loss": 1.0, "architecture": found})
+        metrics = {"default": 0.0, "loss": 1.0, "architecture": found}
+        nni.report_intermediate_result(for_nni(metrics, "operators", final=False))
+        nni.report_final_result(for_nni(metrics, "operators", final=True))
     else:
         nni.report_final_result(-float(parameters + cost(sample["stride_path"])))
 """

@@ -84,7 +84,7 @@ def test_a_search_on_two_machines(remote_search: Any, machines: list[Any]) -> No
     assert (Path(best["folder"]) / "best.ckpt").is_file()
     assert all(machine.trials(result["experiment"]) for machine in machines)  # both have worked
     logs = [path for machine in machines for path in machine.home.glob("nni-experiments/*/**/*.log")]
-    given = re.findall(r"Trial (\w+) is given GPU (\d)", "".join(path.read_text() for path in logs))
+    given = re.findall(r"Trial (\S+) is given GPU (\d)", "".join(path.read_text() for path in logs))
     assert sorted(trial for trial, _ in given) == sorted(remote_search.rows()) and {
         gpu for _, gpu in given
     } == {"1"}
