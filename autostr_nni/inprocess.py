@@ -109,6 +109,13 @@ def outcome(strategy: Strategy, folder: Path, recipe: Recipe) -> dict[str, Any]:
             records.append(TrialRecord(trial.id, trial.parameters, metrics, place, result))
     found = summarize(records, recipe.evaluation.learnt_above)
     failure = strategy.failure or found["verdict"]["best"]
+    faults = [(id, _trial_folder(folder, id) / "error.txt") for id in found["failed"]]
+    if strategy.failure and faults and faults[-1][1].is_file():
+        id, fault = faults[-1]
+        last = (fault.read_text(encoding="utf-8").splitlines() or [""])[
+            -1
+        ]  # of a traceback: the error itself
+        failure += f"; {id} failed: {last} (see {fault})"
     return {"strategy": strategy.name, "failure": failure, "folder": str(folder), **found}
 
 

@@ -6,7 +6,7 @@ Keys, counted from 1: ``num-samples``, ``image-%09d`` (encoded image bytes), ``l
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice, takewhile
@@ -142,7 +142,7 @@ class LmdbReader:
             get = transaction.get
             return [(get(b"image-%09d" % number), get(b"label-%09d" % number)) for number in numbers]
 
-    def labels(self) -> Iterator[tuple[int, bytes]]:
+    def labels(self) -> Generator[tuple[int, bytes], None, None]:
         """Numbers and undecoded texts of all samples that have both an image and a text, in order.
 
         Walks the keys, so that even millions of samples are scanned without touching an image.

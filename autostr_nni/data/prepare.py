@@ -8,6 +8,7 @@ from pathlib import Path
 from autostr_nni.data.lmdb_io import LmdbReader, beyond_text, find_sets
 from autostr_nni.data.synth.produce import ensure, left_out_lines
 from autostr_nni.data.synth.spec import SynthSpec
+from autostr_nni.data.usable import check_words
 from autostr_nni.recipe import Recipe
 from autostr_nni.search_spaces.errors import InputError
 
@@ -36,7 +37,8 @@ def prepare_data(
 def check_sets(recipe: Recipe, log: Callable[[str], None] = print) -> None:
     """Open every set that the recipe names, so that a fault is told before hours of training, not after.
 
-    Raises InputError for one that is missing, empty, damaged, or named twice where it would count twice.
+    Raises InputError for one that is missing, empty, damaged, or named twice where it would count twice, and
+    where no word can be used.
     Words that are both trained on and measured by are told.
     """
     data = recipe.data
@@ -57,3 +59,4 @@ def check_sets(recipe: Recipe, log: Callable[[str], None] = print) -> None:
                     both = f"data.{known[0]} and in data.{key}"
                     log(f"warning: {found} is in {both}: its figures measure little")
                 known.append(key)
+    check_words(recipe)

@@ -11,10 +11,13 @@ import sys
 from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from autostr_nni.nni.experiment_values import spelled
 from autostr_nni.search_spaces.errors import InputError, shown
+
+if TYPE_CHECKING:
+    from autostr_nni.recipe import Recipe
 
 TUNERS = {
     "autostr_nni.nni.tuner.TwoStepTuner": "two-step",
@@ -185,3 +188,25 @@ def recipe_of_trials(command: str, folder: str) -> Path | None:
     named = [after for word, after in zip(words, words[1:], strict=False) if word == "--recipe"]
     named += [word.removeprefix("--recipe=") for word in words if word.startswith("--recipe=")]
     return Path(folder) / Path(named[-1]).expanduser() if named else None
+
+
+def check_same_recipe(command: str, folder: str, searched: Recipe, path: Path) -> None:
+    """Raise InputError where our trials would be trained by another recipe than the one that is searched.
+
+    A recipe that is not here, or a path that only a shell can tell, is left to the trials.
+    """
+    from autostr_nni.recipe import load_recipe
+    from autostr_nni.recipe.weight import changes
+
+    read = recipe_of_trials(command, folder)
+    if read is None or not read.is_file() or read.resolve() == searched.source:
+        return
+    trials = load_recipe(read)
+    if trials.digest() == searched.digest():
+        return
+    told = changes(trials.model_dump(mode="json"), searched.model_dump(mode="json"))
+    differs = f": {told[0].key} is {shown(told[0].now)} there, and {shown(told[0].then)} here" if told else ""
+    raise InputError(
+        f"{path}: trialCommand names {read}, another recipe than tuner.classArgs.recipe, "
+        f"{searched.source}{differs}; name the same in both"
+    )

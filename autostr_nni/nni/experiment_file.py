@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from autostr_nni.nni.algorithms import (
     TUNERS,
+    check_same_recipe,
     checked_assessor,
     checked_tuner,
     goes_on,
@@ -207,7 +208,9 @@ def _recipe(tuner: dict[str, Any], config: Mapping[str, Any], path: Path) -> tup
     if not recipe_path.is_file():
         raise InputError(f"{path}: tuner.classArgs.recipe names {recipe_path}, which does not exist")
     arguments["recipe"] = str(recipe_path)
-    return load_recipe(recipe_path), strategy_name
+    recipe = load_recipe(recipe_path)
+    check_same_recipe(config["trialCommand"], config["trialCodeDirectory"], recipe, path)
+    return recipe, strategy_name
 
 
 def _complete_search(experiment: ExperimentFile, folder: Path) -> None:

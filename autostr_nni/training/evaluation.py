@@ -16,6 +16,7 @@ from torch import Tensor
 from autostr_nni.data.charset import Charset
 from autostr_nni.data.dataset import Batch, WordDataset
 from autostr_nni.data.loader import make_loader
+from autostr_nni.data.usable import EVALUATED_LENGTH
 from autostr_nni.models.folded import folded
 from autostr_nni.models.recognizer import Recognizer, input_size
 from autostr_nni.models.translator import AttentionDecoder
@@ -99,10 +100,6 @@ class Reader:
         alike = Counter(word for text in texts if (word := comparable(text, self.charset)))
         blind = max(alike.values(), default=0) / max(1, scores.words)
         return Evaluation(scores, self.loss, counts, self.losses, texts, blind)
-
-
-#: Longest word read in an evaluation, whatever the recipe trained on, so that scores cover whole sets.
-EVALUATED_LENGTH = 25
 
 
 def open_test_set(recipe: Recipe, folder: Path) -> WordDataset:

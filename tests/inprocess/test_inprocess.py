@@ -156,6 +156,16 @@ def test_broken_trial_is_tried_again_and_its_traceback_kept(tmp_path: Path) -> N
     assert any(line.startswith("path-ABABB: failed: RuntimeError: out of (see ") for line in lines)
 
 
+def test_a_search_whose_trials_all_break_says_why(tmp_path: Path) -> None:
+    def broken(*args: Any) -> dict[str, Any]:
+        raise RuntimeError("out of luck")
+
+    failure = search(tmp_path, broken)["failure"]
+    assert failure.startswith("none of the 3 stride paths could be trained")
+    assert "-retry failed: RuntimeError: out of luck (see " in failure
+    assert any(failure.endswith(f"(see {file})") for file in tmp_path.glob("trials/*-retry/error.txt"))
+
+
 def test_diverged_trials_leave_valid_files(tmp_path: Path) -> None:
     found = search(tmp_path, lambda *args: {"default": 0.0, "loss": float("nan")})
     assert found["failure"].startswith("none of the 3 stride paths could be trained")

@@ -146,3 +146,18 @@ def test_in_process_json_is_all_of_stdout(
     assert "a trial's own words" in captured.err and "progress" in captured.err
     assert captured.err.endswith("autostr: error: nothing was found\n")
     assert main(["search", str(write(tmp_path)), "--in-process", "--port", "8080"]) == 2
+
+
+def test_trials_by_another_recipe_than_the_search(tmp_path: Path) -> None:
+    """Else a search over one recipe would rank nets that were trained by another."""
+    other = "python -m autostr_nni.trial --recipe other.yml"
+    path = write(tmp_path, trialCommand=other)
+    search = {**RECIPE["search"], "operators": {"beta": 0.1}}
+    (tmp_path / "other.yml").write_text(yaml.safe_dump({**RECIPE, "search": search}))
+    with pytest.raises(InputError) as error:
+        load_experiment(path)
+    assert "search.operators.beta is 0.1 there, and 0.6 here; name the same in both" in str(error.value)
+    assert f"trialCommand names {tmp_path / 'other.yml'}" in str(error.value)
+    (tmp_path / "other.yml").write_text(yaml.safe_dump({**RECIPE, "training": {"threads": 2}}))
+    load_experiment(path)  # what cannot change a result may differ
+    load_experiment(write(tmp_path, trialCommand='python -m autostr_nni.trial --recipe "$HOME/r.yml"'))

@@ -108,3 +108,31 @@ def test_words_that_train_and_measure_are_told(
     assert lines == [
         f"warning: {tiny_words / 'train'} is in data.train and in data.validation: its figures measure little"
     ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"data": {"charset": "xyz"}}, "data.train: no usable word in"),
+        ({"data": {"charset": "xyz"}}, ": 64 no known character; check data.charset and data.max_length"),
+        (
+            {"training": {"short_words": {"max_length": 1, "epochs": 1}}, "data": {"train": ["long"]}},
+            ": 2 too long; check data.charset and training.short_words.max_length",
+        ),
+        ({"data": {"validation": ["letters"]}}, "data.validation: no usable word in"),
+        ({"data": {"test": {"signs": "letters"}}}, "data.test: signs: no usable word in"),
+    ],
+)
+def test_sets_without_a_usable_word(
+    tiny_search: Callable[..., Path], tmp_path: Path, changes: dict[str, Any], told: str
+) -> None:
+    """Told before the search: a test set is else read at its very end."""
+    from autostr_nni.data.lmdb_io import write_lmdb
+    from autostr_nni.data.prepare import prepare_data
+
+    tiny_search(tmp_path, **changes)
+    write_lmdb(tmp_path / "long", [(b"-", "10"), (b"-", "11")])
+    write_lmdb(tmp_path / "letters", [(b"-", "ab"), (b"-", "cd")])
+    with pytest.raises(InputError) as error:
+        prepare_data(load_recipe(tmp_path / "recipe.yml"), [].append)
+    assert told in str(error.value)
