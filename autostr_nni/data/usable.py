@@ -27,7 +27,7 @@ def check_words(recipe: Recipe) -> None:
         wanted.append(("data.train", data.train, min(short.max_length, data.max_length), few))
     wanted.append(("data.validation", data.validation, data.max_length, limit))
     longest = max(data.max_length, EVALUATED_LENGTH)
-    wanted += [(f"data.test: {name}", [root], longest, limit) for name, root in data.test.items()]
+    wanted += [(f"data.test: {name}", (root,), longest, limit) for name, root in data.test.items()]
     charset = Charset.named(data.charset)
     for key, roots, length, limit in wanted:
         causes = _unusable(roots, charset, length)
