@@ -44,8 +44,8 @@ types: $(VENV)/.installed-dev
 unit: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -q
 
-faults: $(VENV)/.installed-dev ## what is too long for `make test`: kill, fill, cut; ends with a table of what was lost
-	FAULTS_TABLE=.build/faults.md OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m faults
+faults: $(VENV)/.installed-dev ## what is too long for `make test`: kill, fill, cut; writes its table of what was lost into docs/reliability.md
+	FAULTS_TABLE=docs/reliability.md OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m faults
 
 format: $(VENV)/.installed-dev ## put the code in the house's form
 	$(BIN)/ruff format $(CODE)

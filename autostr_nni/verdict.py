@@ -94,7 +94,7 @@ def judge_best(accuracy: float | None, blind: float | None, above: float = LEARN
     return (
         f"nothing was learnt: the best net reads {_percent(accuracy)} of the validation words, and {floor}; "
         "train longer (training.epochs, training.epoch_images), short words first (training.short_words): "
-        "see step 3 of 'Your own images' in README"
+        "see 'Learning on little' in docs/data.md"
     )
 
 

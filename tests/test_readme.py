@@ -1,6 +1,6 @@
-"""The READMEs: commands are known, links lead somewhere, and the recipe reference is complete.
+"""README, docs and examples: commands are known, links lead somewhere, the recipe reference is complete.
 
-The README's commands are run in test_readme_commands.py.
+The commands of README and docs are run in test_readme_commands.py.
 """
 
 from __future__ import annotations
@@ -21,13 +21,19 @@ from autostr_nni.recipe import DataSection, Recipe, SynthSet, load_recipe, recip
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-GUIDES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "examples").glob("*/README.md"))]
+DOCS = sorted((ROOT / "docs").glob("*.md"))
+HOUSE = [ROOT / "README.md", *DOCS]  # its commands are run
+GUIDES = [*HOUSE, ROOT / "CONTRIBUTING.md", *sorted((ROOT / "examples").glob("*/README.md"))]
+PAGES = [*GUIDES, ROOT / "CHANGELOG.md", *sorted((ROOT / "benchmarks").rglob("*.md"))]
 
-OTHER_PROGRAMS = ("make", "nnictl", "apt-get", "export", "mkdir", "cd")
+OTHER_PROGRAMS = ("make", "nnictl", "apt-get", "python")
+LONGEST = 220  # lines of README: for five minutes
 
 FENCE = re.compile(
     r"(?:^ *<!-- (?P<mark>[^\n]*) -->\n+)?^(?P<pad> *)```(?P<kind>\w*)\n(?P<body>.*?)^ *```$", re.M | re.S
 )
+
+HOUSE_TEXT = "\n".join(page.read_text(encoding="utf-8") for page in HOUSE)
 
 
 def blocks(text: str, kind: str, mark: str | None = None) -> list[str]:
@@ -37,8 +43,8 @@ def blocks(text: str, kind: str, mark: str | None = None) -> list[str]:
 
 
 def block(kind: str, mark: str) -> str:
-    """The one code block below `<!-- mark -->` of the README."""
-    (only,) = blocks(README, kind, mark)
+    """The one code block below `<!-- mark -->` in README and docs."""
+    (only,) = blocks(HOUSE_TEXT, kind, mark)
     return only
 
 
@@ -71,7 +77,7 @@ def test_shell_blocks_hold_known_commands(guide: Path) -> None:
 
 def test_shown_output_is_what_the_command_prints(capsys: pytest.CaptureFixture[str]) -> None:
     marks = [
-        match["mark"] for match in FENCE.finditer(README) if (match["mark"] or "").startswith("output of")
+        match["mark"] for match in FENCE.finditer(HOUSE_TEXT) if (match["mark"] or "").startswith("output of")
     ]
     assert marks
     for mark in marks:
@@ -149,26 +155,37 @@ def test_own_search_is_one_for_nnictl_too(tmp_path: Path) -> None:
 
 def test_nnis_own_strategies_run(capsys: pytest.CaptureFixture[str]) -> None:
     """The first of the blocks in Python; the searches are run in test_readme_commands.py."""
-    code, *searches = blocks(README, "python")
+    code, *searches = blocks(HOUSE_TEXT, "python")
     assert len(searches) == 2
-    exec(compile(code, "README.md", "exec"), {})
+    exec(compile(code, "docs/python.md", "exec"), {})
     assert re.search(r"^[AB.]+:\w+(,\w+){14} -\d+", capsys.readouterr().out, re.M)
 
 
-@pytest.mark.parametrize("guide", GUIDES, ids=name)
-def test_links_lead_somewhere(guide: Path) -> None:
-    text = guide.read_text(encoding="utf-8")
-    for link in re.findall(r"\]\(([^)\s]+)\)", text):
-        if link.startswith("#"):
-            titles = {re.sub(r"[^\w -]", "", t).strip().lower().replace(" ", "-") for t in _titles(text)}
-            assert link[1:] in titles, link
-        elif not link.startswith("http"):
-            assert (guide.parent / link).exists(), link
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_links_lead_somewhere(page: Path) -> None:
+    for link in links(page):
+        file, _, place = link.partition("#")
+        target = page.parent / file if file else page
+        assert target.exists(), link
+        if place:
+            titles = re.findall(r"^#+ (.*)$", target.read_text(encoding="utf-8"), re.M)
+            assert place in {re.sub(r"[^\w -]", "", title).lower().replace(" ", "-") for title in titles}, (
+                link
+            )
 
 
-def _titles(text: str) -> list[str]:
-    return re.findall(r"^#+ (.*)$", text, re.M)
+def links(page: Path) -> list[str]:
+    """What a page links to inside the repository."""
+    found = re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8"))
+    return [link for link in found if not link.startswith("http")]
 
 
-def test_the_quickstart_output_can_be_replaced() -> None:
-    assert re.search(r"<!-- quickstart output -->\n```text\n.*?```\n<!-- end -->", README, re.S)
+def test_the_contents_list_every_page_once() -> None:
+    contents = ROOT / "docs/README.md"
+    listed = re.findall(r"^\| \[[^]]+\]\(([^)]+)\)", contents.read_text(encoding="utf-8"), re.M)
+    assert sorted(listed) == [page.name for page in DOCS if page != contents]
+
+
+def test_readme_is_read_in_five_minutes() -> None:
+    assert len(README.splitlines()) <= LONGEST
+    assert "docs/README.md" in links(ROOT / "README.md")

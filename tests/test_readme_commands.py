@@ -1,6 +1,6 @@
-"""Every command block of the README runs, in the order of the text: as it stands, on a few small words.
+"""Every command block of README and docs runs, README first: as it stands, on a few small words.
 
-The recipes are the README's and the quickstart's with the smaller counts of `SMALLER` laid over them;
+The recipes are the text's and the quickstart's with the smaller counts of `SMALLER` laid over them;
 experiment files and command lines are untouched. What the text cannot know is put in its place: the ids of
 the two searches, and what `ID` stands for, the last of all.
 """
@@ -32,8 +32,9 @@ from PIL import Image
 from autostr_nni.cli.main import main
 
 ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-NAMED = re.findall(r"^autostr report (\w+) (\w+) ", README, re.MULTILINE)[0]  # ids, in the README's order
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+TEXT = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
+NAMED = re.findall(r"^autostr report (\w+) (\w+) ", TEXT, re.MULTILINE)[0]  # ids, in the text's order
 FENCE = re.compile(
     r"(?:^ *<!-- (?P<mark>[^\n]*) -->\n+)?^ *```(?P<kind>\w+)\n(?P<body>.*?)^ *```$", re.M | re.S
 )
@@ -66,7 +67,7 @@ def smaller(content: Any, changes: Any = SMALLER) -> Any:
 
 
 class Newcomer:
-    """Who follows the README in a folder that looks like the repository, with a home of their own."""
+    """Who follows README and docs in a folder that looks like the repository, with a home of their own."""
 
     def __init__(self, folder: Path, home: Path) -> None:
         self.folder = folder
@@ -96,9 +97,6 @@ class Newcomer:
         """The arguments of the `autostr` commands that a target of the Makefile runs."""
         command = ["make", "-n", "-C", str(ROOT), target]
         lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
-        if target == "test":  # is running
-            assert all(any(tool in line for line in lines) for tool in ("ruff format", "mypy", "pytest"))
-            return []
         found = [shlex.split(line)[1:] for line in lines if line.startswith(".venv/bin/autostr ")]
         assert found, lines
         return found
@@ -193,17 +191,17 @@ def newcomer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Newcomer]:
 
 @pytest.fixture(scope="module")
 def followed(newcomer: Newcomer) -> Newcomer:
-    """The newcomer after all of the README."""
+    """The newcomer after all of README and docs."""
     own = {"own recipe": "recipe.yml", "own search": "search.yml"}
     ran = 0
-    for match in FENCE.finditer(README):
+    for match in FENCE.finditer(TEXT):
         body = textwrap.dedent(match["body"])
         if match["mark"] in own:
             content = yaml.safe_load(body)
             if match["mark"] == "own recipe":
                 content = smaller(content)
             (newcomer.folder / "mine" / own[match["mark"]]).write_text(yaml.safe_dump(content))
-        elif match["kind"] == "sh":
+        elif match["kind"] == "sh" and match["mark"] != "install":  # see test_a_wheel_works_without_the_clone
             newcomer.sh(body)
             ran += 1
     assert ran >= 9
@@ -266,8 +264,37 @@ def test_what_a_search_proposes_works_as_printed(followed: Newcomer) -> None:
 def test_the_searches_from_python_run(newcomer: Newcomer, module: str) -> None:
     (code,) = (
         m["body"]
-        for m in FENCE.finditer(README)
+        for m in FENCE.finditer(TEXT)
         if m["kind"] == "python" and f"from autostr_nni.{module} import" in m["body"]
     )
     output = newcomer.python("-c", f"if __name__ == '__main__':\n{textwrap.indent(code, '    ')}")
     assert re.search(r"ABABB", output)
+
+
+def test_a_wheel_works_without_the_clone(tmp_path: Path) -> None:
+    """The lines that make and install a wheel; pip's environment has it installed beside what is there."""
+    (lines,) = (m["body"] for m in FENCE.finditer(TEXT) if m["mark"] == "install")
+    clone, site, empty = tmp_path / "clone", tmp_path / "site", tmp_path / "empty"
+    empty.mkdir()
+    for folder in ("autostr_nni", "search_spaces", "strategies"):
+        shutil.copytree(ROOT / folder, clone / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    for file in ("setup.cfg", "pyproject.toml", "MANIFEST.in", "README.md", "LICENSE"):
+        shutil.copy(ROOT / file, clone)
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    environment = {**os.environ, "PATH": path, "PIP_NO_DEPS": "1"}
+    for line in lines.splitlines():
+        target = {"PIP_TARGET": str(site)} if "pip install" in line else {}
+        done = subprocess.run(
+            line, shell=True, cwd=clone, env={**environment, **target}, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
+    code = "import autostr_nni, autostr_nni.cli.main as cli; print(autostr_nni.__file__); cli.main(['space'])"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=empty,
+        env={**environment, "PYTHONPATH": str(site)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(str(site)) and "stride paths      30 030" in done.stdout

@@ -1,4 +1,4 @@
-"""Lets the tests of this folder import their helpers, and writes the table that `make faults` shows."""
+"""Lets the tests of this folder import their helpers, and writes the table of `make faults` into its page."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from fault_cases import CASES, Row, table
+from fault_cases import CASES, Row, table, with_table
 from fault_search import Search
 
 ROWS = pytest.StashKey[dict[str, Row]]()
@@ -59,6 +59,6 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     target = os.environ.get("FAULTS_TABLE")
     if target:
         text = table(config.stash[ROWS])
-        Path(target).parent.mkdir(parents=True, exist_ok=True)
-        Path(target).write_text(text, encoding="utf-8")
+        page = Path(target)
+        page.write_text(with_table(page.read_text(encoding="utf-8"), text), encoding="utf-8")
         terminalreporter.write_line(f"\n{text}\nwritten to {target}")

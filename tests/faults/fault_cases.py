@@ -66,6 +66,14 @@ class Row:
             self.seconds = time.monotonic() - self._start
 
 
+def with_table(page: str, text: str) -> str:
+    """A page with `text` between its marks, in the place of the table of the run before."""
+    head, begin, rest = page.partition("<!-- faults -->\n")
+    _, end, tail = rest.partition("<!-- end of faults -->")
+    assert begin and end, "the page has no marks for the table of faults"
+    return head + begin + text + end + tail
+
+
 def table(rows: dict[str, Row]) -> str:
     """Markdown, a line per case; a case without a row has failed or was not run."""
     lines = []

@@ -1,19 +1,19 @@
-"""The README's table of faults is of the faults that are tried, and all of them have held."""
+"""The table of faults in docs/reliability.md is of the faults that are tried, and all of them have held."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
 
-from fault_cases import CASES
+from fault_cases import CASES, table, with_table
 from killed_at_random import WATCHED
 
 FOLDER = Path(__file__).parent
-README = (FOLDER.parents[1] / "README.md").read_text(encoding="utf-8")
+PAGE = (FOLDER.parents[1] / "docs/reliability.md").read_text(encoding="utf-8")
 
 
-def test_the_readme_has_every_fault() -> None:
-    (text,) = re.findall(r"<!-- faults -->\n(.*?)<!-- end of faults -->", README, re.S)
+def test_the_page_has_every_fault() -> None:
+    (text,) = re.findall(r"<!-- faults -->\n(.*?)<!-- end of faults -->", PAGE, re.S)
     rows = [
         tuple(cell.strip() for cell in line.strip("|").split("|")) for line in text.strip().splitlines()[2:]
     ]
@@ -21,6 +21,14 @@ def test_the_readme_has_every_fault() -> None:
     assert [
         row for row in rows if row[3] in ("", "(not run)", "**it failed**") or not row[4].isdecimal()
     ] == []
+
+
+def test_a_run_writes_its_table_into_the_page() -> None:
+    written = with_table(PAGE, table({}))
+    assert written.count("| (not run) |") == len(CASES)
+    rows = len(table({}).splitlines())
+    assert len(written.splitlines()) == len(PAGE.splitlines()) and rows == len(CASES) + 2
+    assert with_table(written, re.findall(r"<!-- faults -->\n(.*?)<!-- end", PAGE, re.S)[0]) == PAGE
 
 
 def test_every_fault_is_tried() -> None:

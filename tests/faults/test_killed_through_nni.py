@@ -175,7 +175,7 @@ def test_ended_by_signals(search: Search, fault: Fault, undisturbed: dict[str, A
 
 
 def resumed_by_nni(search: Search) -> None:
-    """`nnictl resume` goes on too, as the README tells; its page stays until `nnictl stop`."""
+    """`nnictl resume` goes on too, as docs/resuming.md tells; its page stays until `nnictl stop`."""
     search.environment["NODE_OPTIONS"] = f'--require "{PRELOAD}"'
     search.environment["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     nnictl = [sys.executable, "-m", "nni.tools.nnictl.nnictl"]

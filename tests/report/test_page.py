@@ -36,7 +36,7 @@ def write_losses(search: Path, **losses: list[float]) -> None:
 
 
 def test_test_scores_are_seen_on_a_phone(make_search: MakeSearch, made: Any) -> None:
-    """Decide by the test rows, says the README: no rule of narrow screens may hide them."""
+    """Decide by the test rows, says docs/comparing.md: no rule of narrow screens may hide them."""
     page, _ = made(make_search("random", "one"))
     (table,) = re.findall(r'<table class="nets">.*?</table>', page, re.DOTALL)
     head, *rows = re.findall(r"<tr>.*?</tr>", table, re.DOTALL)
