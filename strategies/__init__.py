@@ -39,7 +39,7 @@ def build(name: str, recipe: Recipe) -> Strategy:
         epochs = recipe.training.epochs
         return Halving(
             space,
-            Ladder(options.rungs or ladder_of(epochs, options.reduction), options.reduction),
+            Ladder(options.rungs or ladder_of(epochs), options.reduction),
             options.nets,
             recipe.seed,
             max_macs=recipe.search.operators.budget,

@@ -120,7 +120,7 @@ class HalvingSection(Section):
     nets: Count = 10  # what it may cost, in full trainings; each epoch of each trial counts
     # of so many nets that were trained equally long one goes on
     reduction: Annotated[int, Field(ge=2, le=100)] = 3
-    # epochs after which nets are compared; null: training.epochs divided by reduction again and again
+    # epochs after which nets are compared; null: a sixth, a third and all of training.epochs
     rungs: Annotated[tuple[Count, ...], Field(strict=False, min_length=1)] | None = None
     min_m: NotNegative = 0.0  # million MACs of a backbone at least; at most: operators.budget_m
     explore: Annotated[float, Field(ge=0.0, le=1.0)] = 0.5  # share of later candidates from the whole space

@@ -12,9 +12,9 @@ from autostr_nni.strategies.halving import Halving, Ladder
 from benchmarks.net_table.training import recipe
 
 Row = dict[str, Any]
-#: Ninths of the budget at which the table has points of the curve that halving by three can use.
-LADDER = Ladder((1, 3, 9))
-PLACES = {1: 0, 3: 2, 9: -1}
+#: Sixths of the budget: the default rungs, and their places in a row's curve.
+LADDER = Ladder((1, 2, 6))
+PLACES = {1: 1, 2: 2, 6: -1}
 
 
 class OnTable(Halving):
@@ -32,7 +32,7 @@ class OnTable(Halving):
 
     def trained(self, trial: Trial) -> dict[str, float]:
         """What the table knows of a trial."""
-        point = self.row(trial)["curve"][PLACES[trial.parameters.get("epochs", 9)]]
+        point = self.row(trial)["curve"][PLACES[trial.parameters.get("epochs", 6)]]
         return {"loss": point["loss"], "default": point["word_accuracy"]}
 
     def row(self, trial: Trial) -> Row:

@@ -159,9 +159,10 @@ def test_without_any_result_it_ends_and_says_why() -> None:
 
 
 def test_rungs() -> None:
-    assert ladder_of(12, 3) == (1, 4, 12)
-    assert ladder_of(9, 3) == (1, 3, 9)
-    assert ladder_of(2, 3) == (2,)
+    assert ladder_of(12) == (2, 4, 12)
+    assert ladder_of(10) == (2, 3, 10)
+    assert ladder_of(2) == (1, 2)
+    assert ladder_of(1) == (1,)
     for epochs in ((), (0, 1), (3, 3), (3, 1)):
         with pytest.raises(InputError, match="rungs"):
             Ladder(epochs)
