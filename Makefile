@@ -3,13 +3,15 @@
 # The first Python that is one of ours: nni 3.0 does not run on 3.13.
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.10 python3 python; do \
 	$$p -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null && echo $$p && break; done)
+# Tests at a time in `make test`; 0: all in one process.
+WORKERS ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
 TYPES := .build/types
 PACKAGES := autostr_nni search_spaces strategies
 CODE := $(PACKAGES) tests benchmarks
 
-.PHONY: quickstart quickstart-random test format lint types unit faults clean
+.PHONY: quickstart quickstart-random test test-all slow format lint types unit faults clean
 
 quickstart: $(VENV)/.installed ## AutoSTR's two steps as an NNI experiment on rendered numbers
 	$(BIN)/autostr search examples/quickstart/two_step.yml
@@ -17,7 +19,9 @@ quickstart: $(VENV)/.installed ## AutoSTR's two steps as an NNI experiment on re
 quickstart-random: $(VENV)/.installed ## random search of the same recipe, to compare with
 	$(BIN)/autostr search examples/quickstart/random.yml
 
-test: lint types unit
+test: lint types unit ## under five minutes on two cores
+
+test-all: test slow ## all but the faults
 
 $(VENV)/bin/python:
 	@test -n "$(PYTHON)" || { echo "autostr_nni needs Python 3.10, 3.11 or 3.12: install one, or name it with PYTHON=" >&2; exit 1; }
@@ -42,9 +46,12 @@ types: $(VENV)/.installed-dev
 	MYPYPATH=$(TYPES) $(BIN)/mypy -p autostr_nni
 
 unit: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest -q
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile
 
-faults: $(VENV)/.installed-dev ## what is too long for `make test`: kill, fill, cut; writes its table of what was lost into docs/reliability.md
+slow: $(VENV)/.installed-dev ## what is too long for `make test`: searches through NNI, the README's commands, and GPUs
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m '(slow or gpu) and not faults'
+
+faults: $(VENV)/.installed-dev ## longer still: kill, fill, cut; writes its table of what was lost into docs/reliability.md
 	FAULTS_TABLE=docs/reliability.md OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m faults
 
 format: $(VENV)/.installed-dev ## put the code in the house's form

@@ -45,6 +45,13 @@ EXPERIMENT: dict[str, Any] = {
 }
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Who leaves a test out of `make test` says why."""
+    silent = [item.nodeid for item in items if any(not mark.args for mark in item.iter_markers("slow"))]
+    if silent:
+        raise pytest.UsageError(f"pytest.mark.slow(why) needs a reason: {', '.join(silent)}")
+
+
 @pytest.fixture(scope="session")
 def tiny_words(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of the sets train (64 words), validation (24) and test (24)."""

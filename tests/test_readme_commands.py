@@ -31,6 +31,8 @@ from PIL import Image
 
 from autostr_nni.cli.main import main
 
+pytestmark = pytest.mark.slow("follows the whole README, through NNI")
+
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 TEXT = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)

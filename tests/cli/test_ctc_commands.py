@@ -35,7 +35,9 @@ def folder(tiny_search: Callable[..., Path], tmp_path_factory: pytest.TempPathFa
     return folder
 
 
-@pytest.mark.parametrize("suffix", [".onnx", ".pt2", ".pt"])
+@pytest.mark.parametrize(
+    "suffix", [".onnx", pytest.param(".pt2", marks=pytest.mark.slow("torch compiles it")), ".pt"]
+)
 def test_exported_files_read_as_pytorch_does(folder: Path, tmp_path: Path, suffix: str) -> None:
     if suffix == ".onnx":
         pytest.importorskip("onnxruntime")

@@ -64,7 +64,12 @@ def need(suffix: str) -> None:
 
 @pytest.mark.parametrize(
     ("suffix", "part"),
-    [(".onnx", "recognizer"), (".onnx", "encoder"), (".pt2", "recognizer"), (".pt", "recognizer")],
+    [
+        (".onnx", "recognizer"),
+        (".onnx", "encoder"),
+        pytest.param(".pt2", "recognizer", marks=pytest.mark.slow("torch compiles it")),
+        (".pt", "recognizer"),
+    ],
 )
 def test_files_give_what_pytorch_gives(
     checkpoint: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], suffix: str, part: str
@@ -118,6 +123,7 @@ def facts_of(file: Path) -> dict[str, str]:
     return facts
 
 
+@pytest.mark.slow("traces a net of full size")
 def test_the_papers_net_with_rectifier(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     need(".onnx")
     recipe = recipe_from(

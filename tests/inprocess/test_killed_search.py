@@ -89,6 +89,7 @@ def test_every_epoch_is_recorded_once(straight: Path) -> None:
     assert summary["best"]["test"]["numbers"]["words"] == 24
 
 
+@pytest.mark.slow("starts a search four times")
 def test_killed_and_started_again_it_ends_alike(
     straight: Path, tiny_search: Callable[..., Path], tmp_path: Path, quiet_environment: dict[str, str]
 ) -> None:

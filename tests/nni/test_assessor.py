@@ -157,6 +157,7 @@ class Strict(Assessor):
 """
 
 
+@pytest.mark.slow("runs NNI")
 def test_a_search_with_an_assessor(project: Any, tiny_search: Callable[..., Path]) -> None:
     """It stops all that it is asked about: both paths. The search still comes to its net."""
     config = yaml.safe_load(tiny_search(project.folder, search={"path": {"epochs": 60}}).read_text())

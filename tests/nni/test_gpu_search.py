@@ -13,6 +13,8 @@ import pytest
 
 from autostr_nni.nni.rest import Manager
 
+pytestmark = pytest.mark.slow("runs NNI")
+
 OWN = {"platform": "local", "useActiveGpu": False}
 NOTED = "import os,sys,time; print(sys.argv[1], os.environ['CUDA_VISIBLE_DEVICES'], time.time(), flush=True)"
 COMMAND = f'python -c "{NOTED}" starts && python phase_trial.py && sleep 1 && python -c "{NOTED}" ends'

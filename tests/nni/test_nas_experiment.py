@@ -13,6 +13,8 @@ from matplotlib import get_cachedir
 from autostr_nni.search_spaces.architecture import Architecture
 from autostr_nni.search_spaces.space import SearchSpace
 
+pytestmark = pytest.mark.slow("runs NNI")
+
 PATHS = ["AABBB", "ABABB", "BBBAA"]
 SMALL = {"stem_width": 4, "stage_widths": [4, 4, 4, 8, 8], "stage_layers": [1, 2, 1, 1, 1]}
 RECIPE = {

@@ -8,7 +8,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
 from matplotlib import get_cachedir
+
+pytestmark = pytest.mark.slow("runs NNI")
 
 EVALUATE = """
 import nni

@@ -124,6 +124,7 @@ def test_the_recipe_of_a_command() -> None:
     assert recipe_of_trials("echo 'half", "/a") is None
 
 
+@pytest.mark.slow("runs NNI")
 def test_a_finished_run_has_its_best_trial_as_result(project: Any, tiny_search: Callable[..., Path]) -> None:
     config = yaml.safe_load(tiny_search(project.folder).read_text())
     tuner = {"className": "nni.algorithms.hpo.tpe_tuner.TpeTuner", "classArgs": {"optimize_mode": "maximize"}}

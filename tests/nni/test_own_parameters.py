@@ -52,6 +52,7 @@ def listens(address: str, port: int) -> bool:
         return probe.connect_ex((address, port)) == 0
 
 
+@pytest.mark.slow("runs NNI")
 def test_autostr_search(project: Any, wait_for_status: Any) -> None:
     project.write(TRIALS, die=DIE, late=LATE)
     started = project.autostr("--detach")
@@ -75,6 +76,7 @@ def test_autostr_search(project: Any, wait_for_status: Any) -> None:
     assert project.processes() == []
 
 
+@pytest.mark.slow("runs NNI")
 def test_plain_nnictl(project: Any, wait_for_status: Any) -> None:
     project.write(TRIALS, die=DIE, late=LATE)
     folder = Path(sys.executable).parent

@@ -18,6 +18,8 @@ from autostr_nni.nni.rest import Manager
 from autostr_nni.nni.rows import final_metrics, parameters_of
 from tests.nni import browser
 
+pytestmark = pytest.mark.slow("runs NNI, and a browser where there is one")
+
 # Stands for training: the figures that trials of ours report, at once. The first path fails once.
 TRIAL = """
 import os, random, sys

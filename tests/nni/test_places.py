@@ -20,6 +20,7 @@ from autostr_nni.search_spaces.errors import InputError
 NODE = Path(nni_node.__path__[0]) / "node"
 
 
+@pytest.mark.slow("runs NNI")
 def test_an_environment_with_a_space_and_nothing_to_write_to(project: Any, tmp_path: Path) -> None:
     """The environment lies under a folder with a space and a quote; NNI's places for its list and its
     settings are not to be written to."""

@@ -13,6 +13,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 TRIALS = 6
 
 # Leaves a line in runs.txt when it starts and when it ends; `hold` keeps trials from ending.
@@ -69,6 +71,7 @@ def rows_of(folder: Path) -> list[tuple[Any, ...]]:
         ).fetchall()
 
 
+@pytest.mark.slow("runs NNI")
 def test_killed_in_the_middle_it_goes_on(project: Any) -> None:
     """Everything is killed while two trials run, twice; nothing that had ended is run again."""
     project.write(TRIALS, concurrency=2)

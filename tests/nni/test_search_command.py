@@ -8,7 +8,10 @@ import socket
 import time
 from typing import Any
 
+import pytest
 
+
+@pytest.mark.slow("runs NNI")
 def test_search_to_its_end(project: Any) -> None:
     project.write(trials=3, concurrency=2, die=(0,))
     started = project.autostr("--json")
@@ -26,6 +29,7 @@ def test_search_to_its_end(project: Any) -> None:
     assert json.loads((project.experiments / result["experiment"] / "summary.json").read_text()) == result
 
 
+@pytest.mark.slow("runs NNI")
 def test_a_fault_of_the_tuner_ends_the_search(project: Any) -> None:
     project.write(trials=2, concurrency=1, fault=True)
     started = project.autostr()
@@ -36,6 +40,7 @@ def test_a_fault_of_the_tuner_ends_the_search(project: Any) -> None:
     assert project.processes() == []
 
 
+@pytest.mark.slow("runs NNI")
 def test_sigterm_stops_everything(project: Any) -> None:
     project.write(trials=2, concurrency=2, hang=True)
     started = project.autostr()

@@ -11,6 +11,8 @@ from typing import Any
 import psutil
 import pytest
 
+pytestmark = pytest.mark.slow("runs NNI, twice at a time")
+
 WAIT = """
 import pathlib, time
 while not pathlib.Path({gate!r}).exists():

@@ -20,6 +20,8 @@ from autostr_nni.nni import processes
 from autostr_nni.nni.launcher import choose_port
 from autostr_nni.nni.rest import Manager
 
+pytestmark = pytest.mark.slow("runs NNI over SSH servers of its own")
+
 EPOCHS = 13  # of a long operator search
 
 

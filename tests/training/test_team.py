@@ -37,6 +37,7 @@ def silent(metrics: dict[str, Any], final: bool) -> None:
     pass
 
 
+@pytest.mark.slow("trains in processes that each import torch")
 def test_an_operator_search_shared_by_two_is_that_of_one(tmp_path, make_recipe):
     """Parameters, weights and running statistics, over steps of both kinds; parts of a batch are uneven."""
     from team_work import operator_steps
@@ -67,6 +68,7 @@ def test_an_operator_search_shared_by_two_is_that_of_one(tmp_path, make_recipe):
     }
 
 
+@pytest.mark.slow("trains in processes that each import torch")
 def test_a_trial_of_two_processes_leaves_what_one_leaves(tmp_path, make_recipe, steps, finished):
     folder, reports = tmp_path / "two", []
     recipe = make_recipe({"training.devices": 2, "data.workers": 1})
