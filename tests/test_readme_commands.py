@@ -2,7 +2,7 @@
 
 The recipes are the text's and the quickstart's with the smaller counts of `SMALLER` laid over them;
 experiment files and command lines are untouched. What the text cannot know is put in its place: the ids of
-the two searches, and what `ID` stands for, the last of all.
+the two searches, and what `ID` stands for, the search over own words.
 """
 
 from __future__ import annotations
@@ -36,7 +36,13 @@ pytestmark = pytest.mark.slow("follows the whole README, through NNI")
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 TEXT = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
-NAMED = re.findall(r"^autostr report (\w+) (\w+) ", TEXT, re.MULTILINE)[0]  # ids, in the text's order
+NAMED = dict(  # the text's ids, and whose they are
+    zip(
+        re.findall(r"^autostr report (\w+) (\w+) ", TEXT, re.MULTILINE)[0],
+        ("examples/quickstart/two_step.yml", "examples/quickstart/random.yml"),
+        strict=True,
+    )
+)
 FENCE = re.compile(
     r"(?:^ *<!-- (?P<mark>[^\n]*) -->\n+)?^ *```(?P<kind>\w+)\n(?P<body>.*?)^ *```$", re.M | re.S
 )
@@ -81,7 +87,7 @@ class Newcomer:
             "OMP_NUM_THREADS": "1",
             "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
         }
-        self.ids: list[str] = []
+        self.ids: dict[str, str] = {}  # of searches, by experiment file
         self.said: dict[str, str] = {}  # output by command line
 
     def sh(self, block: str) -> None:
@@ -105,11 +111,14 @@ class Newcomer:
 
     def autostr(self, arguments: list[str]) -> None:
         """Run a command; those that start NNI as a user does, in a process of their own."""
-        ids = dict(zip(NAMED, self.ids, strict=False)) | {"ID": self.ids[-1] if self.ids else ""}
+        ids = {name: self.ids.get(file, "") for name, file in (NAMED | {"ID": "mine/search.yml"}).items()}
         arguments = [ids.get(part, part) for part in arguments]
         if arguments[0] in ("search", "resume"):
             output = self.python("-m", "autostr_nni.cli.main", *arguments)
-            self.ids += [id for id in re.findall(r"experiment: (\w+)", output) if id not in self.ids]
+            (id,) = re.findall(r"experiment: (\w+)", output)
+            if arguments[0] == "search":
+                self.ids[arguments[1]] = id
+            assert id in self.ids.values()
         else:
             with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(io.StringIO()) as stdout:
                 patch.chdir(self.folder)
@@ -245,12 +254,14 @@ def test_the_newcomers_own_words_are_read(followed: Newcomer) -> None:
     lines = said(followed, "read ").splitlines()
     names = [line.split("\t")[0] for line in lines]
     assert names[0] == "photo.png" and len(names) == 7
-    assert "validation" in said(followed, f"evaluate {followed.ids[-1]} ")
+    assert "validation" in said(followed, f"evaluate {followed.ids['mine/search.yml']} ")
     assert (followed.folder / "net.onnx").stat().st_size > 10_000
 
 
 def test_the_page_of_a_search_that_has_ended(followed: Newcomer) -> None:
-    assert f"experiment: {followed.ids[0]}" in followed.view(followed.ids[0])
+    assert f"experiment: {followed.ids['examples/quickstart/two_step.yml']}" in followed.view(
+        followed.ids["examples/quickstart/two_step.yml"]
+    )
     assert not [process for process in followed.processes() if process.name() == "node"]
 
 
