@@ -19,7 +19,7 @@ def scalars(folder: Path) -> dict[str, list[tuple[int, float]]]:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     events: dict[str, list[tuple[int, float]]] = {}
-    for file in sorted(folder.iterdir()):
+    for file in sorted(folder.iterdir(), key=lambda file: file.stat().st_mtime_ns):  # names count 9, 10
         found = EventAccumulator(str(file)).Reload()
         for tag in found.Tags()["scalars"]:
             events.setdefault(tag, []).extend((event.step, event.value) for event in found.Scalars(tag))
