@@ -106,8 +106,8 @@ def draw(architecture: Architecture, space: SearchSpace, name: str, out: Path) -
     kinds = (".svg", ".png")
     if out.suffix.lower() not in kinds:
         raise InputError(f"--out {out}: must end in .png or .svg")
-    from autostr_nni.report.architecture_figure import draw_architecture
-    from autostr_nni.report.style import rendered, styled
+    from autostr_nni.report.figures.architecture import draw_architecture
+    from autostr_nni.report.figures.style import rendered, styled
     from autostr_nni.search_spaces.named import NAMED
 
     title = f"path {architecture.path.text(space.stage_layers)}"

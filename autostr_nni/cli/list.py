@@ -13,7 +13,7 @@ from autostr_nni.cli.table import table
 from autostr_nni.search_spaces.errors import InputError
 
 if TYPE_CHECKING:
-    from autostr_nni.report.history import SearchHistory
+    from autostr_nni.report.reading.history import SearchHistory
 
 
 def add_parser(subparsers: Any) -> None:
@@ -34,7 +34,7 @@ def add_parser(subparsers: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print a line per search; 1 where one cannot be read."""
-    from autostr_nni.report.locate import is_search, known_searches, read_folder, searches
+    from autostr_nni.report.reading.locate import is_search, known_searches, read_folder, searches
 
     for folder in args.folders:
         if not folder.is_dir():
@@ -59,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
 
 def describe(id: str, folder: Path, history: SearchHistory) -> dict[str, Any]:
     """What is listed of a search."""
-    from autostr_nni.report.locate import changed
+    from autostr_nni.report.reading.locate import changed
     from autostr_nni.summary import read_search, summarize
 
     best = summarize(read_search(folder))["best"] or {}

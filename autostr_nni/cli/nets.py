@@ -38,7 +38,7 @@ def checkpoint(text: str) -> Path:
 
     Raises InputError where it names none, or what it names holds no trained net.
     """
-    from autostr_nni.report.locate import find, inside, is_search, unknown
+    from autostr_nni.report.reading.locate import find, inside, is_search, unknown
 
     if is_file(text):
         return Path(text)
@@ -135,7 +135,7 @@ def resolve(text: str, recipe: Recipe | None = None, source: str = "") -> tuple[
 
 def _file(text: str) -> Path | None:
     """The JSON file or checkpoint that names an architecture; None where the text is itself one."""
-    from autostr_nni.report.locate import find, inside, is_search, unknown
+    from autostr_nni.report.reading.locate import find, inside, is_search, unknown
 
     path = Path(text).expanduser()
     if is_file(str(path)):

@@ -12,7 +12,7 @@ from autostr_nni.cli.table import table
 from autostr_nni.search_spaces.errors import InputError
 
 if TYPE_CHECKING:
-    from autostr_nni.report.history import SearchHistory
+    from autostr_nni.report.reading.history import SearchHistory
 
 
 def add_parser(subparsers: Any) -> None:
@@ -41,7 +41,7 @@ def add_parser(subparsers: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write the report and print what it says in short."""
-    from autostr_nni.report.locate import read
+    from autostr_nni.report.reading.locate import read
     from autostr_nni.report.write import check_free, write_report
 
     folder: Path = args.out

@@ -44,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
     """Exit status 0 for a search that reached its result, 1 for one that did not, 130 after Ctrl-C."""
     from autostr_nni.nni.launcher import stoppable
     from autostr_nni.progress.display import display_on
-    from autostr_nni.report.locate import find_search
+    from autostr_nni.report.reading.locate import find_search
 
     if args.max_trials is not None and args.max_trials < 1:
         raise InputError(f"--max-trials must be at least 1, not {args.max_trials}")

@@ -145,7 +145,7 @@ def stopped(interrupt: KeyboardInterrupt, without_nni: Path | None) -> int:
     """Tell of an interrupted search, and how it goes on if it had begun; the exit status."""
     from autostr_nni.nni.search import Interrupted
     from autostr_nni.nni.stored import resume_command
-    from autostr_nni.report.locate import is_search
+    from autostr_nni.report.reading.locate import is_search
 
     folder = interrupt.folder if isinstance(interrupt, Interrupted) else without_nni
     begun = folder is not None and is_search(folder)

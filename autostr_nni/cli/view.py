@@ -30,7 +30,7 @@ def run(args: argparse.Namespace) -> int:
     from autostr_nni.nni.launcher import SearchError
     from autostr_nni.nni.stored import DATABASE
     from autostr_nni.nni.view import view
-    from autostr_nni.report.locate import find_search
+    from autostr_nni.report.reading.locate import find_search
 
     folder = find_search(args.search)
     if not (folder / DATABASE).is_file():

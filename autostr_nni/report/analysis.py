@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from autostr_nni import __version__
-from autostr_nni.report.comparison import groups, settings
 from autostr_nni.report.costs import cost_so_far
-from autostr_nni.report.history import DONE, FAILED, RUNNING, SearchHistory, checked_recipe
 from autostr_nni.report.nets import add_interval, epoch_data, net_data
+from autostr_nni.report.reading.history import DONE, FAILED, RUNNING, SearchHistory, checked_recipe
+from autostr_nni.report.settings import groups, settings
 from autostr_nni.report.statistics import pareto_front
 from autostr_nni.search_spaces.architecture import Architecture
 from autostr_nni.search_spaces.errors import InputError

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from autostr_nni.report.history import DONE, FAILED
+from autostr_nni.report.reading.history import DONE, FAILED
 from autostr_nni.report.statistics import NONE, Curve, band, best_so_far, bootstrap, known
 
 UNITS = ("images", "seconds")

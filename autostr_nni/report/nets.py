@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from autostr_nni.report.history import FAILED, SearchHistory, TrialHistory
+from autostr_nni.report.reading.history import FAILED, SearchHistory, TrialHistory
 from autostr_nni.report.statistics import wilson
 from autostr_nni.summary import architecture_text, number
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import jinja2
 
-from autostr_nni.report.pictures import SECTIONS, Picture
-from autostr_nni.report.style import MARKERS, colour, count
+from autostr_nni.report.figures.pictures import SECTIONS, Picture
+from autostr_nni.report.figures.style import MARKERS, colour, count
 
 _SIGNS = dict(zip(MARKERS, "●■▲◆▼✚✖", strict=True))
 

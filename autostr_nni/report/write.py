@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from autostr_nni.report.history import SearchHistory
+from autostr_nni.report.reading.history import SearchHistory
 from autostr_nni.search_spaces.errors import InputError
 from autostr_nni.strategies.core import plain
 
@@ -30,8 +30,8 @@ def write_report(histories: Sequence[SearchHistory], folder: Path, force: bool =
     With ``force``, an earlier report there is replaced; other files of the folder stay.
     """
     from autostr_nni.report.analysis import analyse
+    from autostr_nni.report.figures.pictures import draw_all
     from autostr_nni.report.page import render
-    from autostr_nni.report.pictures import draw_all
     from autostr_nni.report.tables import csv_files
 
     check_free(folder, force)

@@ -11,7 +11,7 @@ import torch
 
 from autostr_nni.inprocess import run_search
 from autostr_nni.recipe import load_recipe
-from autostr_nni.report.history import read_in_process
+from autostr_nni.report.reading.in_process import read_in_process
 from autostr_nni.strategies import build
 from autostr_nni.training.continuing import BEST
 from autostr_nni.training.records import CLIMBED, RESULT, read_metrics

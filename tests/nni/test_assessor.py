@@ -18,7 +18,7 @@ from autostr_nni.nni import tuner as tuner_module
 from autostr_nni.nni.experiment_file import load_experiment
 from autostr_nni.nni.rows import final_metrics, metrics_that_count
 from autostr_nni.nni.tuner import StrategyTuner
-from autostr_nni.report.nni_history import read_experiment
+from autostr_nni.report.reading.nni_history import read_experiment
 from autostr_nni.search_spaces.errors import InputError
 from autostr_nni.search_spaces.space import SearchSpace
 from autostr_nni.strategies import RandomSearch, TwoStep

@@ -136,7 +136,7 @@ def test_a_finished_run_has_its_best_trial_as_result(project: Any, tiny_search: 
     assert result["failure"] is None and result["status"] == "DONE" and len(result["architectures"]) == 2
     assert result["best"]["word_accuracy"] == max(row["word_accuracy"] for row in result["architectures"])
     assert result["best"]["test"]["numbers"]["words"] == 24
-    from autostr_nni.report.nni_history import read_experiment
+    from autostr_nni.report.reading.nni_history import read_experiment
 
     history = read_experiment(Path(result["folder"]))
     assert history.state == "finished" and history.failure is None and history.strategy == "TpeTuner"

@@ -16,7 +16,7 @@ from autostr_nni.recipe import Recipe, recipe_from
 from autostr_nni.recipe.load import check_unchanged
 from autostr_nni.recipe.weight import dotted, has_weight
 from autostr_nni.report.analysis import analyse
-from autostr_nni.report.history import SearchHistory
+from autostr_nni.report.reading.history import SearchHistory
 from autostr_nni.search_spaces.errors import InputError
 from autostr_nni.strategies import build
 

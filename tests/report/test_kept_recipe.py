@@ -10,8 +10,8 @@ import pytest
 
 from autostr_nni.nni import tuner as tuner_module
 from autostr_nni.recipe import load_recipe
-from autostr_nni.report.comparison import settings
-from autostr_nni.report.history import SearchHistory
+from autostr_nni.report.reading.history import SearchHistory
+from autostr_nni.report.settings import settings
 from autostr_nni.training.trial import run_proposal
 
 

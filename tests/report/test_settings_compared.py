@@ -7,9 +7,9 @@ from typing import Any
 
 from autostr_nni.data.lmdb_io import write_lmdb
 from autostr_nni.recipe import recipe_from
-from autostr_nni.report.comparison import settings
-from autostr_nni.report.history import SearchHistory
 from autostr_nni.report.page import pieces, value
+from autostr_nni.report.reading.history import SearchHistory
+from autostr_nni.report.settings import settings
 
 
 def kept(folder: str, synth: dict[str, Any], **extra: Any) -> dict[str, Any]:

@@ -14,9 +14,9 @@ import pytest
 
 from autostr_nni.cli.main import main
 from autostr_nni.nni.state import STATE_FILE
-from autostr_nni.report import nni_history
 from autostr_nni.report.analysis import analyse
-from autostr_nni.report.locate import read
+from autostr_nni.report.reading import nni_history
+from autostr_nni.report.reading.locate import read
 from autostr_nni.search_spaces.errors import InputError
 
 MakeSearch = Callable[..., Path]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,14 +10,12 @@ from typing import Any
 from autostr_nni.recipe import Recipe
 from autostr_nni.recipe.load import recipe_from
 from autostr_nni.search_spaces.errors import InputError
-from autostr_nni.strategies.core import saved_trials
 from autostr_nni.summary import RESULT, number, read_json
 from autostr_nni.training.records import (
     ARCHITECTURE,
     CLIMBED,
     METRICS,
     PROBABILITIES,
-    RECIPE,
     read_lines,
     read_metrics,
     unread_lines,
@@ -121,7 +117,7 @@ def read_trial(
     """A trial with what lies in its folder; ``metrics`` are used where no result.json tells them."""
     if folder is None or not folder.is_dir():
         return TrialHistory(id, dict(parameters), status, metrics, **more)
-    result = _usable(read_json(folder / RESULT))
+    result = usable(read_json(folder / RESULT))
     epochs = read_metrics(folder) or more.pop("epochs", [])
     more.pop("epochs", None)
     final = result.get("metrics") or metrics
@@ -140,7 +136,7 @@ def read_trial(
     return TrialHistory(id, dict(parameters), status, kept, epochs, result, probabilities, folder, **more)
 
 
-def _usable(result: dict[str, Any]) -> dict[str, Any]:
+def usable(result: dict[str, Any]) -> dict[str, Any]:
     """A result of which each part is what it should be; a damaged one is none."""
     mappings = all(isinstance(result.get(key) or {}, Mapping) for key in ("parameters", "metrics", "test"))
     texts = all(isinstance(result.get(key) or "", str) for key in ("architecture",))
@@ -199,105 +195,3 @@ def usable_recipe(path: Path) -> dict[str, Any] | None:
     rendered = sections[0].get("synth") or {}
     whole = isinstance(rendered, Mapping) and all(isinstance(spec, Mapping) for spec in rendered.values())
     return content if whole else None
-
-
-def read_in_process(folder: Path) -> SearchHistory:
-    """A search of the in-process runner. Raises InputError where its state cannot be read."""
-    state = read_json(folder / "state.json").get("state")
-    if not isinstance(state, dict) or not isinstance(state.get("trials"), list):
-        raise InputError(f"{folder / 'state.json'}: cannot be read as a search's state")
-    try:
-        recorded = saved_trials(state)
-    except InputError as error:
-        raise InputError(f"{folder / 'state.json'}: {error}") from None
-    recipe = usable_recipe(folder / RECIPE)
-    summary = read_json(folder / "summary.json")
-    running = _held(folder / ".lock")
-    trials = []
-    for entry in recorded:
-        place = folder / "trials" / entry.id
-        status: str = entry.status
-        if status not in (DONE, FAILED):
-            if not place.is_dir():
-                continue  # proposed, not begun
-            status = RUNNING if running else CUT_OFF
-        trials.append(
-            read_trial(place, entry.id, entry.parameters, status, entry.metrics, reason=entry.reason)
-        )
-    failure = str(summary["failure"]) if summary.get("failure") else None
-    verdict = summary.get("verdict")
-    if isinstance(verdict, Mapping) and failure == verdict.get("best"):
-        failure = None  # it went to its end; the report judges for itself
-    word = "running" if running else "stopped" if not summary else "failed" if failure else "finished"
-    strategy = str(state.get("strategy", "unknown"))
-    return SearchHistory(
-        id=folder.name,
-        name=folder.name,
-        kind="in-process search",
-        strategy=strategy,
-        folder=folder,
-        state=word,
-        trials=trials,
-        planned=planned_trials(strategy, recipe, len(state["trials"])),
-        failure=failure,
-        recipe=recipe,
-        recipe_source=str(folder / RECIPE) if recipe else None,
-        space=space_of(trials, recipe),
-    )
-
-
-def planned_trials(strategy: str, recipe: Mapping[str, Any] | None, known: int) -> int:
-    """How many trials the strategy has over the recipe; at least those that are known."""
-    from autostr_nni.strategies import NAMES, build
-
-    loaded = checked_recipe(recipe)
-    if loaded is None or strategy not in NAMES:
-        return known
-    return max(build(strategy, loaded).planned, 0)
-
-
-def read_training(folder: Path) -> SearchHistory:
-    """The folder of ``autostr train``, or of one trial, as a search of a single net."""
-    result = _usable(read_json(folder / RESULT))
-    parameters = result.get("parameters") or read_json(folder / "parameters.json").get("parameters")
-    parameters = parameters if isinstance(parameters, Mapping) else {}
-    trial = read_trial(folder, folder.name, parameters, DONE if result else CUT_OFF)
-    recipe = usable_recipe(folder / RECIPE)
-    failure = None
-    if not result:
-        last = max((path.stat().st_mtime for path in folder.glob("metrics.jsonl")), default=None)
-        ago = "no epoch is done" if last is None else f"its last epoch ended {_ago(time.time() - last)} ago"
-        failure = f"it is still running or was stopped; {ago}"
-    return SearchHistory(
-        id=folder.name,
-        name=folder.name,
-        kind="training",
-        strategy="single net",
-        folder=folder,
-        state="finished" if result else "unfinished",
-        trials=[trial],
-        planned=1,
-        failure=failure,
-        recipe=recipe,
-        recipe_source=str(folder / RECIPE) if recipe else None,
-        space=space_of([trial], recipe),
-    )
-
-
-def _ago(seconds: float) -> str:
-    for size, unit in ((86400, "days"), (3600, "hours"), (60, "minutes")):
-        if seconds >= 2 * size:
-            return f"{seconds / size:.0f} {unit}"
-    return f"{seconds:.0f} seconds"
-
-
-def _held(lock: Path) -> bool:
-    """Whether another process holds the lock of an in-process search."""
-    try:
-        with lock.open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False
-    return False

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 
-from autostr_nni.report.style import INK, MUTED, VERMILION, new_figure
+from autostr_nni.report.figures.style import INK, MUTED, VERMILION, new_figure
 from autostr_nni.search_spaces.architecture import Architecture
 from autostr_nni.search_spaces.counting import BlockCost, backbone_costs, total
 from autostr_nni.search_spaces.operations import parse

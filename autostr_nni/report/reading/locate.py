@@ -7,8 +7,9 @@ from pathlib import Path
 
 from autostr_nni.nni.state import STATE_FILE
 from autostr_nni.nni.stored import DATABASE, registered
-from autostr_nni.report.history import SearchHistory, read_in_process, read_training
-from autostr_nni.report.nni_history import read_experiment
+from autostr_nni.report.reading.history import SearchHistory
+from autostr_nni.report.reading.in_process import read_in_process, read_training
+from autostr_nni.report.reading.nni_history import read_experiment
 from autostr_nni.search_spaces.errors import InputError
 from autostr_nni.search_spaces.text_files import is_file
 from autostr_nni.training.records import ARCHITECTURE, METRICS, RESULT

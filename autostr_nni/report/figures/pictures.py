@@ -10,11 +10,9 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from autostr_nni.report.analysis import architecture_of
-from autostr_nni.report.architecture_figure import draw_architecture
-from autostr_nni.report.figures import draw_cost, draw_size
-from autostr_nni.report.history import DONE
-from autostr_nni.report.nets import ranked_by_accuracy
-from autostr_nni.report.search_figures import (
+from autostr_nni.report.figures.architecture import draw_architecture
+from autostr_nni.report.figures.cost import draw_cost
+from autostr_nni.report.figures.one_search import (
     draw_entropy,
     draw_net_curves,
     draw_path_curves,
@@ -22,7 +20,10 @@ from autostr_nni.report.search_figures import (
     draw_probabilities,
     draw_probabilities_over_time,
 )
-from autostr_nni.report.style import count, rendered, styled
+from autostr_nni.report.figures.size import draw_size
+from autostr_nni.report.figures.style import count, rendered, styled
+from autostr_nni.report.nets import ranked_by_accuracy
+from autostr_nni.report.reading.history import DONE
 
 SECTIONS = ("size", "cost", "curves", "architectures", "others", "paths", "operators")
 MOST_NETS = 20  # drawings of one search's nets; a report is to be looked at

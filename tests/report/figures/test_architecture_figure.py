@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from autostr_nni.cli.main import main
-from autostr_nni.report.architecture_figure import draw_architecture, fill
+from autostr_nni.report.figures.architecture import draw_architecture, fill
 from autostr_nni.search_spaces.named import lookup
 from autostr_nni.search_spaces.space import SearchSpace
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from autostr_nni.recipe.load import completed, recipe_from
 from autostr_nni.recipe.weight import NOT_SET, dotted, has_weight
-from autostr_nni.report.history import SearchHistory
+from autostr_nni.report.reading.history import SearchHistory
 from autostr_nni.report.same_words import Words
 
 

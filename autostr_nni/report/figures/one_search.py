@@ -11,9 +11,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from autostr_nni.report.figures import accuracy_axis, large, percent
+from autostr_nni.report.figures.axes import accuracy_axis, large, percent
+from autostr_nni.report.figures.style import BLUE, FAINT, GREEN, INK, MUTED, VERMILION, new_figure
 from autostr_nni.report.statistics import Z95
-from autostr_nni.report.style import BLUE, FAINT, GREEN, INK, MUTED, VERMILION, new_figure
 
 _BEST = ((BLUE, "o"), (VERMILION, "s"), (GREEN, "^"))
 _MAP = "YlGnBu"

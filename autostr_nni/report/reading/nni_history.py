@@ -15,7 +15,7 @@ from autostr_nni.nni.rest import EARLY
 from autostr_nni.nni.state import RECIPE_FILE, read_state
 from autostr_nni.nni.stored import DATABASE, is_profile
 from autostr_nni.recipe import load_recipe
-from autostr_nni.report.history import (
+from autostr_nni.report.reading.history import (
     CUT_OFF,
     DONE,
     FAILED,

@@ -1,0 +1,1 @@
+"""What a search left on disk, read without a server."""

@@ -1,0 +1,128 @@
+"""Searches of the in-process runner, and folders of `autostr train`, from disk."""
+
+from __future__ import annotations
+
+import fcntl
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from autostr_nni.report.reading.history import (
+    CUT_OFF,
+    DONE,
+    FAILED,
+    RUNNING,
+    SearchHistory,
+    checked_recipe,
+    read_trial,
+    space_of,
+    usable,
+    usable_recipe,
+)
+from autostr_nni.search_spaces.errors import InputError
+from autostr_nni.strategies.core import saved_trials
+from autostr_nni.summary import RESULT, read_json
+from autostr_nni.training.records import RECIPE
+
+
+def read_in_process(folder: Path) -> SearchHistory:
+    """A search of the in-process runner. Raises InputError where its state cannot be read."""
+    state = read_json(folder / "state.json").get("state")
+    if not isinstance(state, dict) or not isinstance(state.get("trials"), list):
+        raise InputError(f"{folder / 'state.json'}: cannot be read as a search's state")
+    try:
+        recorded = saved_trials(state)
+    except InputError as error:
+        raise InputError(f"{folder / 'state.json'}: {error}") from None
+    recipe = usable_recipe(folder / RECIPE)
+    summary = read_json(folder / "summary.json")
+    running = _held(folder / ".lock")
+    trials = []
+    for entry in recorded:
+        place = folder / "trials" / entry.id
+        status: str = entry.status
+        if status not in (DONE, FAILED):
+            if not place.is_dir():
+                continue  # proposed, not begun
+            status = RUNNING if running else CUT_OFF
+        trials.append(
+            read_trial(place, entry.id, entry.parameters, status, entry.metrics, reason=entry.reason)
+        )
+    failure = str(summary["failure"]) if summary.get("failure") else None
+    verdict = summary.get("verdict")
+    if isinstance(verdict, Mapping) and failure == verdict.get("best"):
+        failure = None  # it went to its end; the report judges for itself
+    word = "running" if running else "stopped" if not summary else "failed" if failure else "finished"
+    strategy = str(state.get("strategy", "unknown"))
+    return SearchHistory(
+        id=folder.name,
+        name=folder.name,
+        kind="in-process search",
+        strategy=strategy,
+        folder=folder,
+        state=word,
+        trials=trials,
+        planned=planned_trials(strategy, recipe, len(state["trials"])),
+        failure=failure,
+        recipe=recipe,
+        recipe_source=str(folder / RECIPE) if recipe else None,
+        space=space_of(trials, recipe),
+    )
+
+
+def planned_trials(strategy: str, recipe: Mapping[str, Any] | None, known: int) -> int:
+    """How many trials the strategy has over the recipe; at least those that are known."""
+    from autostr_nni.strategies import NAMES, build
+
+    loaded = checked_recipe(recipe)
+    if loaded is None or strategy not in NAMES:
+        return known
+    return max(build(strategy, loaded).planned, 0)
+
+
+def read_training(folder: Path) -> SearchHistory:
+    """The folder of ``autostr train``, or of one trial, as a search of a single net."""
+    result = usable(read_json(folder / RESULT))
+    parameters = result.get("parameters") or read_json(folder / "parameters.json").get("parameters")
+    parameters = parameters if isinstance(parameters, Mapping) else {}
+    trial = read_trial(folder, folder.name, parameters, DONE if result else CUT_OFF)
+    recipe = usable_recipe(folder / RECIPE)
+    failure = None
+    if not result:
+        last = max((path.stat().st_mtime for path in folder.glob("metrics.jsonl")), default=None)
+        ago = "no epoch is done" if last is None else f"its last epoch ended {_ago(time.time() - last)} ago"
+        failure = f"it is still running or was stopped; {ago}"
+    return SearchHistory(
+        id=folder.name,
+        name=folder.name,
+        kind="training",
+        strategy="single net",
+        folder=folder,
+        state="finished" if result else "unfinished",
+        trials=[trial],
+        planned=1,
+        failure=failure,
+        recipe=recipe,
+        recipe_source=str(folder / RECIPE) if recipe else None,
+        space=space_of([trial], recipe),
+    )
+
+
+def _ago(seconds: float) -> str:
+    for size, unit in ((86400, "days"), (3600, "hours"), (60, "minutes")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} seconds"
+
+
+def _held(lock: Path) -> bool:
+    """Whether another process holds the lock of an in-process search."""
+    try:
+        with lock.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
