@@ -24,12 +24,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from autostr_nni.files import NoSpace, write_atomic
 from autostr_nni.nni.state import note_no_space
-from autostr_nni.search_spaces.errors import InputError, TrainingFailed
-from autostr_nni.threads import wait_asleep
+from autostr_nni.system.errors import InputError, TrainingFailed
+from autostr_nni.system.files import NoSpace, write_atomic
+from autostr_nni.system.leaving import interruption, leave, pass_over_children
+from autostr_nni.system.threads import wait_asleep
 from autostr_nni.warm.command import run_warm
-from autostr_nni.warm.leaving import interruption, leave, pass_over_children
 
 if TYPE_CHECKING:
     from autostr_nni.recipe import Recipe
@@ -69,7 +69,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def run(recipe_path: Path) -> dict[str, Any]:
     """The trial itself; returns its final metrics."""
-    from autostr_nni.nni.parameters import own_parameter
+    from autostr_nni.nni.trial_side.parameters import own_parameter
     from autostr_nni.recipe import load_recipe
 
     return run_parameters(load_recipe(recipe_path), own_parameter())
@@ -77,7 +77,7 @@ def run(recipe_path: Path) -> dict[str, Any]:
 
 def run_parameters(recipe: Recipe, parameters: dict[str, Any]) -> dict[str, Any]:
     """Run a step of the search in this trial's folder and report to NNI; returns the final metrics."""
-    from autostr_nni.summary import PARAMETERS
+    from autostr_nni.runs.summary import PARAMETERS
 
     prepare_once(recipe)
     folder = Path(os.environ["NNI_OUTPUT_DIR"])
@@ -85,9 +85,9 @@ def run_parameters(recipe: Recipe, parameters: dict[str, Any]) -> dict[str, Any]
     write_atomic(folder / PARAMETERS, json.dumps({"parameters": parameters}, indent=1) + "\n")
     print(f"trial {os.environ.get('NNI_TRIAL_JOB_ID')}: {parameters}", flush=True)
 
+    from autostr_nni.runs.records import read_metrics
     from autostr_nni.training.continuing import FAULT, take_over
-    from autostr_nni.training.records import read_metrics
-    from autostr_nni.training.trial import run_proposal
+    from autostr_nni.training.run_trial import run_proposal
 
     take_over(folder, repeated_by(folder, parameters))
     reports = Reports(str(parameters.get("step", "")), lines=partial(read_metrics, folder))
@@ -107,7 +107,7 @@ def run_parameters(recipe: Recipe, parameters: dict[str, Any]) -> dict[str, Any]
 
 def repeated_by(folder: Path, parameters: dict[str, Any]) -> list[Path]:
     """Folders of other trials with these parameters: a trial that failed is repeated under another name."""
-    from autostr_nni.summary import PARAMETERS, read_json
+    from autostr_nni.runs.summary import PARAMETERS, read_json
 
     others = [path.parent for path in folder.parent.glob(f"*/{PARAMETERS}") if path.parent != folder]
     return [other for other in others if read_json(other / PARAMETERS).get("parameters") == parameters]
@@ -115,7 +115,7 @@ def repeated_by(folder: Path, parameters: dict[str, Any]) -> list[Path]:
 
 def prepare_once(recipe: Recipe) -> None:
     """Render the recipe's sets where nobody has: a plain ``nnictl create`` does not. One trial at a time."""
-    from autostr_nni.data.prepare import prepare_data
+    from autostr_nni.data.sets.prepare import prepare_data
 
     key = hashlib.sha256(str(recipe.source).encode()).hexdigest()[:16]
     with open(Path(tempfile.gettempdir()) / f"autostr-{os.getuid()}-{key}.lock", "w") as lock:
@@ -135,7 +135,7 @@ class Reports:
     """
 
     def __init__(self, step: str, tries: int = 5, lines: Callable[[], list[dict[str, Any]]] = list) -> None:
-        from autostr_nni.nni.reported import Reported
+        from autostr_nni.nni.trial_side.reported import Reported
 
         self.final = False
         self._step, self._tries = step, tries
@@ -144,7 +144,7 @@ class Reports:
     def __call__(self, metrics: Mapping[str, Any], final: bool) -> None:
         import nni
 
-        from autostr_nni.nni.figures import for_nni
+        from autostr_nni.nni.trial_side.figures import for_nni
 
         if final and self.final:
             return

@@ -14,9 +14,9 @@ from autostr_nni.search_spaces.architecture import Architecture
 from autostr_nni.search_spaces.counting import cost_table, stem_cost
 from autostr_nni.search_spaces.space import SearchSpace
 from autostr_nni.search_spaces.stride_path import StridePath
-from autostr_nni.strategies.architecture_parameters import ArchitectureParameters
-from autostr_nni.strategies.architecture_step import architecture_step
-from autostr_nni.strategies.supernet import Supernet
+from autostr_nni.supernet.architecture_parameters import ArchitectureParameters
+from autostr_nni.supernet.architecture_step import architecture_step
+from autostr_nni.supernet.supernet import Supernet
 from autostr_nni.training.flat_adadelta import FlatAdadelta
 
 SPACE = SearchSpace()

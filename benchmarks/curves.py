@@ -14,8 +14,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from autostr_nni.summary import architecture_text, read_trial, trial_folders
-from autostr_nni.training.records import read_metrics
+from autostr_nni.runs.records import read_metrics
+from autostr_nni.runs.summary import architecture_text, read_trial, trial_folders
 
 
 def trials(folder: Path) -> Iterator[tuple[str, Path]]:

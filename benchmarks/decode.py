@@ -25,18 +25,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from autostr_nni.allocation import keep_freed_memory
 from autostr_nni.data.charset import Charset
 from autostr_nni.data.dataset import Batch
 from autostr_nni.export.words import rendered_words
-from autostr_nni.models.folded import folded
+from autostr_nni.models.folded_batch_norm import folded
 from autostr_nni.models.recognizer import Recognizer, build_recognizer
 from autostr_nni.models.translator import AttentionDecoder
+from autostr_nni.reading.checkpoint import load_trained
+from autostr_nni.reading.evaluation import Reader
 from autostr_nni.recipe import Recipe, recipe_from
 from autostr_nni.search_spaces.named import lookup
 from autostr_nni.search_spaces.space import SearchSpace
-from autostr_nni.training.checkpoint import load_trained
-from autostr_nni.training.evaluation import Reader
+from autostr_nni.system.freed_memory import keep_freed_memory
 
 LENGTH = 8
 LONGEST = 25

@@ -37,12 +37,12 @@ from torchvision import transforms
 from torchvision.io import ImageReadMode, decode_jpeg
 from torchvision.transforms.v2 import functional as F
 
-from autostr_nni.allocation import keep_freed_memory
 from autostr_nni.data.charset import Charset
 from autostr_nni.data.dataset import WordDataset
-from autostr_nni.data.lmdb_io import LmdbReader
 from autostr_nni.data.loader import make_loader
+from autostr_nni.data.sets.lmdb_io import LmdbReader
 from autostr_nni.data.synth.produce import synthesize
+from autostr_nni.system.freed_memory import keep_freed_memory
 
 SIZES = {"backbone 32x100": (32, 100), "rectifier 64x256": (64, 256)}
 Decode = Callable[[bytes, int, int], Any]

@@ -33,7 +33,7 @@ import json, sys
 from contextlib import redirect_stdout
 from pathlib import Path
 from autostr_nni.recipe import load_recipe
-from autostr_nni.training.trial import run_proposal
+from autostr_nni.training.run_trial import run_proposal
 
 epochs = []
 report = lambda metrics, final: final or epochs.append(metrics)

@@ -42,7 +42,7 @@ def render(site: Path, example: Path, folder: Path) -> Path:
     """Render the words of an example's recipe with the package at `site`; the folder `words`."""
     shutil.copytree(example, folder)
     code = (
-        "import sys; from autostr_nni.data.prepare import prepare_data as prepare;"
+        "import sys; from autostr_nni.data.sets.prepare import prepare_data as prepare;"
         "from autostr_nni.recipe import load_recipe; prepare(load_recipe(sys.argv[1]), print)"
     )
     command = [sys.executable, "-c", code, str(folder / "recipe.yml")]

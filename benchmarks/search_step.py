@@ -13,7 +13,7 @@ is an architecture step and a weight step for every batch (`DartsLightningModule
 are also put together in our proportion, which its strategy does not offer.
 
 Everything is measured twice, each in a fresh process: as glibc allocates by itself, and with freed memory
-kept in the process, as our trials have it (`autostr_nni.allocation`), for all contenders alike.
+kept in the process, as our trials have it (`autostr_nni.system.freed_memory`), for all contenders alike.
 
 Peak memory is measured in fresh processes too, by `step_memory.py`, with 4, 7 and 14 candidates.
 """
@@ -34,9 +34,9 @@ from typing import Any
 import torch
 from contenders import DEVICE, PATH, SPACE, NniProxyless, Ours, Plain
 
-from autostr_nni.allocation import keep_freed_memory
 from autostr_nni.search_spaces.architecture import Architecture
 from autostr_nni.search_spaces.counting import backbone_costs, total
+from autostr_nni.system.freed_memory import keep_freed_memory
 
 CONTENDERS = ("plain", "weight", "arch", "nni_weight", "nni_arch", "nni_cl_weight", "nni_cl_arch")
 

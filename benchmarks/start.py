@@ -33,7 +33,7 @@ IMPORTS = {
     "nni": "import of nni",
     "torch": "import of torch",
     "pytorch_lightning": "import of Lightning",
-    "autostr_nni.training.trial": "import of the rest",
+    "autostr_nni.training.run_trial": "import of the rest",
 }
 
 
@@ -53,7 +53,7 @@ def probe(recipe_path: Path, started: float) -> None:
     for module, name in IMPORTS.items():
         __import__(module)
         mark(name)
-    from autostr_nni.training import alone, trial
+    from autostr_nni.training import one_net, run_trial
     from autostr_nni.training.tasks import RecognitionTask
 
     spent: dict[str, float] = {}
@@ -80,12 +80,12 @@ def probe(recipe_path: Path, started: float) -> None:
 
     step = timed("step", RecognitionTask.training_step)
     RecognitionTask.training_step = first  # type: ignore[method-assign,assignment]
-    alone.open_set = timed("open data", alone.open_set)  # type: ignore[attr-defined]
-    alone.build_recognizer = timed("build net", alone.build_recognizer)  # type: ignore[attr-defined]
+    one_net.open_set = timed("open data", one_net.open_set)  # type: ignore[attr-defined]
+    one_net.build_recognizer = timed("build net", one_net.build_recognizer)  # type: ignore[attr-defined]
     path = StridePath.parse("ABABB", recipe.space().stage_layers).text(recipe.space().stage_layers)
     with contextlib.redirect_stdout(sys.stderr), tempfile.TemporaryDirectory() as folder:
         parameters = {"step": "path", "stride_path": path}
-        trial.run_proposal(parameters, recipe, Path(folder), lambda metrics, final: None)
+        run_trial.run_proposal(parameters, recipe, Path(folder), lambda metrics, final: None)
 
 
 @contextlib.contextmanager
@@ -144,7 +144,7 @@ def medians(rows: list[dict[str, float]]) -> dict[str, float]:
 
 
 def measure(folder: Path, runs: int, searches: int, scratch: Path) -> dict[str, Any]:
-    from autostr_nni.data.prepare import prepare_data
+    from autostr_nni.data.sets.prepare import prepare_data
     from autostr_nni.recipe import load_recipe
 
     recipe = folder / "recipe.yml"
@@ -168,7 +168,7 @@ def measure(folder: Path, runs: int, searches: int, scratch: Path) -> dict[str, 
 
 def table(found: dict[str, Any]) -> str:
     cold, warm = found["trial"]["cold"], found["trial"]["warm"]
-    lines = ["| a trial, seconds | cold | warm |", "| --- | --- | --- |"]
+    lines = ["| a run_trial, seconds | cold | warm |", "| --- | --- | --- |"]
     lines += [f"| {name} | {cold[name]:.2f} | {warm[name]:.2f} |" for name in cold]
     lines += ["", "| a search, until the first trial's net is built | seconds |", "| --- | --- |"]
     lines += [f"| {name} | {seconds:.1f} |" for name, seconds in found["search"].items()]

@@ -21,8 +21,8 @@ from torch import nn
 
 from autostr_nni.models.operations import build_operation
 from autostr_nni.search_spaces.counting import stem_cost
-from autostr_nni.strategies.architecture_parameters import ArchitectureParameters
-from autostr_nni.strategies.supernet import ChoiceBlock
+from autostr_nni.supernet.architecture_parameters import ArchitectureParameters
+from autostr_nni.supernet.supernet import ChoiceBlock
 
 NAMES = ("k3e6", "k5e6", "k3e3", "k3e1", "k5e1", "k5e3", "skip")
 MIB = 2**20

@@ -28,17 +28,17 @@ import numpy as np
 import torch
 from torch.utils.data import Sampler
 
-from autostr_nni.allocation import keep_freed_memory
 from autostr_nni.data.charset import Charset
 from autostr_nni.data.dataset import Batch, WordDataset
-from autostr_nni.data.decoded import keeping_decoded
 from autostr_nni.data.loader import WordLoader, make_loader
-from autostr_nni.data.prepare import prepare_data
+from autostr_nni.data.sets.prepare import prepare_data
+from autostr_nni.data.shared_words import keeping_decoded
 from autostr_nni.data.synth.produce import synthesize
-from autostr_nni.inprocess import run_search
+from autostr_nni.inprocess.run import run_search
 from autostr_nni.models.recognizer import build_recognizer
 from autostr_nni.recipe import Recipe, load_recipe
 from autostr_nni.strategies import build
+from autostr_nni.system.freed_memory import keep_freed_memory
 from autostr_nni.training.optimizers import build_optimizer
 
 EXAMPLES = Path(__file__).parents[1] / "examples"

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from autostr_nni.system.errors import InputError, shown
+
 from . import operations as ops
-from .errors import InputError, shown
 from .stride_path import STAGE_LAYERS, StridePath
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 
+from autostr_nni.system.errors import InputError
+
 from . import counting
 from .architecture import Architecture
-from .errors import InputError
 from .space import SearchSpace
 from .stride_path import StridePath
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import difflib
 
+from autostr_nni.system.errors import InputError
+
 from .architecture import Architecture
-from .errors import InputError
 from .operations import DEFAULT_OPERATION
 from .stride_path import STAGE_LAYERS, StridePath
 

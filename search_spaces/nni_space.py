@@ -20,9 +20,9 @@ from torch import Tensor, nn
 
 from autostr_nni.models.backbone import Backbone, build_stem, to_sequence
 from autostr_nni.models.operations import build_operation
+from autostr_nni.system.errors import InputError
 
 from .architecture import Architecture, operation_key
-from .errors import InputError
 from .space import SearchSpace
 from .stride_path import KEEP, Stride, StridePath
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Literal
 
-from .errors import InputError, shown
+from autostr_nni.system.errors import InputError, shown
 
 # Table 2 of the paper: mobile inverted bottlenecks of kernel k and expansion e, and the skip-connection.
 OPERATIONS = ("k3e1", "k3e3", "k3e6", "k5e1", "k5e3", "k5e6", "skip")

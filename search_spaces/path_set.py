@@ -9,7 +9,8 @@ from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any
 
-from .errors import InputError
+from autostr_nni.system.errors import InputError
+
 from .stride_path import KEEP, LETTER_OF, STAGE_LAYERS, Stride, StridePath
 
 # What is left to do: (layers left, factor of the height left, factor of the width left).

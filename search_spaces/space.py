@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from autostr_nni.system.errors import InputError, shown
+
 from . import operations as ops
 from .architecture import Architecture
-from .errors import InputError, shown
 from .operations import DEFAULT_OPERATION, OPERATIONS
 from .path_set import PathSet, State
 from .stride_path import KEEP, STAGE_LAYERS, Stride, StridePath

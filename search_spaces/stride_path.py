@@ -10,7 +10,7 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .errors import InputError, shown
+from autostr_nni.system.errors import InputError, shown
 
 Stride = tuple[int, int]
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 
+from autostr_nni.system.errors import InputError, shown
+from autostr_nni.system.text_files import is_file, read_text
+
 from . import named
 from .architecture import Architecture
-from .errors import InputError, shown
 from .space import SearchSpace
-from .text_files import is_file, read_text
 
 
 def parse_architecture(text: str, space: SearchSpace) -> Architecture:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
-from autostr_nni.search_spaces.errors import InputError
+from autostr_nni.system.errors import InputError
 
 from .core import Proposal, Strategy, Trial
 from .halving import Halving, Ladder, ladder_of

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol, get_args, runtime_checkable
 
-from autostr_nni.search_spaces.errors import InputError
+from autostr_nni.system.errors import InputError
 
 Parameters = dict[str, Any]  # flat: text and numbers
 Metrics = dict[str, Any]

@@ -16,9 +16,9 @@ from typing import Any
 from autostr_nni.search_spaces.architecture import Architecture
 from autostr_nni.search_spaces.counting import backbone_costs, total
 from autostr_nni.search_spaces.drawing import sample_within
-from autostr_nni.search_spaces.errors import InputError
 from autostr_nni.search_spaces.mutation import mutate
 from autostr_nni.search_spaces.space import SearchSpace
+from autostr_nni.system.errors import InputError
 
 from .core import RETRY, Book, Trial, reasons, succeeded
 

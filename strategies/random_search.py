@@ -8,9 +8,9 @@ from dataclasses import replace
 from typing import Any
 
 from autostr_nni.search_spaces.drawing import sample_within
-from autostr_nni.search_spaces.errors import InputError
 from autostr_nni.search_spaces.space import SearchSpace
 from autostr_nni.search_spaces.stride_path import StridePath
+from autostr_nni.system.errors import InputError
 
 from .core import RETRY, Book, Trial, reasons, saved_trials, succeeded
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from autostr_nni.search_spaces.architecture import Architecture
-from autostr_nni.search_spaces.errors import InputError
 from autostr_nni.search_spaces.space import SearchSpace
 from autostr_nni.search_spaces.stride_path import StridePath
+from autostr_nni.system.errors import InputError
 
 from .core import Book, Trial, reasons, succeeded
 

@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from autostr_nni.cli.main import COMMANDS, build_parser, main
-from autostr_nni.nni.experiment_file import load_experiment
+from autostr_nni.nni.experiment.file import load_experiment
 from autostr_nni.recipe import DataSection, Recipe, SynthSet, load_recipe, recipe_from
 
 ROOT = Path(__file__).parents[1]

@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from autostr_nni import __version__
-from autostr_nni.cli import (
-    completion,
+from autostr_nni.cli import completion
+from autostr_nni.cli.commands import (
     data,
     describe,
     evaluate,
@@ -28,12 +28,12 @@ from autostr_nni.cli import (
     train,
     view,
 )
-from autostr_nni.cli import list as listing
+from autostr_nni.cli.commands import list as listing
 from autostr_nni.cli.output import complain
 from autostr_nni.cli.parser import Parser, help_of
-from autostr_nni.installing import how_to_install
-from autostr_nni.search_spaces.errors import InputError, TrainingFailed
-from autostr_nni.threads import wait_asleep
+from autostr_nni.system.errors import InputError, TrainingFailed
+from autostr_nni.system.installing import how_to_install
+from autostr_nni.system.threads import wait_asleep
 
 # In the order of `autostr --help`. Each has `add_parser(subparsers)`, which sets `run`, a function of the
 # parsed arguments that returns the exit status.

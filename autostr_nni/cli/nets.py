@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from autostr_nni.cli.output import remark
-from autostr_nni.search_spaces.errors import InputError, shown
-from autostr_nni.search_spaces.text_files import is_file
+from autostr_nni.system.errors import InputError, shown
+from autostr_nni.system.text_files import is_file
 
 if TYPE_CHECKING:
     from autostr_nni.recipe import Recipe
@@ -61,7 +61,7 @@ def checkpoint(text: str) -> Path:
 
 def best_net(search: Path) -> Net | None:
     """The best net that a search has trained, as its summary has it; while none is done, one in training."""
-    from autostr_nni.summary import read_search, summarize, trial_folders
+    from autostr_nni.runs.summary import read_search, summarize, trial_folders
 
     best = summarize(read_search(search))["best"]
     if best and best["folder"] and (Path(best["folder"]) / BEST).is_file():
@@ -76,8 +76,8 @@ def best_net(search: Path) -> Net | None:
 
 
 def _nothing_trained(search: Path) -> str:
-    from autostr_nni.nni.stored import resume_command
-    from autostr_nni.summary import read_search
+    from autostr_nni.nni.experiment.stored import resume_command
+    from autostr_nni.runs.summary import read_search
 
     steps = [record.step for record in read_search(search) if record.metrics is not None]
     done = f"{len(steps)} trials are done" if len(steps) != 1 else "1 trial is done"
@@ -114,7 +114,7 @@ def resolve(text: str, recipe: Recipe | None = None, source: str = "") -> tuple[
     if file is None:
         return parse_architecture(text, space), space
     if file.suffix == ".ckpt" or zipfile.is_zipfile(file):
-        from autostr_nni.training.checkpoint import load_trained
+        from autostr_nni.reading.checkpoint import load_trained
 
         trained = load_trained(file)
         if recipe is None:
@@ -162,7 +162,7 @@ def _file(text: str) -> Path | None:
 
 def _of_search(text: str, search: Path) -> Path:
     """The architecture of a search's best net; before one is trained, that of the operator search."""
-    from autostr_nni.summary import read_search
+    from autostr_nni.runs.summary import read_search
 
     net = best_net(search)
     words = net.words if net else None

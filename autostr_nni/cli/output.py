@@ -7,7 +7,7 @@ import re
 import sys
 from typing import Any
 
-from autostr_nni.search_spaces.errors import escaped
+from autostr_nni.system.errors import escaped
 
 #: JSON keeps these as they are.
 _UNFIT = re.compile("[\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")

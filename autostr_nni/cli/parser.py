@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NoReturn
 
-from autostr_nni.search_spaces.errors import escaped
+from autostr_nni.system.errors import escaped
 
 
 def path_text(text: str) -> str:

@@ -9,8 +9,8 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from autostr_nni.search_spaces.characters import composed, controls, listed
-from autostr_nni.search_spaces.errors import InputError
+from autostr_nni.system.characters import composed, controls, listed
+from autostr_nni.system.errors import InputError
 
 #: Bytes that UTF-8 never has: the end of a word, and what fills the places after it.
 END, PAD = b"\xfe", b"\xff"

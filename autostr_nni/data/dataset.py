@@ -15,11 +15,11 @@ import torch
 from torch.utils.data import Dataset
 
 from autostr_nni.data.charset import END, PAD, Charset
-from autostr_nni.data.images import decode_image
-from autostr_nni.data.kept import KeptWords
+from autostr_nni.data.decoding.images import decode_image
 from autostr_nni.data.labels import Labels, label_cause
-from autostr_nni.data.lmdb_io import LmdbReader, beyond_text, find_sets
-from autostr_nni.search_spaces.errors import InputError
+from autostr_nni.data.sets.lmdb_io import LmdbReader, beyond_text, find_sets
+from autostr_nni.data.word_cache import KeptWords
+from autostr_nni.system.errors import InputError
 
 #: Target value of the places after a word's end; cross-entropy ignores it.
 PADDING = -100

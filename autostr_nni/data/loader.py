@@ -22,11 +22,11 @@ import numpy as np
 import torch
 from torch.utils.data import BatchSampler, DataLoader, Dataset, Sampler, SequentialSampler, get_worker_info
 
-from autostr_nni.allocation import keep_freed_memory
 from autostr_nni.data.dataset import Batch, Filled, WordDataset
 from autostr_nni.data.pipes import pipe_context
-from autostr_nni.lifeline import die_with_parent
-from autostr_nni.search_spaces.errors import InputError
+from autostr_nni.system.errors import InputError
+from autostr_nni.system.freed_memory import keep_freed_memory
+from autostr_nni.system.lifeline import die_with_parent
 
 _PREFETCH = 4  # batches of one loader process that may be waiting or in work
 _AHEAD = 4  # batches for each loader process that may be made before it is their turn

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from autostr_nni import __version__
 
 if TYPE_CHECKING:
-    from autostr_nni.training.checkpoint import Trained
+    from autostr_nni.reading.checkpoint import Trained
 
 PARTS = ("recognizer", "encoder")
 #: Name of the file inside a .pt2 or .pt archive that holds the metadata as JSON; ONNX has its own place.

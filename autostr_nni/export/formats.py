@@ -18,8 +18,8 @@ import torch
 from torch import Tensor, nn
 
 from autostr_nni.export.about import EXTRA_FILE, INPUT
-from autostr_nni.installing import how_to_install
-from autostr_nni.search_spaces.errors import InputError
+from autostr_nni.system.errors import InputError
+from autostr_nni.system.installing import how_to_install
 
 Images = np.ndarray  # uint8 [B, 3, h, w]
 Run = Callable[[Images], list[np.ndarray]]

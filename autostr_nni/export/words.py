@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from autostr_nni.data.charset import Charset
-from autostr_nni.data.images import decode_image
+from autostr_nni.data.decoding.images import decode_image
 from autostr_nni.models.recognizer import input_size
 from autostr_nni.recipe import Recipe
-from autostr_nni.search_spaces.errors import InputError
+from autostr_nni.system.errors import InputError
 
 _HEIGHT = 40  # pixels of the tallest rendered word
 _ATTEMPTS = 50
@@ -19,7 +19,7 @@ _ATTEMPTS = 50
 
 def words_of_set(recipe: Recipe, folder: Path, count: int) -> np.ndarray:
     """The first ``count`` usable images at or under ``folder``: uint8 ``[N, 3, h, w]``."""
-    from autostr_nni.training.evaluation import open_set
+    from autostr_nni.reading.evaluation import open_set
 
     dataset = open_set(recipe, [folder])
     found: list[np.ndarray] = []

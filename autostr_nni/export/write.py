@@ -16,11 +16,11 @@ from torch import nn
 from autostr_nni.data.charset import Charset
 from autostr_nni.export.about import OUTPUTS, about
 from autostr_nni.export.formats import FORMATS, Format, Run, example
-from autostr_nni.files import whole_file
 from autostr_nni.models.recognizer import input_size
-from autostr_nni.models.unrolled import FeatureReader, UnrolledReader
-from autostr_nni.search_spaces.errors import InputError
-from autostr_nni.training.checkpoint import Trained
+from autostr_nni.models.traceable import FeatureReader, UnrolledReader
+from autostr_nni.reading.checkpoint import Trained
+from autostr_nni.system.errors import InputError
+from autostr_nni.system.files import whole_file
 
 #: Batches that an exported file is checked at: alone, an odd one, and a usual one.
 BATCHES = (1, 7, 64)

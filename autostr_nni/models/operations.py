@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from autostr_nni.models.fused.expansion import Moments, folds
 from autostr_nni.models.fused.gate import fits, pays
 from autostr_nni.models.fused.mbconv import ConvNorm, Parts, mbconv
-from autostr_nni.search_spaces.errors import InputError
 from autostr_nni.search_spaces.operations import parse
+from autostr_nni.system.errors import InputError
 
 Stride = tuple[int, int]
 

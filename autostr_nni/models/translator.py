@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from autostr_nni.models.attention_gru import AttentionGRU
-from autostr_nni.models.stepping import Stepping
+from autostr_nni.models.decoder_step import Stepping
 
 PADDING = -100  # targets of this value carry no loss
 FEWER = 0.75  # greedy decoding goes on with the words that are left where they are at most so many

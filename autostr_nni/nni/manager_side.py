@@ -12,8 +12,8 @@ from typing import Any
 
 import requests
 
-from autostr_nni.nni.rest import FINAL_STATUSES, Manager
-from autostr_nni.search_spaces.errors import InputError
+from autostr_nni.nni.manager.rest import FINAL_STATUSES, Manager
+from autostr_nni.system.errors import InputError
 
 logger = logging.getLogger("autostr_nni.tuner")
 

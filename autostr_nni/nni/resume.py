@@ -8,17 +8,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from autostr_nni.nni import processes
-from autostr_nni.nni.experiment_file import ExperimentFile
-from autostr_nni.nni.gpus import fit_to_machine
+from autostr_nni.nni.experiment.file import ExperimentFile
+from autostr_nni.nni.experiment.gpus import fit_to_machine
+from autostr_nni.nni.experiment.stored import Stored, change, more_command, read_stored
+from autostr_nni.nni.manager import processes
 from autostr_nni.nni.search import run
 from autostr_nni.nni.state import RECIPE_FILE, find_state
-from autostr_nni.nni.stored import Stored, change, more_command, read_stored
 from autostr_nni.progress.display import Log
 from autostr_nni.recipe.extras import check_extras
-from autostr_nni.search_spaces.errors import InputError
+from autostr_nni.runs.summary import read_json
 from autostr_nni.strategies.core import RETRY
-from autostr_nni.summary import read_json
+from autostr_nni.system.errors import InputError
 
 if TYPE_CHECKING:
     from autostr_nni.recipe import Recipe

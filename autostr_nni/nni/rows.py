@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from autostr_nni.nni.figures import from_nni
-from autostr_nni.nni.rest import EARLY
+from autostr_nni.nni.manager.rest import EARLY
+from autostr_nni.nni.trial_side.figures import from_nni
 from autostr_nni.progress.state import describe, epochs_of
+from autostr_nni.runs.summary import TrialRecord, read_trial
 from autostr_nni.strategies.core import reached
-from autostr_nni.summary import TrialRecord, read_trial
 
 
 def record_of(row: Mapping[str, Any], folder: Path) -> TrialRecord:

@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from autostr_nni.files import write_atomic
-from autostr_nni.nni.experiment_file import ExperimentFile
-from autostr_nni.nni.launcher import (
+from autostr_nni.nni.experiment.file import ExperimentFile
+from autostr_nni.nni.experiment.stored import more_command, resume_command
+from autostr_nni.nni.manager.launcher import (
     RunningExperiment,
     SearchError,
     choose_port,
@@ -16,14 +16,14 @@ from autostr_nni.nni.launcher import (
     start_experiment,
     stoppable,
 )
+from autostr_nni.nni.manager.rest import FINAL_STATUSES, LOOPBACK
 from autostr_nni.nni.progress import Progress
-from autostr_nni.nni.rest import FINAL_STATUSES, LOOPBACK
 from autostr_nni.nni.rows import failed_sentence, parameters_of, record_of
 from autostr_nni.nni.state import keep_recipe, read_state
-from autostr_nni.nni.stored import more_command, resume_command
 from autostr_nni.progress.display import Log
-from autostr_nni.summary import best_of_all, summarize
-from autostr_nni.verdict import LEARNT_ABOVE
+from autostr_nni.runs.summary import best_of_all, summarize
+from autostr_nni.runs.verdict import LEARNT_ABOVE
+from autostr_nni.system.files import write_atomic
 
 
 class Interrupted(KeyboardInterrupt):

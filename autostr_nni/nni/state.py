@@ -8,9 +8,9 @@ import os
 from pathlib import Path
 from typing import Any
 
-from autostr_nni import files
-from autostr_nni.files import write_atomic
 from autostr_nni.strategies.core import saved_trials
+from autostr_nni.system import files
+from autostr_nni.system.files import write_atomic
 
 logger = logging.getLogger("autostr_nni.tuner")
 

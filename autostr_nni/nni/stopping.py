@@ -13,7 +13,7 @@ from nni.runtime.msg_dispatcher import MsgDispatcher
 from nni.runtime.tuner_command_channel import CommandType
 from nni.utils import MetricType
 
-from autostr_nni.nni.rest import EARLY
+from autostr_nni.nni.manager.rest import EARLY
 
 
 class EarlyStops:

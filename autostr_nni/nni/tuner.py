@@ -25,14 +25,14 @@ import nni
 from nni.runtime.msg_dispatcher import MsgDispatcher
 from nni.tuner import Tuner
 
-from autostr_nni.files import NoSpace
 from autostr_nni.nni import manager_side
-from autostr_nni.nni.choices import Choices
-from autostr_nni.nni.figures import from_nni
+from autostr_nni.nni.experiment.choices import Choices
 from autostr_nni.nni.state import experiment_folder, keep_recipe, read_state, told_no_space, write_state
 from autostr_nni.nni.stopping import EarlyStops
-from autostr_nni.search_spaces.errors import InputError
+from autostr_nni.nni.trial_side.figures import from_nni
 from autostr_nni.strategies.core import Proposal, Strategy, reached
+from autostr_nni.system.errors import InputError
+from autostr_nni.system.files import NoSpace
 
 logger = logging.getLogger("autostr_nni.tuner")
 

@@ -11,10 +11,10 @@ from typing import Any
 from autostr_nni.recipe import Recipe
 from autostr_nni.search_spaces.architecture import Architecture
 from autostr_nni.search_spaces.counting import backbone_costs, cost_table, stem_cost, total
-from autostr_nni.search_spaces.errors import InputError
 from autostr_nni.search_spaces.space import SearchSpace
 from autostr_nni.search_spaces.stride_path import StridePath
 from autostr_nni.strategies.core import Strategy
+from autostr_nni.system.errors import InputError
 
 OPERATORS, PATH, RUNG, TRAIN = "operators", "path", "rung", "train"
 MILLION = 1e6
@@ -129,7 +129,7 @@ def macs_of_draws(path: StridePath, space: SearchSpace) -> float:
 
 def count_words(folders: Iterable[Path]) -> int | None:
     """Samples of the sets in these folders, usable or not; None where one cannot be read."""
-    from autostr_nni.data.lmdb_io import LmdbReader, find_sets  # not needed where the recipe tells
+    from autostr_nni.data.sets.lmdb_io import LmdbReader, find_sets  # not needed where the recipe tells
 
     count = 0
     try:

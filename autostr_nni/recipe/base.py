@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo
 
-from autostr_nni.search_spaces.errors import shown
+from autostr_nni.system.errors import shown
 
 
 class Section(BaseModel):

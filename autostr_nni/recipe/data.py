@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
 from autostr_nni.recipe.base import Count, Folder, Folders, Length, Section
-from autostr_nni.search_spaces.characters import controls, listed
+from autostr_nni.system.characters import controls, listed
 
 PathList = Annotated[tuple[Folder, ...], Field(strict=False)]
 MOST_CHARACTERS = 30_000

@@ -5,8 +5,8 @@ from __future__ import annotations
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from autostr_nni.installing import how_to_install
-from autostr_nni.search_spaces.errors import InputError
+from autostr_nni.system.errors import InputError
+from autostr_nni.system.installing import how_to_install
 
 if TYPE_CHECKING:
     from autostr_nni.recipe.recipe import Recipe

@@ -12,7 +12,7 @@ from autostr_nni.recipe.problems import describe
 from autostr_nni.recipe.recipe import Recipe
 from autostr_nni.recipe.weight import NOT_SET, changes
 from autostr_nni.recipe.yaml_file import Location, read_yaml
-from autostr_nni.search_spaces.errors import InputError, shown
+from autostr_nni.system.errors import InputError, shown
 
 
 def load_recipe(path: str | Path) -> Recipe:

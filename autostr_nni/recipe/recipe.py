@@ -19,9 +19,9 @@ from autostr_nni.recipe.search import SearchSection
 from autostr_nni.recipe.training import EvaluationSection, TrainingSection
 from autostr_nni.recipe.weight import with_weight
 from autostr_nni.search_spaces.counting import cost_table, stem_cost
-from autostr_nni.search_spaces.errors import InputError
 from autostr_nni.search_spaces.space import SearchSpace
 from autostr_nni.search_spaces.stride_path import StridePath
+from autostr_nni.system.errors import InputError
 
 T = TypeVar("T")
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from autostr_nni.recipe.base import Betas, Count, Fraction, Section
-from autostr_nni.verdict import LEARNT_ABOVE
+from autostr_nni.runs.verdict import LEARNT_ABOVE
 
 Positive = Annotated[float, Field(gt=0.0)]
 NotNegative = Annotated[float, Field(ge=0.0)]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from autostr_nni.search_spaces.errors import InputError
+from autostr_nni.system.errors import InputError
 
 if TYPE_CHECKING:
     from autostr_nni.recipe.recipe import Recipe

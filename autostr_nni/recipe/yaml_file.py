@@ -8,8 +8,8 @@ from typing import Any
 
 import yaml
 
-from autostr_nni.search_spaces.errors import InputError, shown
-from autostr_nni.search_spaces.text_files import read_text
+from autostr_nni.system.errors import InputError, shown
+from autostr_nni.system.text_files import read_text
 
 Location = tuple[str | int, ...]
 

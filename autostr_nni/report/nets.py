@@ -7,7 +7,7 @@ from typing import Any
 
 from autostr_nni.report.reading.history import FAILED, SearchHistory, TrialHistory
 from autostr_nni.report.statistics import wilson
-from autostr_nni.summary import architecture_text, number
+from autostr_nni.runs.summary import architecture_text, number
 
 
 def net_data(trial: TrialHistory, history: SearchHistory, place: int) -> dict[str, Any]:

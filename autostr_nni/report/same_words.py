@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from autostr_nni.data.lmdb_io import LmdbReader, find_sets
+from autostr_nni.data.sets.lmdb_io import LmdbReader, find_sets
 from autostr_nni.report.reading.history import checked_recipe
-from autostr_nni.search_spaces.errors import InputError
+from autostr_nni.system.errors import InputError
 
 MOST = 20_000  # words of a set that are looked at, evenly spread: a set may hold millions
 _AT_ONCE = 500

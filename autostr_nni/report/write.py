@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from autostr_nni.report.reading.history import SearchHistory
-from autostr_nni.search_spaces.errors import InputError
 from autostr_nni.strategies.core import plain
+from autostr_nni.system.errors import InputError
 
 PARTS = ("report.html", "report.json", "figures", "data")
 

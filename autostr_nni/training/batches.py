@@ -10,7 +10,7 @@ from torch.utils.data import BatchSampler, DataLoader, Sampler, SequentialSample
 
 from autostr_nni.data.dataset import Batch, WordDataset
 from autostr_nni.data.loader import make_loader
-from autostr_nni.training.team import Team
+from autostr_nni.training.distributed.group import Team
 
 
 class JointBatches(BatchSampler):

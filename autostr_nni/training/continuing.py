@@ -12,9 +12,9 @@ from typing import Any
 import torch
 from lightning_fabric.plugins import TorchCheckpointIO
 
-from autostr_nni.files import keep_previous, previous_of, whole_file
-from autostr_nni.training.checkpoint import Damaged, load_file
-from autostr_nni.training.records import ARCHITECTURE, CLIMBED, RESULT, WORD_LOSSES
+from autostr_nni.reading.checkpoint import Damaged, load_file
+from autostr_nni.runs.records import ARCHITECTURE, CLIMBED, RESULT, WORD_LOSSES
+from autostr_nni.system.files import keep_previous, previous_of, whole_file
 
 LAST = "last.ckpt"
 BEST = "best.ckpt"

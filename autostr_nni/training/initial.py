@@ -9,11 +9,11 @@ from torch import Tensor
 
 from autostr_nni.data.charset import Charset
 from autostr_nni.models.recognizer import Recognizer
+from autostr_nni.reading.checkpoint import Trained, load_trained
 from autostr_nni.recipe import Recipe
 from autostr_nni.recipe.weight import changes
 from autostr_nni.search_spaces.architecture import Architecture
-from autostr_nni.search_spaces.errors import InputError, shown
-from autostr_nni.training.checkpoint import Trained, load_trained
+from autostr_nni.system.errors import InputError, shown
 
 #: Weights with a row per class: the characters, the end of a word and, in the embedding, its beginning.
 OF_CLASSES = ("decoder.classify.weight", "decoder.classify.bias", "decoder.embedding.weight")

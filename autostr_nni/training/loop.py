@@ -18,11 +18,11 @@ import torch
 from pytorch_lightning.utilities.exceptions import SIGTERMException
 
 from autostr_nni.recipe.training import TrainingSection
-from autostr_nni.search_spaces.errors import InputError
+from autostr_nni.runs.records import PULSE, append_metrics, keep_word_losses, write_metrics
+from autostr_nni.system.errors import InputError
 from autostr_nni.training.continuing import LAST, CheckpointFiles, checkpoint_of
-from autostr_nni.training.records import PULSE, append_metrics, keep_word_losses, write_metrics
+from autostr_nni.training.distributed.lightning_strategy import TeamStrategy
 from autostr_nni.training.tasks import ReadingTask
-from autostr_nni.training.team_strategy import TeamStrategy
 from autostr_nni.training.undecodable import TellUndecodable
 
 #: A signal to the whole group of processes may reach a loader process first: torch then raises an error.

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import torch
 
-from autostr_nni.search_spaces.errors import TrainingFailed
+from autostr_nni.system.errors import TrainingFailed
 
 #: What torch, its libraries and the system say when an allocation fails; on GPUs it names CUDA.
 _NO_MEMORY = re.compile(

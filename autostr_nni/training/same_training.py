@@ -7,15 +7,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from autostr_nni.files import previous_of
+from autostr_nni.reading.checkpoint import load_trained
 from autostr_nni.recipe import Recipe
 from autostr_nni.recipe.load import check_unchanged, completed
+from autostr_nni.runs.records import ARCHITECTURE, METRICS, RECIPE, read_metrics
 from autostr_nni.search_spaces.architecture import Architecture
-from autostr_nni.search_spaces.errors import InputError
 from autostr_nni.search_spaces.space import SearchSpace
-from autostr_nni.training.checkpoint import load_trained
+from autostr_nni.system.errors import InputError
+from autostr_nni.system.files import previous_of
 from autostr_nni.training.continuing import BEST, LAST
-from autostr_nni.training.records import ARCHITECTURE, METRICS, RECIPE, read_metrics
 
 
 def check_same_training(architecture: Architecture, space: SearchSpace, recipe: Recipe, folder: Path) -> None:

@@ -15,14 +15,14 @@ from torch.utils.data import DataLoader
 from autostr_nni.data.dataset import Batch, WordDataset
 from autostr_nni.data.loader import EpochSampler
 from autostr_nni.models.recognizer import Recognizer
+from autostr_nni.reading.evaluation import Evaluation, Reader
 from autostr_nni.recipe import Recipe
-from autostr_nni.search_spaces.errors import TrainingFailed
+from autostr_nni.system.errors import TrainingFailed
 from autostr_nni.training.batches import joint_loader
-from autostr_nni.training.evaluation import Evaluation, Reader
+from autostr_nni.training.distributed.group import ALONE, Team
+from autostr_nni.training.distributed.synced_norm import synchronise
 from autostr_nni.training.memory import memory_told
 from autostr_nni.training.optimizers import build_optimizer, learning_rate, set_rate
-from autostr_nni.training.synced_norm import synchronise
-from autostr_nni.training.team import ALONE, Team
 
 ADVICE = "lower the learning rate or the gradient clip of the recipe"
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytorch_lightning as pl
 
 from autostr_nni.data.dataset import Batch
-from autostr_nni.training.evaluation import UNDECODABLE, check_any_decoded
-from autostr_nni.training.team import Team
+from autostr_nni.reading.evaluation import UNDECODABLE, check_any_decoded
+from autostr_nni.training.distributed.group import Team
 
 NOTHING = "have none of 0-9a-z: word accuracy leaves them out"
 

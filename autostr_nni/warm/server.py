@@ -25,16 +25,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
-from autostr_nni.threads import wait_asleep
-from autostr_nni.warm.leaving import leave
+from autostr_nni.system.leaving import leave
+from autostr_nni.system.threads import wait_asleep
 from autostr_nni.warm.talk import FOLDER_VARIABLE, SOCKET, Request, address, receive_request
 
 MODULE = "autostr_nni.trial"
 #: What a trial imports: its training, and what `nni` stands on. Not `nni` itself, which reads at import
 #: which trial it is in.
-IMPORTED = ("autostr_nni.training.trial", "pandas", "scipy.stats", "json_tricks", "requests", "psutil")
+IMPORTED = ("autostr_nni.training.run_trial", "pandas", "scipy.stats", "json_tricks", "requests", "psutil")
 #: Imported with a trial's training: begins a place for decoded words, which the forks share.
-SHARING = "autostr_nni.data.decoded"
+SHARING = "autostr_nni.data.shared_words"
 IDLE = 600.0  # seconds without a trial after which the memory is given back
 REQUEST_TIMEOUT = 10.0  # seconds for a command to send its request
 _PR_SET_PDEATHSIG = 1

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
-from autostr_nni.data.prepare import prepare_data
+from autostr_nni.data.sets.prepare import prepare_data
 from autostr_nni.search_spaces.architecture import Architecture
 from benchmarks.net_table import nets, rows, training
 

@@ -12,12 +12,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from autostr_nni.data.dataset import PADDING, WordDataset
-from autostr_nni.models.folded import folded
+from autostr_nni.models.folded_batch_norm import folded
 from autostr_nni.models.recognizer import build_recognizer
+from autostr_nni.reading.evaluation import Reader, open_set
 from autostr_nni.recipe import Recipe, load_recipe
 from autostr_nni.search_spaces.architecture import Architecture
 from autostr_nni.search_spaces.counting import backbone_costs, total
-from autostr_nni.training.evaluation import Reader, open_set
 from autostr_nni.training.optimizers import build_optimizer
 from benchmarks.net_table.nets import Entry
 

@@ -13,7 +13,7 @@ import pytest
 
 from autostr_nni import __version__
 from autostr_nni.cli import main as frame
-from autostr_nni.search_spaces.errors import InputError
+from autostr_nni.system.errors import InputError
 
 HEAVY = ("torch", "torchvision", "pytorch_lightning", "numpy", "nni", "matplotlib", "PIL", "requests")
 

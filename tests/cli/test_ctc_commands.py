@@ -11,10 +11,10 @@ import torch
 
 from autostr_nni.cli.main import main
 from autostr_nni.data.charset import Charset
-from autostr_nni.data.lmdb_io import LmdbReader
+from autostr_nni.data.sets.lmdb_io import LmdbReader
 from autostr_nni.models.recognizer import build_recognizer
+from autostr_nni.reading.checkpoint import Trained, save_trained
 from autostr_nni.recipe import load_recipe
-from autostr_nni.training.checkpoint import Trained, save_trained
 
 
 @pytest.fixture(scope="module")

@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from autostr_nni.cli.evaluate import draw_mistakes, named_sets
+from autostr_nni.cli.commands.evaluate import draw_mistakes, named_sets
 from autostr_nni.cli.main import main
 from autostr_nni.data.charset import Charset
 from autostr_nni.data.dataset import WordDataset
-from autostr_nni.data.lmdb_io import write_lmdb
-from autostr_nni.pictures.contact_sheet import Entry, contact_sheet
-from autostr_nni.training.evaluation import Reader
-from autostr_nni.training.mistakes import Mistake, by_length, worst
+from autostr_nni.data.sets.lmdb_io import write_lmdb
+from autostr_nni.reading.evaluation import Reader
+from autostr_nni.reading.mistakes import Mistake, by_length, worst
+from autostr_nni.reading.pictures.contact_sheet import Entry, contact_sheet
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +29,7 @@ def checkpoint(trained: Path) -> str:
 @pytest.fixture(scope="module")
 def mislabelled(tmp_path_factory: pytest.TempPathFactory, shades: Path) -> Path:
     """The test set with an undecodable image in front, and with the labels of six words changed."""
-    from autostr_nni.data.lmdb_io import LmdbReader
+    from autostr_nni.data.sets.lmdb_io import LmdbReader
 
     folder = tmp_path_factory.mktemp("mislabelled") / "set"
     with LmdbReader(shades / "test") as reader:

@@ -16,10 +16,10 @@ from autostr_nni.data.charset import Charset
 from autostr_nni.export import formats
 from autostr_nni.export.words import rendered_words
 from autostr_nni.models.recognizer import build_recognizer
+from autostr_nni.reading.checkpoint import Trained, load_trained, save_trained
 from autostr_nni.recipe import load_recipe, recipe_from
 from autostr_nni.search_spaces import named
-from autostr_nni.search_spaces.errors import InputError
-from autostr_nni.training.checkpoint import Trained, load_trained, save_trained
+from autostr_nni.system.errors import InputError
 
 NEEDS = {".onnx": ("onnx", "onnxruntime"), ".pt2": (), ".pt": ()}
 

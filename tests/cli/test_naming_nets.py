@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from autostr_nni import inprocess, strategies
+from autostr_nni import strategies
+from autostr_nni.cli.commands.search import next_commands
 from autostr_nni.cli.main import build_parser, main
-from autostr_nni.cli.search import next_commands
-from autostr_nni.inprocess import run_search
+from autostr_nni.inprocess import run
+from autostr_nni.inprocess.run import run_search
 from autostr_nni.recipe import load_recipe
 
 ARCHITECTURE = "ABABB:k3e1,skip,k3e1,k3e1,k3e1,k3e1"
@@ -158,7 +159,7 @@ def test_what_was_interrupted_can_go_on_as_it_says(search: Path, capsys: pytest.
     told = "autostr: stopped; nothing is left running; go on with: autostr resume runs/mine\n"
     again = ["search", "experiment.yml", "--in-process", "--out", "runs/mine"]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(inprocess, "run_search", interrupt)
+        patch.setattr(run, "run_search", interrupt)
         assert output(capsys, *again, status=130)[1] == told
         assert output(capsys, "resume", "runs/mine", status=130)[1] == told
         assert output(capsys, *again[:-1], "runs/new", status=130)[1] == (

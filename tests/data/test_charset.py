@@ -6,7 +6,7 @@ import unicodedata
 import pytest
 
 from autostr_nni.data.charset import NAMED, Charset
-from autostr_nni.search_spaces.errors import InputError
+from autostr_nni.system.errors import InputError
 
 
 @pytest.mark.parametrize(

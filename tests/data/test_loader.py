@@ -10,7 +10,7 @@ from torch.utils.data import BatchSampler
 from autostr_nni.data.charset import Charset
 from autostr_nni.data.dataset import WordDataset
 from autostr_nni.data.loader import EpochSampler, make_loader
-from autostr_nni.search_spaces.errors import InputError
+from autostr_nni.system.errors import InputError
 
 PRINTABLE = Charset.named("printable")
 

@@ -12,7 +12,7 @@ import pytest
 from fontTools.ttLib import TTFont
 from PIL import Image
 
-from autostr_nni.data.images import decode_image
+from autostr_nni.data.decoding.images import decode_image
 from autostr_nni.data.synth.camera import encode
 from autostr_nni.data.synth.fonts import Face, find_faces
 from autostr_nni.data.synth.geometry import Bend
@@ -20,7 +20,7 @@ from autostr_nni.data.synth.glyphs import check_file, matplotlib_fonts
 from autostr_nni.data.synth.letters import choose_face, draw_letters
 from autostr_nni.data.synth.render import render_word
 from autostr_nni.data.synth.style import MILD, SCENE, STYLES
-from autostr_nni.search_spaces.errors import InputError
+from autostr_nni.system.errors import InputError
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ from autostr_nni.data.synth.words import (
     place_of,
     read_words,
 )
-from autostr_nni.search_spaces.errors import InputError
+from autostr_nni.system.errors import InputError
 
 PRINTABLE = Charset.named("printable")
 WORDS = [(word, 1.0) for word in ("apple", "Bread", "it's", "naïve", "a", "extraordinarily")]

@@ -17,10 +17,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import autostr_nni.training.trial  # noqa: F401  (takes long)
-from autostr_nni import files, inprocess
+import autostr_nni.training.run_trial  # noqa: F401  (takes long)
 from autostr_nni.cli.main import main
-from autostr_nni.training import alone, continuing, searching, trial
+from autostr_nni.inprocess import run
+from autostr_nni.system import files
+from autostr_nni.training import continuing, one_net, operator_search, run_trial
 from autostr_nni.training.tasks import ReadingTask
 
 board = mmap.mmap(-1, 128)  # what the child is at, seen by its parent
@@ -44,11 +45,11 @@ WATCHED: tuple[tuple[Any, str, Callable[..., str]], ...] = (
     (ReadingTask, "validation_step", lambda task, *rest: f"validation of {type(task).__name__}"),
     (continuing.CheckpointFiles, "save_checkpoint", saved_one),
     (continuing, "keep_previous", lambda *_: "saving last.ckpt, the old one put by"),
-    (alone, "save_trained", lambda *_: "saving best.ckpt"),
-    (alone, "write_atomic", lambda path, text: f"saving {path.name}"),
-    (searching, "write_atomic", lambda path, text: f"saving {path.name}"),
-    (trial, "write_atomic", lambda path, text: f"saving {path.name}"),
-    (inprocess, "save_state", lambda *_: "saving state.json"),
+    (one_net, "save_trained", lambda *_: "saving best.ckpt"),
+    (one_net, "write_atomic", lambda path, text: f"saving {path.name}"),
+    (operator_search, "write_atomic", lambda path, text: f"saving {path.name}"),
+    (run_trial, "write_atomic", lambda path, text: f"saving {path.name}"),
+    (run, "save_state", lambda *_: "saving state.json"),
     (files, "_flush", lambda path: f"{seen()}, flushing"),
 )
 
@@ -94,7 +95,7 @@ def epochs_done(folder: Path) -> int:
 def in_flight(folder: Path) -> str:
     """The trial that was cut short, or the last that ended."""
     trials = sorted(
-        folder.glob("trials/*/"), key=lambda trial: ((trial / "result.json").exists(), trial.name)
+        folder.glob("trials/*/"), key=lambda trial: ((trial / "result.json").exists(), run_trial.name)
     )
     begun = [trial for trial in trials if not (trial / "result.json").exists()]
     return (begun or trials or [folder])[-1].name

@@ -14,11 +14,11 @@ from fault_search import findings
 
 from autostr_nni import strategies
 from autostr_nni.cli.main import main
-from autostr_nni.files import previous_of
 from autostr_nni.nni import tuner as tuner_module
 from autostr_nni.nni.state import STATE_FILE, find_state
 from autostr_nni.nni.tuner import StrategyTuner
 from autostr_nni.recipe import load_recipe
+from autostr_nni.system.files import previous_of
 
 Fault = Callable[[str], Any]
 PLACES = [3, pytest.param(20, marks=pytest.mark.faults)]
@@ -63,7 +63,7 @@ class Trial:
         self.epochs: list[int] = []
 
     def run(self, place: Path, stop: int = 0) -> None:
-        from autostr_nni.training.trial import run_proposal
+        from autostr_nni.training.run_trial import run_proposal
 
         self.epochs = []
 

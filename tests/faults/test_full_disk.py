@@ -74,11 +74,11 @@ def test_full_while_saving(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    from autostr_nni.training import trial
+    from autostr_nni.training import run_trial
 
     if what == "state" and not disk.mounted:
         pytest.skip("a state is smaller than any limit on files that leaves the test its own: needs root")
-    run = trial.run_proposal
+    run = run_trial.run_proposal
 
     def filling(parameters: Any, recipe: Any, folder: Path, report: Any) -> Any:
         def filled(metrics: dict[str, Any], final: bool) -> None:
@@ -91,7 +91,7 @@ def test_full_while_saving(
     place = disk.folder / "run"
     with fault(f"{what}-full") as row:
         with monkeypatch.context() as patch, capsys.disabled():
-            patch.setattr(trial, "run_proposal", filling)
+            patch.setattr(run_trial, "run_proposal", filling)
             told: list[str] = []
             patch.setattr("autostr_nni.cli.main._complain", lambda error: told.append(str(error)) or 2)
             status = main(["search", str(tiny_search(tmp_path)), "--in-process", "--out", str(place)])

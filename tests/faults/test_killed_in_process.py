@@ -40,7 +40,7 @@ def left(folder: Path) -> dict[str, Any]:
 
 
 def weights(folder: Path) -> dict[str, Any]:
-    from autostr_nni.training.checkpoint import load_trained
+    from autostr_nni.reading.checkpoint import load_trained
 
     return load_trained(folder / "trials" / "train" / "best.ckpt").recognizer.state_dict()
 

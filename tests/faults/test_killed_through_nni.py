@@ -18,7 +18,7 @@ import pytest
 from fault_search import CHANGES, PATHS, Search, findings, wait
 
 from autostr_nni.cli.main import main
-from autostr_nni.nni.launcher import PRELOAD
+from autostr_nni.nni.manager.launcher import PRELOAD
 
 pytestmark = pytest.mark.faults
 

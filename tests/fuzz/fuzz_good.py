@@ -105,7 +105,7 @@ def picture(mode: str = "RGB", form: str = "PNG", size: tuple[int, int] = (40, 2
 
 def make(folder: Path) -> None:
     """Fill a folder: recipe, experiment, architecture, set, images, checkpoint, list, lexicon, searches."""
-    from autostr_nni.data.lmdb_io import write_lmdb
+    from autostr_nni.data.sets.lmdb_io import write_lmdb
     from autostr_nni.data.synth.glyphs import matplotlib_fonts
     from autostr_nni.recipe import load_recipe
     from autostr_nni.search_spaces.architecture import Architecture
@@ -137,7 +137,7 @@ def make(folder: Path) -> None:
 def _checkpoint(path: Path, recipe: Any, architecture: Any, space: Any) -> None:
     from autostr_nni.data.charset import Charset
     from autostr_nni.models.recognizer import build_recognizer
-    from autostr_nni.training.checkpoint import Trained, save_trained
+    from autostr_nni.reading.checkpoint import Trained, save_trained
 
     classes = Charset.named(recipe.data.charset).classes
     net = build_recognizer(architecture, space, recipe.model, classes)
@@ -154,7 +154,7 @@ def _epoch(number: int) -> dict[str, Any]:
 
 def _search(folder: Path, recipe: Any) -> None:
     """A search of the in-process runner that is over."""
-    from autostr_nni.inprocess import run_search
+    from autostr_nni.inprocess.run import run_search
     from autostr_nni.strategies import build
 
     def run(parameters: dict[str, Any], recipe: Any, place: Path, report: Any) -> dict[str, Any]:

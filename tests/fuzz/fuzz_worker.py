@@ -212,12 +212,12 @@ def _cut_off() -> None:
     import nni.experiment
 
     from autostr_nni.report import pictures
-    from autostr_nni.training import trial
+    from autostr_nni.training import run_trial
 
     def not_run(*_: Any, **__: Any) -> Any:
         raise RuntimeError("not run here")
 
-    trial.run_proposal = not_run
+    run_trial.run_proposal = not_run
     nni.experiment.Experiment.start = not_run  # type: ignore[method-assign]
     drawn = pictures.draw_all
     turn = iter(range(10**9))

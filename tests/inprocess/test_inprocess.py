@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 from autostr_nni import strategies
-from autostr_nni.inprocess import Report, progress, run_search, write_json
+from autostr_nni.inprocess.run import Report, progress, run_search, write_json
 from autostr_nni.recipe import Recipe, recipe_from
-from autostr_nni.search_spaces.errors import InputError
+from autostr_nni.system.errors import InputError
 
 OPERATIONS = ",".join(["k3e1"] * 15)
 

@@ -20,7 +20,7 @@ EPOCHS = {"path-AABBB": 3, "path-ABABB": 3, "operators-*": 3, "train": 2}
 # imports, which take longer than the search; its moment is (training, epoch, step of the epoch).
 KILLED = """
 import json, os, signal, sys
-import autostr_nni.training.trial
+import autostr_nni.training.run_trial
 from autostr_nni.cli.main import main
 from autostr_nni.training.tasks import ReadingTask
 
@@ -63,7 +63,7 @@ def outcome(folder: Path) -> dict[str, Any]:
 
 
 def weights(folder: Path) -> dict[str, Any]:
-    from autostr_nni.training.checkpoint import load_trained
+    from autostr_nni.reading.checkpoint import load_trained
 
     return load_trained(folder / "trials" / "train" / "best.ckpt").recognizer.state_dict()
 

@@ -13,10 +13,10 @@ from torch.utils.flop_counter import FlopCounterMode
 from autostr_nni.models.backbone import Backbone, to_sequence
 from autostr_nni.search_spaces.architecture import Architecture
 from autostr_nni.search_spaces.counting import backbone_costs, total
-from autostr_nni.search_spaces.errors import InputError
 from autostr_nni.search_spaces.named import lookup
 from autostr_nni.search_spaces.space import SearchSpace
 from autostr_nni.search_spaces.stride_path import StridePath
+from autostr_nni.system.errors import InputError
 
 PAPER = SearchSpace()
 SMALL = SearchSpace(stem_width=8, stage_widths=(8,) * 5, stage_layers=(2, 1, 1, 1, 2))

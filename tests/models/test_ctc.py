@@ -10,8 +10,8 @@ import torch
 from autostr_nni.models.cost import recognizer_costs
 from autostr_nni.models.ctc import CTCDecoder
 from autostr_nni.models.recognizer import build_recognizer
+from autostr_nni.models.traceable import UnrolledReader
 from autostr_nni.models.translator import PADDING
-from autostr_nni.models.unrolled import UnrolledReader
 from autostr_nni.recipe.model import ModelSection
 from autostr_nni.search_spaces.space import SearchSpace
 

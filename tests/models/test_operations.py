@@ -10,7 +10,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from autostr_nni.models.operations import MBConv, ProjectionSkip, ResidualUnit, build_operation
 from autostr_nni.search_spaces.counting import operation_cost
-from autostr_nni.search_spaces.errors import InputError
+from autostr_nni.system.errors import InputError
 
 STRIDES = ((1, 1), (2, 1), (2, 2))
 NAMES = ("k3e1", "k3e3", "k3e6", "k5e1", "k5e3", "k5e6", "skip", "res3")

@@ -9,7 +9,7 @@ import pytest
 import torch
 from plain_decoder import distribution, make, trimmed
 
-from autostr_nni.models.stepping import Stepping
+from autostr_nni.models.decoder_step import Stepping
 from autostr_nni.models.translator import PADDING, AttentionDecoder, SequenceEncoder
 
 

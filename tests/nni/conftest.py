@@ -16,7 +16,7 @@ import pytest
 import requests
 import yaml
 
-from autostr_nni.nni.rest import Manager
+from autostr_nni.nni.manager.rest import Manager
 
 TUNER = '''
 from autostr_nni.nni.tuner import StrategyTuner
@@ -70,7 +70,7 @@ if number in {late}:
     time.sleep(2)
 
 import nni
-from autostr_nni.nni.parameters import own_parameter
+from autostr_nni.nni.trial_side.parameters import own_parameter
 
 mine = own_parameter()
 with open(os.path.join(os.environ["NNI_OUTPUT_DIR"], "ran.json"), "w") as file:

@@ -12,13 +12,13 @@ import pytest
 import yaml
 
 from autostr_nni.cli.main import main
-from autostr_nni.inprocess import resume_search, run_search
+from autostr_nni.inprocess.run import resume_search, run_search
+from autostr_nni.nni.experiment.stored import Stored, read_stored
 from autostr_nni.nni.resume import _recipe, with_budget
 from autostr_nni.nni.state import keep_recipe
-from autostr_nni.nni.stored import Stored, read_stored
 from autostr_nni.recipe import Recipe, load_recipe
-from autostr_nni.search_spaces.errors import InputError
 from autostr_nni.strategies import build
+from autostr_nni.system.errors import InputError
 
 
 @pytest.fixture
@@ -162,8 +162,8 @@ def test_the_command_in_process(
         return {"default": 0.5, "loss": 1.0}
 
     run_search(build("random", recipe), recipe, tmp_path / "run", trial, lambda line: None)
-    monkeypatch.setattr("autostr_nni.training.trial.run_proposal", trial)
-    monkeypatch.setattr("autostr_nni.data.prepare.prepare_data", lambda recipe, log: None)
+    monkeypatch.setattr("autostr_nni.training.run_trial.run_proposal", trial)
+    monkeypatch.setattr("autostr_nni.data.sets.prepare.prepare_data", lambda recipe, log: None)
     assert main(["resume", str(tmp_path / "run"), "--max-trials", "4", "--json"]) == 0
     captured = capsys.readouterr()
     result = json.loads(captured.out[captured.out.index("{") :])

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from autostr_nni.nni.rest import Manager
+from autostr_nni.nni.manager.rest import Manager
 
 pytestmark = pytest.mark.slow("runs NNI")
 

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 import yaml
 
-from autostr_nni.nni import launcher
-from autostr_nni.nni.algorithms import REFUSED, recipe_of_trials
-from autostr_nni.nni.experiment_file import load_experiment
+from autostr_nni.nni.experiment.algorithms import REFUSED, recipe_of_trials
+from autostr_nni.nni.experiment.file import load_experiment
+from autostr_nni.nni.manager import launcher
+from autostr_nni.runs.summary import TrialRecord, best_of_all, summary_text
 from autostr_nni.search_spaces.architecture import Architecture
-from autostr_nni.search_spaces.errors import InputError
-from autostr_nni.summary import TrialRecord, best_of_all, summary_text
+from autostr_nni.system.errors import InputError
 
 CONFIG: dict[str, Any] = {
     "trialCommand": "python -m autostr_nni.trial --recipe recipe.yml",

@@ -14,7 +14,7 @@ import nni_node
 import pytest
 import yaml
 
-from autostr_nni.nni.rest import Manager
+from autostr_nni.nni.manager.rest import Manager
 from autostr_nni.nni.rows import final_metrics, parameters_of
 from tests.nni import browser
 
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.slow("runs NNI, and a browser where there is one")
 # Stands for training: the figures that trials of ours report, at once. The first path fails once.
 TRIAL = """
 import os, random, sys
-from autostr_nni.nni.parameters import own_parameter
+from autostr_nni.nni.trial_side.parameters import own_parameter
 from autostr_nni.trial import Reports
 
 mine = own_parameter()

@@ -15,7 +15,7 @@ import psutil
 import pytest
 import requests
 
-from autostr_nni.nni.rest import Manager
+from autostr_nni.nni.manager.rest import Manager
 from autostr_nni.nni.rows import final_metrics, parameters_of
 from autostr_nni.recipe import load_recipe
 
@@ -120,7 +120,7 @@ def check_folders(folder: Path, result: dict[str, Any]) -> None:
 
 def check_forked_trials(folder: Path, recipe: Path, again: Path) -> None:
     """Trials were forked from the process that imports for them and trained what they train by themselves."""
-    from autostr_nni.training.trial import run_proposal
+    from autostr_nni.training.run_trial import run_proposal
 
     log = (folder / "log" / "warm.log").read_text()
     assert "ready" in log and "cold" not in log

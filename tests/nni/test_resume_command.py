@@ -21,7 +21,7 @@ TRIALS = 6
 TRIAL = """
 import json, os, time
 import nni
-from autostr_nni.nni.parameters import own_parameter
+from autostr_nni.nni.trial_side.parameters import own_parameter
 
 mine = own_parameter()
 def note(event):

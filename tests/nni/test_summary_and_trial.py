@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 import requests
 
-from autostr_nni.nni import parameters as parameters_module
-from autostr_nni.nni.rest import Manager, exempt_loopback
+from autostr_nni.nni.manager.rest import Manager, exempt_loopback
 from autostr_nni.nni.rows import final_metrics
-from autostr_nni.search_spaces.errors import InputError
-from autostr_nni.summary import read_search, summarize, summary_text
+from autostr_nni.nni.trial_side import parameters as parameters_module
+from autostr_nni.runs.summary import read_search, summarize, summary_text
+from autostr_nni.system.errors import InputError
 from autostr_nni.trial import Reports
 
 

@@ -11,14 +11,14 @@ from typing import Any
 import nni
 import pytest
 
-from autostr_nni.files import previous_of
 from autostr_nni.nni import manager_side
 from autostr_nni.nni import tuner as tuner_module
 from autostr_nni.nni.state import STATE_FILE, read_state, write_state
 from autostr_nni.nni.tuner import StrategyTuner
-from autostr_nni.search_spaces.errors import InputError
 from autostr_nni.search_spaces.space import SearchSpace
 from autostr_nni.strategies import TwoStep
+from autostr_nni.system.errors import InputError
+from autostr_nni.system.files import previous_of
 
 SPACE = SearchSpace()
 ARCHITECTURE = SPACE.default_architecture(SPACE.typical_paths()[1], "k3e1")

@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 
 from autostr_nni import strategies
-from autostr_nni.inprocess import Report, run_search
-from autostr_nni.nni.experiment_file import ExperimentFile
+from autostr_nni.inprocess import progress
+from autostr_nni.inprocess.run import Report, run_search
+from autostr_nni.nni.experiment.file import ExperimentFile
 from autostr_nni.nni.progress import Progress
-from autostr_nni.progress import in_process
 from autostr_nni.progress.estimate import ALONE
 from autostr_nni.recipe import Recipe, recipe_from
-from autostr_nni.training.records import append_metrics
+from autostr_nni.runs.records import append_metrics
 
 START = 1_700_000_000.0
 NET = ",".join(["k3e1"] * 15)
@@ -191,7 +191,7 @@ class Killed(BaseException):
 
 def test_a_search_in_this_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     now = [START]
-    monkeypatch.setattr(in_process, "time", SimpleNamespace(time=lambda: now[0]))
+    monkeypatch.setattr(progress, "time", SimpleNamespace(time=lambda: now[0]))
     made, lines = recipe(), list[str]()
     kill_at: list[str] = ["ABBAB"]
 

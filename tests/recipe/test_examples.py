@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from autostr_nni.nni.choices import Choices
-from autostr_nni.nni.experiment_file import load_experiment
+from autostr_nni.nni.experiment.choices import Choices
+from autostr_nni.nni.experiment.file import load_experiment
 from autostr_nni.recipe import load_recipe
 from autostr_nni.recipe.recipe import Recipe
 

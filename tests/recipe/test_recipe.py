@@ -12,8 +12,8 @@ from autostr_nni.data.charset import NAMED
 from autostr_nni.data.synth.spec import SynthSpec
 from autostr_nni.recipe import Recipe, load_recipe, recipe_from
 from autostr_nni.recipe.data import CHARSETS
-from autostr_nni.search_spaces.errors import InputError
 from autostr_nni.search_spaces.space import SearchSpace
+from autostr_nni.system.errors import InputError
 
 SMALLEST = "data: {train: [words/train], validation: [words/val]}\n"
 

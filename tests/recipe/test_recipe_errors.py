@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from autostr_nni.recipe import load_recipe
-from autostr_nni.search_spaces.errors import InputError
+from autostr_nni.system.errors import InputError
 
 BASE = "data: {train: [a], validation: [b], charset: digits}\n"
 

@@ -11,7 +11,7 @@ import pytest
 from autostr_nni.cli.main import main
 from autostr_nni.recipe import load_recipe
 from autostr_nni.recipe.traps import check_traps
-from autostr_nni.search_spaces.errors import InputError
+from autostr_nni.system.errors import InputError
 
 BASE = "data: {train: [words], validation: [words]%s}\nmodel: {%s}\n"
 
@@ -83,7 +83,9 @@ def test_a_search_does_not_start(
     told: str,
     how: list[str],
 ) -> None:
-    monkeypatch.setattr("autostr_nni.cli.search.prepare_data", lambda *_: pytest.fail("words were rendered"))
+    monkeypatch.setattr(
+        "autostr_nni.cli.commands.search.prepare_data", lambda *_: pytest.fail("words were rendered")
+    )
     assert main(["search", str(tiny_search(tmp_path, **changes)), *how]) == 2
     error = capsys.readouterr().err
     assert told in error and str(tmp_path / "recipe.yml") in error
@@ -100,7 +102,7 @@ def test_a_set_named_twice(
 def test_words_that_train_and_measure_are_told(
     tiny_search: Callable[..., Path], tiny_words: Path, tmp_path: Path
 ) -> None:
-    from autostr_nni.data.prepare import prepare_data
+    from autostr_nni.data.sets.prepare import prepare_data
 
     tiny_search(tmp_path, data={"validation": [str(tiny_words / "train")]})
     lines: list[str] = []
@@ -127,8 +129,8 @@ def test_sets_without_a_usable_word(
     tiny_search: Callable[..., Path], tmp_path: Path, changes: dict[str, Any], told: str
 ) -> None:
     """Told before the search: a test set is else read at its very end."""
-    from autostr_nni.data.lmdb_io import write_lmdb
-    from autostr_nni.data.prepare import prepare_data
+    from autostr_nni.data.sets.lmdb_io import write_lmdb
+    from autostr_nni.data.sets.prepare import prepare_data
 
     tiny_search(tmp_path, **changes)
     write_lmdb(tmp_path / "long", [(b"-", "10"), (b"-", "11")])

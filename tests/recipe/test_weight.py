@@ -9,16 +9,16 @@ from typing import Any
 
 import pytest
 
-from autostr_nni.inprocess import run_search
+from autostr_nni.inprocess.run import run_search
+from autostr_nni.nni.experiment.stored import Stored
 from autostr_nni.nni.resume import _recipe
-from autostr_nni.nni.stored import Stored
 from autostr_nni.recipe import Recipe, recipe_from
 from autostr_nni.recipe.load import check_unchanged
 from autostr_nni.recipe.weight import dotted, has_weight
 from autostr_nni.report.analysis import analyse
 from autostr_nni.report.reading.history import SearchHistory
-from autostr_nni.search_spaces.errors import InputError
 from autostr_nni.strategies import build
+from autostr_nni.system.errors import InputError
 
 SET = "/w/train"  # the rendered one
 BASE: dict[str, Any] = {

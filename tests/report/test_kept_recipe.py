@@ -12,7 +12,7 @@ from autostr_nni.nni import tuner as tuner_module
 from autostr_nni.recipe import load_recipe
 from autostr_nni.report.reading.history import SearchHistory
 from autostr_nni.report.settings import settings
-from autostr_nni.training.trial import run_proposal
+from autostr_nni.training.run_trial import run_proposal
 
 
 def test_a_tuner_keeps_its_recipe(

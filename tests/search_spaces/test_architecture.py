@@ -9,12 +9,12 @@ import random
 import pytest
 
 from autostr_nni.search_spaces.architecture import Architecture
-from autostr_nni.search_spaces.errors import InputError
 from autostr_nni.search_spaces.named import NAMED, lookup
 from autostr_nni.search_spaces.operations import OPERATIONS, OperationSpec, parse
 from autostr_nni.search_spaces.space import SearchSpace
 from autostr_nni.search_spaces.stride_path import StridePath
 from autostr_nni.search_spaces.written import parse_architecture
+from autostr_nni.system.errors import InputError
 
 SPACE = SearchSpace()
 # Stages that could be mistaken for the paper's: five of them, fifteen layers.

@@ -9,8 +9,8 @@ import pytest
 
 from autostr_nni.search_spaces.counting import backbone_costs, smallest_macs, total
 from autostr_nni.search_spaces.drawing import sample_within
-from autostr_nni.search_spaces.errors import InputError
 from autostr_nni.search_spaces.space import SearchSpace
+from autostr_nni.system.errors import InputError
 
 SPACE = SearchSpace(
     height=4,

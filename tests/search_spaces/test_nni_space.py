@@ -16,10 +16,10 @@ from numpy.random import RandomState
 
 from autostr_nni.models.backbone import Backbone
 from autostr_nni.search_spaces.architecture import Architecture
-from autostr_nni.search_spaces.errors import InputError
 from autostr_nni.search_spaces.named import lookup
 from autostr_nni.search_spaces.nni_space import AutoSTRSpace, StridePathChoice, architecture_of
 from autostr_nni.search_spaces.space import SearchSpace
+from autostr_nni.system.errors import InputError
 
 # All 30 030 paths, but narrow, so that twenty trials take a moment.
 NARROW = SearchSpace(stem_width=4, stage_widths=(4, 4, 8, 8, 8))

@@ -14,9 +14,9 @@ from scipy.stats import chisquare
 from autostr_nni.search_spaces import counting
 from autostr_nni.search_spaces.architecture import Architecture
 from autostr_nni.search_spaces.drawing import sample_within
-from autostr_nni.search_spaces.errors import InputError
 from autostr_nni.search_spaces.space import SearchSpace
 from autostr_nni.search_spaces.stride_path import StridePath
+from autostr_nni.system.errors import InputError
 
 PAPER = SearchSpace()
 # 30 paths, and 96 architectures in all.

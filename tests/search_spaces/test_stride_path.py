@@ -12,9 +12,9 @@ from collections import Counter
 import pytest
 from scipy.stats import chisquare
 
-from autostr_nni.search_spaces.errors import InputError
 from autostr_nni.search_spaces.path_set import PathSet
 from autostr_nni.search_spaces.stride_path import LETTERS, StridePath
+from autostr_nni.system.errors import InputError
 
 PAPER = PathSet()
 # Several mixtures of strides lead to the same factors; (4, 2) needs A twice, or E and C, and so on.

@@ -12,10 +12,10 @@ from fake_trainer import finish
 
 from autostr_nni.search_spaces.architecture import Architecture
 from autostr_nni.search_spaces.counting import backbone_costs, total
-from autostr_nni.search_spaces.errors import InputError
 from autostr_nni.search_spaces.space import SearchSpace
 from autostr_nni.strategies import Strategy
 from autostr_nni.strategies.halving import Halving, Ladder, ladder_of
+from autostr_nni.system.errors import InputError
 
 SPACE = SearchSpace()
 LADDER = Ladder((1, 3, 9))

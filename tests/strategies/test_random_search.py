@@ -13,9 +13,9 @@ from fake_trainer import SPACE, finish, train
 from autostr_nni.recipe import recipe_from
 from autostr_nni.search_spaces.architecture import Architecture
 from autostr_nni.search_spaces.counting import backbone_costs, total
-from autostr_nni.search_spaces.errors import InputError
 from autostr_nni.search_spaces.space import SearchSpace
 from autostr_nni.strategies import RandomSearch, Strategy, TwoStep, build
+from autostr_nni.system.errors import InputError
 
 TINY = SearchSpace(
     height=4,

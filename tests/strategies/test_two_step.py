@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from fake_trainer import OPERATIONS, SPACE, finish, paths, train
 
-from autostr_nni.search_spaces.errors import InputError
 from autostr_nni.strategies import Strategy, TwoStep
+from autostr_nni.system.errors import InputError
 
 
 def whole() -> TwoStep:

@@ -14,9 +14,9 @@ import pytest
 import torch
 from PIL import Image, ImageDraw
 
-from autostr_nni.data.lmdb_io import write_lmdb
+from autostr_nni.data.sets.lmdb_io import write_lmdb
 from autostr_nni.recipe import Recipe, recipe_from
-from autostr_nni.training.trial import run_proposal
+from autostr_nni.training.run_trial import run_proposal
 
 sys.path.insert(0, str(Path(__file__).parent))  # lets the tests of this folder import `stopping`
 

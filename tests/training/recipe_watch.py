@@ -14,13 +14,13 @@ import pytest
 import torch
 from PIL import Image
 
-from autostr_nni.data.lmdb_io import write_lmdb
+from autostr_nni.data.sets.lmdb_io import write_lmdb
+from autostr_nni.reading.evaluation import Reader
 from autostr_nni.recipe import Recipe
-from autostr_nni.strategies.architecture_parameters import ArchitectureParameters
-from autostr_nni.training import alone, searching, trial
-from autostr_nni.training.evaluation import Reader
-from autostr_nni.training.operators import OperatorSearchTask
-from autostr_nni.training.records import read_metrics, read_result
+from autostr_nni.runs.records import read_metrics, read_result
+from autostr_nni.supernet.architecture_parameters import ArchitectureParameters
+from autostr_nni.training import one_net, operator_search, run_trial
+from autostr_nni.training.operator_task import OperatorSearchTask
 from autostr_nni.training.tasks import ReadingTask
 
 # Words of D_tra end with 0, those of D_val with 1 and those to be tested with 2; of one to four characters.
@@ -108,14 +108,14 @@ def watched(recipe: Recipe, parameters: dict[str, str], folder: Path) -> Seen:
     """Run a trial and tell what it did."""
     seen = Seen(recipe, folder)
     with watching(seen):
-        trial.run_proposal(parameters, recipe, folder, lambda metrics, final: None)
+        run_trial.run_proposal(parameters, recipe, folder, lambda metrics, final: None)
     return seen
 
 
 @contextmanager
 def watching(seen: Seen) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        fit, keeping = alone.fit, trial.keeping_decoded
+        fit, keeping = one_net.fit, run_trial.keeping_decoded
         weight, arch = ReadingTask.weight_step, OperatorSearchTask.arch_step
         regulariser, add = ArchitectureParameters.regulariser, Reader.add
         set_threads = torch.set_num_threads
@@ -161,9 +161,9 @@ def watching(seen: Seen) -> Iterator[None]:
             return keeping(limit)
 
         patch.setattr(torch, "set_num_threads", seen.threads.append)  # more are slow on a busy machine
-        patch.setattr(alone, "fit", watched_fit)
-        patch.setattr(searching, "fit", watched_fit)
-        patch.setattr(trial, "keeping_decoded", watched_keeping)
+        patch.setattr(one_net, "fit", watched_fit)
+        patch.setattr(operator_search, "fit", watched_fit)
+        patch.setattr(run_trial, "keeping_decoded", watched_keeping)
         patch.setattr(ReadingTask, "weight_step", watched_weight)
         patch.setattr(OperatorSearchTask, "arch_step", watched_arch)
         patch.setattr(ArchitectureParameters, "regulariser", watched_regulariser)

@@ -8,8 +8,8 @@ from typing import Any
 
 import torch
 
+from autostr_nni.runs.records import read_metrics, read_result
 from autostr_nni.training.continuing import BEST, LAST
-from autostr_nni.training.records import read_metrics, read_result
 
 
 class Killed(BaseException):

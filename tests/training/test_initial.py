@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from autostr_nni.models.recognizer import build_recognizer
-from autostr_nni.search_spaces.errors import InputError
-from autostr_nni.training.checkpoint import load_trained
+from autostr_nni.reading.checkpoint import load_trained
+from autostr_nni.system.errors import InputError
 from autostr_nni.training.continuing import BEST
 from autostr_nni.training.initial import start_from
 

@@ -15,7 +15,7 @@ import torch
 from autostr_nni.cli.main import _complain
 from autostr_nni.models.recognizer import Recognizer
 from autostr_nni.training.memory import OutOfMemory, explanation
-from autostr_nni.training.trial import run_proposal
+from autostr_nni.training.run_trial import run_proposal
 
 GPU = "CUDA out of memory. Tried to allocate 20.00 MiB. GPU 0 has a total capacity of 7.79 GiB"
 CPU = "[enforce fail at alloc_cpu.cpp:121] . DefaultCPUAllocator: can't allocate memory: you tried 9 bytes"
@@ -79,7 +79,7 @@ def test_an_evaluation_that_does_not_fit_names_its_own_key(tmp_path, monkeypatch
     def features(*_: Any) -> None:
         raise MemoryError
 
-    monkeypatch.setattr("autostr_nni.training.evaluation.Reader.add", features)
+    monkeypatch.setattr("autostr_nni.reading.evaluation.Reader.add", features)
     with pytest.raises(OutOfMemory, match=r"write evaluation\.batch_size: 2 \(it is 4\)"):
         run_proposal(steps["path"], make_recipe(), tmp_path, silent)
 

@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 import torch
 
+from autostr_nni.runs.records import read_metrics, read_result
 from autostr_nni.search_spaces.architecture import Architecture
 from autostr_nni.search_spaces.counting import backbone_costs, total
-from autostr_nni.strategies.supernet import Supernet
-from autostr_nni.training import searching
+from autostr_nni.supernet.supernet import Supernet
+from autostr_nni.training import operator_search
 from autostr_nni.training.continuing import LAST
-from autostr_nni.training.operators import OperatorSearchTask
-from autostr_nni.training.records import read_metrics, read_result
-from autostr_nni.training.trial import run_proposal
+from autostr_nni.training.operator_task import OperatorSearchTask
+from autostr_nni.training.run_trial import run_proposal
 
 
 class Watch:
@@ -27,7 +27,7 @@ class Watch:
         self.alphas: list[torch.Tensor] = []
         self.kind = ""
         build, weight, arch = (
-            searching.build_supernet_recognizer,
+            operator_search.build_supernet_recognizer,
             OperatorSearchTask.weight_step,
             OperatorSearchTask.arch_step,
         )
@@ -65,7 +65,7 @@ class Watch:
             draw(task)
             self.draws.append((self.kind, [block.active for block in task.supernet.choice_blocks]))
 
-        monkeypatch.setattr(searching, "build_supernet_recognizer", watched_build)
+        monkeypatch.setattr(operator_search, "build_supernet_recognizer", watched_build)
         monkeypatch.setattr(OperatorSearchTask, "weight_step", watched_weight)
         monkeypatch.setattr(OperatorSearchTask, "arch_step", watched_arch)
         monkeypatch.setattr(OperatorSearchTask, "draw", watched_draw)
@@ -188,13 +188,13 @@ def test_the_supernet_may_do_without_bilstm(tmp_path, make_recipe, steps):
 def test_threads_of_its_own(make_recipe, tmp_path, monkeypatch) -> None:
     """The search has them, and the trials after it, in the same process, those of before."""
     seen: list[int] = []
-    build = searching.build_supernet_recognizer
+    build = operator_search.build_supernet_recognizer
 
     def watched(*args: Any) -> Any:
         seen.append(torch.get_num_threads())
         return build(*args)
 
-    monkeypatch.setattr(searching, "build_supernet_recognizer", watched)
+    monkeypatch.setattr(operator_search, "build_supernet_recognizer", watched)
     recipe = make_recipe({"search.operators.threads": 2})
     run_proposal({"step": "operators", "stride_path": "ABABB"}, recipe, tmp_path, lambda *report: None)
     assert seen == [2] and torch.get_num_threads() == 1

@@ -12,7 +12,7 @@ import torch
 from recipe_keys import ELSEWHERE, FIRST, NOTHING, SECOND, Key
 from recipe_watch import Seen, watched, write_sets
 
-from autostr_nni.data import prepare
+from autostr_nni.data.sets import prepare
 from autostr_nni.recipe import Recipe, recipe_from
 from autostr_nni.recipe.base import Section
 from autostr_nni.recipe.data import SynthSet

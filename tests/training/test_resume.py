@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from stopping import Killed, Log, assert_same_end
 
-from autostr_nni.training import continuing, loop, tasks, trial
+from autostr_nni.runs.records import read_metrics, read_result
+from autostr_nni.training import continuing, loop, run_trial, tasks
 from autostr_nni.training.continuing import LAST
-from autostr_nni.training.records import read_metrics, read_result
-from autostr_nni.training.trial import run_proposal
+from autostr_nni.training.run_trial import run_proposal
 
 
 @pytest.fixture
@@ -73,7 +73,7 @@ MOMENTS = {
         mp, loop, "append_metrics", lambda folder, metrics: metrics["epoch"] == 1
     ),
     "before the result": lambda mp: killer(
-        mp, trial, "write_atomic", lambda path, text: path.name == "result.json"
+        mp, run_trial, "write_atomic", lambda path, text: path.name == "result.json"
     ),
 }
 

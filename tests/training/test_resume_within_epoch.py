@@ -9,10 +9,10 @@ import pytorch_lightning as pl
 import torch
 from stopping import Killed, Log, assert_same_end
 
+from autostr_nni.runs.records import read_metrics
 from autostr_nni.training import loop, tasks
 from autostr_nni.training.continuing import LAST
-from autostr_nni.training.records import read_metrics
-from autostr_nni.training.trial import run_proposal
+from autostr_nni.training.run_trial import run_proposal
 
 
 def saving_within_epochs(monkeypatch, every: int, stop_after: int = 0) -> list[int]:

@@ -14,11 +14,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from autostr_nni.nni.launcher import stoppable
+from autostr_nni.nni.manager.launcher import stoppable
+from autostr_nni.runs.records import read_metrics
 from autostr_nni.search_spaces.architecture import Architecture
-from autostr_nni.training.records import read_metrics
+from autostr_nni.training.run_trial import train_architecture
 from autostr_nni.training.tasks import ReadingTask
-from autostr_nni.training.trial import train_architecture
 
 
 @pytest.mark.parametrize("to_all", [False, True], ids=["to the command", "to its whole group"])

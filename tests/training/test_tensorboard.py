@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from autostr_nni.recipe import extras
-from autostr_nni.search_spaces.errors import InputError
+from autostr_nni.runs.records import read_metrics
+from autostr_nni.system.errors import InputError
 from autostr_nni.training import tensorboard
-from autostr_nni.training.records import read_metrics
-from autostr_nni.training.trial import run_proposal
+from autostr_nni.training.run_trial import run_proposal
 
 
 def scalars(folder: Path) -> dict[str, list[tuple[int, float]]]:

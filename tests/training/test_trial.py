@@ -11,20 +11,20 @@ import pytest
 import torch
 
 from autostr_nni.data import dataset
-from autostr_nni.data.decoded import keeping_decoded
-from autostr_nni.data.images import decode_image
-from autostr_nni.data.lmdb_io import write_lmdb
+from autostr_nni.data.decoding.images import decode_image
+from autostr_nni.data.sets.lmdb_io import write_lmdb
+from autostr_nni.data.shared_words import keeping_decoded
+from autostr_nni.reading.checkpoint import load_trained
+from autostr_nni.reading.evaluation import evaluate, open_set
+from autostr_nni.runs.records import read_metrics, read_result
 from autostr_nni.search_spaces.architecture import Architecture
 from autostr_nni.search_spaces.counting import backbone_costs, total
-from autostr_nni.search_spaces.errors import InputError
-from autostr_nni.training import alone, loop
-from autostr_nni.training.checkpoint import load_trained
+from autostr_nni.system.errors import InputError
+from autostr_nni.training import loop, one_net
 from autostr_nni.training.continuing import BEST, LAST
-from autostr_nni.training.evaluation import evaluate, open_set
 from autostr_nni.training.loop import best_epoch
-from autostr_nni.training.records import read_metrics, read_result
+from autostr_nni.training.run_trial import run_proposal, train_architecture
 from autostr_nni.training.tasks import LossNotFinite
-from autostr_nni.training.trial import run_proposal, train_architecture
 
 NUMBERS = ("default", "loss", "flops_m", "params_m", "images_seen", "seconds", "expected_flops_m", "entropy")
 
@@ -120,8 +120,8 @@ def test_trials_of_a_search_decode_no_word_twice(
 
 def test_a_finished_trial_is_not_trained_again(monkeypatch, finished, make_recipe, proposal):
     folder, before = finished(proposal)
-    monkeypatch.setattr(alone, "fit", None)
-    monkeypatch.setattr(alone, "open_set", None)
+    monkeypatch.setattr(one_net, "fit", None)
+    monkeypatch.setattr(one_net, "open_set", None)
     reports: list[Any] = []
     metrics = run_proposal(proposal, make_recipe(), folder, lambda *report: reports.append(report))
     assert reports == [(metrics, True)] == before[-1:]

@@ -18,10 +18,10 @@ from typing import Any
 import PIL
 from PIL import ImageFont
 
-from autostr_nni.data.image_files import Tell, tell_nobody, told, walk_files
+from autostr_nni.data.decoding.image_files import Tell, tell_nobody, told, walk_files
 from autostr_nni.data.synth.glyphs import VERSION, check_file, matplotlib_fonts
-from autostr_nni.files import NoSpace, write_atomic
-from autostr_nni.search_spaces.errors import InputError
+from autostr_nni.system.errors import InputError
+from autostr_nni.system.files import NoSpace, write_atomic
 
 SYSTEM_FOLDERS = (
     "/usr/share/fonts",

@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from autostr_nni.data.image_files import Tell, find_in_folder, tell_nobody, told
-from autostr_nni.data.images import turn_upright
-from autostr_nni.data.modes import to_rgb
+from autostr_nni.data.decoding.image_files import Tell, find_in_folder, tell_nobody, told
+from autostr_nni.data.decoding.images import turn_upright
+from autostr_nni.data.decoding.modes import to_rgb
 from autostr_nni.data.synth.colours import LUMINANCE, any_colour
 from autostr_nni.data.synth.style import Style
-from autostr_nni.search_spaces.errors import InputError
+from autostr_nni.system.errors import InputError
 
 _LARGEST = 384  # a photograph is kept at this size: words are small
 _SMOOTH = Image.Resampling.BICUBIC

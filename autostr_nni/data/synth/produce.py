@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from autostr_nni.data.charset import Charset
-from autostr_nni.data.folders import DATA_FILE, NOTE_FILE, new_folder
-from autostr_nni.data.lmdb_io import LmdbReader, find_sets, write_samples
+from autostr_nni.data.sets.folders import DATA_FILE, NOTE_FILE, new_folder
+from autostr_nni.data.sets.lmdb_io import LmdbReader, find_sets, write_samples
 from autostr_nni.data.synth.camera import encode
 from autostr_nni.data.synth.fonts import Face, find_faces
 from autostr_nni.data.synth.grounds import find_photos
@@ -27,9 +27,9 @@ from autostr_nni.data.synth.scripts import needs_shaping
 from autostr_nni.data.synth.spec import SynthSpec
 from autostr_nni.data.synth.style import STYLES
 from autostr_nni.data.synth.words import WordSource, english, read_words
-from autostr_nni.lifeline import die_with_parent
-from autostr_nni.search_spaces.errors import InputError, escaped
-from autostr_nni.threads import usable_cores
+from autostr_nni.system.errors import InputError, escaped
+from autostr_nni.system.lifeline import die_with_parent
+from autostr_nni.system.threads import usable_cores
 
 _PART = 32
 _SHAPED = "in letters that join, stack or run from right to left, which are not rendered"

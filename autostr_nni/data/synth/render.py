@@ -16,7 +16,7 @@ from autostr_nni.data.synth.geometry import place_letters
 from autostr_nni.data.synth.grounds import draw_ground
 from autostr_nni.data.synth.letters import choose_face, draw_letters
 from autostr_nni.data.synth.style import STYLES, Style
-from autostr_nni.search_spaces.errors import InputError
+from autostr_nni.system.errors import InputError
 
 _OTHERS = (
     "the",

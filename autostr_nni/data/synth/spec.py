@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from autostr_nni.data.charset import Charset
-from autostr_nni.search_spaces.errors import InputError
+from autostr_nni.system.errors import InputError
 
 STYLE_NAMES = ("mild", "scene")
 SPLIT_NAMES = ("train", "validation", "test")

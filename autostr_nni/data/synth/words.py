@@ -13,9 +13,9 @@ from collections.abc import Callable, Collection, Iterable
 from itertools import accumulate
 
 from autostr_nni.data.charset import Charset
-from autostr_nni.search_spaces.characters import composed
-from autostr_nni.search_spaces.errors import InputError, shown
-from autostr_nni.search_spaces.text_files import read_text
+from autostr_nni.system.characters import composed
+from autostr_nni.system.errors import InputError, shown
+from autostr_nni.system.text_files import read_text
 
 #: Parts of all words, by split name: each word lies in exactly one.
 SPLITS: dict[str, tuple[float, float]] = {

@@ -9,9 +9,7 @@ from typing import Any
 
 from autostr_nni.recipe import Recipe
 from autostr_nni.recipe.load import recipe_from
-from autostr_nni.search_spaces.errors import InputError
-from autostr_nni.summary import RESULT, number, read_json
-from autostr_nni.training.records import (
+from autostr_nni.runs.records import (
     ARCHITECTURE,
     CLIMBED,
     METRICS,
@@ -20,6 +18,8 @@ from autostr_nni.training.records import (
     read_metrics,
     unread_lines,
 )
+from autostr_nni.runs.summary import RESULT, number, read_json
+from autostr_nni.system.errors import InputError
 
 DONE, FAILED, RUNNING, CUT_OFF = "done", "failed", "running", "cut off"
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from difflib import get_close_matches
 from pathlib import Path
 
+from autostr_nni.nni.experiment.stored import DATABASE, registered
 from autostr_nni.nni.state import STATE_FILE
-from autostr_nni.nni.stored import DATABASE, registered
 from autostr_nni.report.reading.history import SearchHistory
 from autostr_nni.report.reading.in_process import read_in_process, read_training
 from autostr_nni.report.reading.nni_history import read_experiment
-from autostr_nni.search_spaces.errors import InputError
-from autostr_nni.search_spaces.text_files import is_file
-from autostr_nni.training.records import ARCHITECTURE, METRICS, RESULT
+from autostr_nni.runs.records import ARCHITECTURE, METRICS, RESULT
+from autostr_nni.system.errors import InputError
+from autostr_nni.system.text_files import is_file
 
 RUNS = Path("runs")  # where searches without NNI are kept, below the folder in which the command runs
 IN_PROCESS = "state.json"

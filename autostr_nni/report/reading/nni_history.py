@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from autostr_nni.nni.figures import from_nni
-from autostr_nni.nni.processes import manager_of
-from autostr_nni.nni.rest import EARLY
+from autostr_nni.nni.experiment.stored import DATABASE, is_profile
+from autostr_nni.nni.manager.processes import manager_of
+from autostr_nni.nni.manager.rest import EARLY
 from autostr_nni.nni.state import RECIPE_FILE, read_state
-from autostr_nni.nni.stored import DATABASE, is_profile
+from autostr_nni.nni.trial_side.figures import from_nni
 from autostr_nni.recipe import load_recipe
 from autostr_nni.report.reading.history import (
     CUT_OFF,
@@ -26,9 +26,9 @@ from autostr_nni.report.reading.history import (
     space_of,
     usable_recipe,
 )
-from autostr_nni.search_spaces.errors import InputError
+from autostr_nni.runs.summary import RESULT, read_json, trial_folders
 from autostr_nni.strategies.core import reached
-from autostr_nni.summary import RESULT, read_json, trial_folders
+from autostr_nni.system.errors import InputError
 
 _STRATEGIES = {"TwoStepTuner": "two-step", "HalvingTuner": "halving", "RandomTuner": "random"}
 

@@ -17,7 +17,7 @@ from autostr_nni.nni.state import STATE_FILE
 from autostr_nni.report.analysis import analyse
 from autostr_nni.report.reading import nni_history
 from autostr_nni.report.reading.locate import read
-from autostr_nni.search_spaces.errors import InputError
+from autostr_nni.system.errors import InputError
 
 MakeSearch = Callable[..., Path]
 

@@ -1,0 +1,1 @@
+"""The subcommands of `autostr`, one file each."""

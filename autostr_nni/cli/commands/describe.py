@@ -1,0 +1,181 @@
+"""`autostr describe`: what an architecture is made of, and what it costs."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from autostr_nni.cli.nets import ARCH_HELP, resolve
+from autostr_nni.cli.output import say, say_json
+from autostr_nni.cli.parser import path, path_text
+from autostr_nni.cli.table import table, thousands
+
+if TYPE_CHECKING:
+    from autostr_nni.recipe import Recipe
+    from autostr_nni.search_spaces.architecture import Architecture
+    from autostr_nni.search_spaces.space import SearchSpace
+
+_BAR = 20  # characters of the longest bar
+
+
+def add_parser(subparsers: Any) -> None:
+    """Add the subcommand."""
+    parser = subparsers.add_parser(
+        "describe",
+        help="show an architecture's layers, MACs and parameters",
+        description="Show a backbone layer by layer: shapes, strides, MACs of its convolutions, parameters.",
+    )
+    parser.add_argument(
+        "architecture",
+        metavar="ARCH",
+        type=path_text,
+        help=ARCH_HELP,
+    )
+    parser.add_argument(
+        "--recipe", metavar="FILE", type=path_text, help="the recipe whose space it belongs to"
+    )
+    parser.add_argument(
+        "--recognizer",
+        action="store_true",
+        help="also the cost of rectifier, encoder and decoder around it (of the recipe, else the paper's)",
+    )
+    parser.add_argument("--out", type=path, metavar="FILE", help="draw it too, as FILE.png or FILE.svg")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the description."""
+    recipe = None
+    if args.recipe is not None:
+        from autostr_nni.recipe import load_recipe
+
+        recipe = load_recipe(args.recipe)
+    architecture, space = resolve(args.architecture, recipe, args.recipe or "")
+    facts = describe(architecture, space)
+    if args.recognizer:
+        facts["recognizer"] = describe_recognizer(architecture, space, recipe)
+    if args.out is not None:
+        draw(architecture, space, args.architecture, args.out)
+    if args.json:
+        say_json(facts, indent=2)
+        return 0
+    say(as_text(facts))
+    if args.out is not None:
+        say(f"\n{args.out}")
+    return 0
+
+
+def describe(architecture: Architecture, space: SearchSpace) -> dict[str, Any]:
+    """All that is shown, as plain data: `conv_macs` of one image, `backbone_params`, and `blocks`."""
+    from autostr_nni.search_spaces.counting import backbone_costs, total
+
+    costs = backbone_costs(architecture, space)
+    cost = total(costs)
+    strides = [(1, 1), *architecture.path.strides]
+    channels, height, width = costs[-1].out_shape
+    return {
+        "architecture": architecture.text,
+        "path": architecture.path.text(space.stage_layers),
+        "full_path": architecture.path.full_text,
+        "image": [space.height, space.width],
+        "sequence": {"length": height * width, "channels": channels},
+        "conv_macs": cost.macs,
+        "backbone_params": cost.params,
+        "blocks": [
+            {
+                "name": block.name,
+                "operation": block.operation,
+                "in_shape": list(block.in_shape),
+                "out_shape": list(block.out_shape),
+                "stride": list(stride),
+                "macs": block.macs,
+                "params": block.params,
+            }
+            for block, stride in zip(costs, strides, strict=True)
+        ],
+    }
+
+
+def draw(architecture: Architecture, space: SearchSpace, name: str, out: Path) -> None:
+    """Draw the architecture into a PNG or SVG. Raises InputError for another ending or a bad folder."""
+    from autostr_nni.system.errors import InputError
+
+    kinds = (".svg", ".png")
+    if out.suffix.lower() not in kinds:
+        raise InputError(f"--out {out}: must end in .png or .svg")
+    from autostr_nni.report.figures.architecture import draw_architecture
+    from autostr_nni.report.figures.style import rendered, styled
+    from autostr_nni.search_spaces.named import NAMED
+
+    title = f"path {architecture.path.text(space.stage_layers)}"
+    if name in NAMED:
+        title = f"{name} · {title}"
+    with styled():
+        pictures = rendered(draw_architecture(architecture, space, title))
+    try:
+        out.write_bytes(pictures[kinds.index(out.suffix.lower())])
+    except OSError as error:
+        raise InputError(f"--out {out}: cannot be written: {error.strerror}") from None
+
+
+def describe_recognizer(
+    architecture: Architecture, space: SearchSpace, recipe: Recipe | None = None
+) -> list[dict[str, Any]]:
+    """MACs and parameters by part of the recognizer, for a word of eight characters."""
+    from autostr_nni.data.charset import Charset
+    from autostr_nni.models.cost import recognizer_costs
+    from autostr_nni.models.recognizer import build_recognizer
+    from autostr_nni.recipe import ModelSection
+
+    model = ModelSection() if recipe is None else recipe.model
+    charset = Charset.named("printable" if recipe is None else recipe.data.charset)
+    recognizer = build_recognizer(architecture, space, model, charset.classes)
+    return [asdict(cost) for cost in recognizer_costs(recognizer, model)]
+
+
+def as_text(facts: dict[str, Any]) -> str:
+    """The description for people."""
+    paths = list(dict.fromkeys([facts["path"], facts["full_path"]]))
+    sequence = facts["sequence"]
+    head = [
+        ("architecture", facts["architecture"]),
+        ("stride path", " = ".join(paths)),
+        ("image", _shape(facts["image"])),
+        ("sequence", f"{sequence['length']} steps of {sequence['channels']} channels"),
+        ("MACs", f"{facts['conv_macs'] / 1e6:.3f} M (convolutions of the backbone, one image)"),
+        ("parameters", f"{thousands(facts['backbone_params'])} (backbone)"),
+    ]
+    most = max(block["macs"] for block in facts["blocks"])
+    rows = [("block", "operation", "in", "out", "stride", "MACs (M)", "parameters", "")]
+    for block in facts["blocks"]:
+        rows.append(
+            (
+                block["name"],
+                block["operation"],
+                _shape(block["in_shape"]),
+                _shape(block["out_shape"]),
+                _shape(block["stride"]),
+                f"{block['macs'] / 1e6:.3f}",
+                thousands(block["params"]),
+                "#" * -(-_BAR * block["macs"] // most),
+            )
+        )
+    text = f"{table(head, '<<')}\n\n{table(rows, '<<>>>>><')}"
+    return text + (f"\n\n{_parts(facts['recognizer'])}" if "recognizer" in facts else "")
+
+
+def _parts(parts: list[dict[str, Any]]) -> str:
+    """The recognizer's parts and their sum."""
+    whole = {"name": "recognizer", **{key: sum(part[key] for part in parts) for key in ("macs", "params")}}
+    rows = [("part", "MACs (M)", "parameters")]
+    rows += [
+        (part["name"], f"{part['macs'] / 1e6:.3f}", thousands(part["params"])) for part in [*parts, whole]
+    ]
+    return table(rows, "<>>")
+
+
+def _shape(sizes: list[int]) -> str:
+    return "x".join(map(str, sizes))

@@ -1,0 +1,91 @@
+"""`autostr report`: any number of searches, from their files, as one page to decide from."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from autostr_nni.cli.output import complain, say, say_json
+from autostr_nni.cli.parser import path, path_text
+from autostr_nni.cli.table import table
+from autostr_nni.system.errors import InputError
+
+if TYPE_CHECKING:
+    from autostr_nni.report.reading.history import SearchHistory
+
+
+def add_parser(subparsers: Any) -> None:
+    """Add the subcommand."""
+    parser = subparsers.add_parser(
+        "report",
+        help="compare searches in one page",
+        description="Compare searches in one page that opens offline, with its figures as PNG and SVG and "
+        "its data as CSV and JSON. Searches may be running, stopped or finished; no server is needed. Exit "
+        "status 1 if one of several searches could not be read.",
+    )
+    parser.add_argument(
+        "searches",
+        nargs="+",
+        metavar="SEARCH",
+        type=path_text,
+        help="an NNI experiment's id or folder, that of a search --in-process or of `autostr train`",
+    )
+    parser.add_argument(
+        "--out", required=True, type=path, metavar="DIR", help="folder of the report, a new one"
+    )
+    parser.add_argument("--force", action="store_true", help="replace the report that DIR holds")
+    parser.add_argument("--json", action="store_true", help="print the report's data as JSON")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write the report and print what it says in short."""
+    from autostr_nni.report.reading.locate import read
+    from autostr_nni.report.write import check_free, write_report
+
+    folder: Path = args.out
+    check_free(folder, args.force)
+    histories: list[SearchHistory] = []
+    problems: list[str] = []
+    for search in dict.fromkeys(args.searches):
+        try:
+            history = read(search)
+        except InputError as error:
+            problems.append(str(error))
+        else:
+            if history.folder not in [known.folder for known in histories]:
+                histories.append(history)
+    if not histories:
+        raise InputError("; ".join(problems))
+    for problem in problems:
+        complain(problem)
+    report = write_report(histories, folder, args.force)
+    if args.json:
+        say_json(report, indent=1)
+    else:
+        say(as_text(report))
+        say(f"\n{folder / 'report.html'}")
+    return 1 if problems else 0
+
+
+def as_text(report: dict[str, Any]) -> str:
+    """The summary for a terminal: a line per search, then what to know before comparing."""
+    rows = [("search", "strategy", "accuracy", "95 %", "M MACs", "images", "seconds", "nets")]
+    for search in report["searches"]:
+        best = search["best"] or {}
+        interval = "" if best.get("low") is None else f"{100 * best['low']:.1f} to {100 * best['high']:.1f}"
+        rows.append(
+            (
+                search["label"],
+                search["strategy"],
+                "-" if best.get("accuracy") is None else f"{100 * best['accuracy']:.1f} %",
+                interval,
+                "-" if best.get("macs_m") is None else f"{best['macs_m']:.4g}",
+                f"{search['images']:.0f}",
+                f"{search['seconds']:.0f}",
+                str(search["nets_trained"]),
+            )
+        )
+    states = [f"{search['label']}: {search['sentence']}" for search in report["searches"]]
+    return "\n".join([table(rows, "<<>>>>>>"), "", *states, *report["notes"]])

@@ -1,0 +1,203 @@
+"""``autostr search``: run the search of an NNI experiment file, through NNI or in this process."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+from contextlib import AbstractContextManager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from autostr_nni.cli.output import complain, remark, say, say_json
+from autostr_nni.cli.parser import path
+from autostr_nni.system.errors import InputError
+
+if TYPE_CHECKING:
+    from autostr_nni.nni.experiment.file import ExperimentFile
+    from autostr_nni.progress.display import Display
+    from autostr_nni.recipe import Recipe
+
+
+def add_parser(subparsers: Any) -> argparse.ArgumentParser:
+    """Add the subcommand to the command's parser."""
+    parser: argparse.ArgumentParser = subparsers.add_parser(
+        "search",
+        help="run a search",
+        description="Run the search of an NNI experiment file: start NNI, print the address of its page, "
+        "show progress, and end with a summary. Exit status 0 only if the search reached its result.",
+    )
+    parser.add_argument("config", type=path, metavar="CONFIG", help="experiment file (YAML, nnictl's format)")
+    parser.add_argument("--in-process", action="store_true", help="without NNI, one trial after another")
+    add_page_options(parser)
+    parser.add_argument(
+        "--out",
+        type=path,
+        metavar="DIR",
+        help="where to keep results (default: experimentWorkingDirectory; with --in-process runs/NAME, "
+        "which is continued if it was begun)",
+    )
+    parser.set_defaults(run=run)
+    return parser
+
+
+def add_host_options(parser: argparse.ArgumentParser) -> None:
+    """Where NNI's page is."""
+    parser.add_argument("--port", type=int, help="port of NNI's page (default: a free one)")
+    parser.add_argument(
+        "--host",
+        default="127.0.0.1",
+        help="address that NNI's page listens on, 0.0.0.0 for all (default: 127.0.0.1, this machine only; "
+        "the page has no password)",
+    )
+
+
+def add_page_options(parser: argparse.ArgumentParser) -> None:
+    """Options of all that runs an experiment."""
+    add_host_options(parser)
+    parser.add_argument("--detach", action="store_true", help="leave the experiment running and return")
+    parser.add_argument("--json", action="store_true", help="print the summary as JSON, progress on stderr")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Exit status 0 for a search that reached its result, 1 for one that did not, 130 after Ctrl-C."""
+    from autostr_nni.nni.experiment.file import load_experiment
+    from autostr_nni.nni.experiment.gpus import fit_to_machine
+    from autostr_nni.nni.manager.launcher import stoppable
+    from autostr_nni.progress.display import display_on
+    from autostr_nni.recipe.traps import check_traps
+
+    if args.in_process and (args.detach or args.port is not None):
+        raise InputError("--in-process has no page and cannot be detached: leave out --port and --detach")
+    experiment = load_experiment(args.config, None if args.in_process else args.out)
+    start = _in_process if args.in_process else _through_nni
+    try:
+        with stoppable(), display_on(sys.stderr if args.json else sys.stdout) as display:
+            if not args.in_process:
+                fit_to_machine(experiment, display)
+            if experiment.recipe is not None and (experiment.here or args.in_process):
+                check_traps(experiment.recipe)
+                check_devices(experiment.recipe)
+                prepare_data(experiment.recipe, display)
+            result = start(experiment, args, display)
+    except KeyboardInterrupt as interrupt:
+        return stopped(interrupt, folder_without_nni(args, experiment) if args.in_process else None)
+    return tell(result, args)
+
+
+def check_devices(recipe: Recipe) -> None:
+    """Raise InputError where a device that the recipe names is not there; those without a name always are."""
+    training = recipe.training
+    if not training.device.startswith("cuda") and training.devices == 1:
+        return  # spares the import of torch
+    from autostr_nni.training.loop import devices_of
+
+    try:
+        devices_of(training)
+    except InputError as error:
+        raise InputError(f"{recipe.source or 'recipe'}: {error}") from None
+
+
+def prepare_data(recipe: Any, log: Any) -> None:
+    """Render the word sets that the recipe asks for, before any trial needs them."""
+    from autostr_nni.data.sets.prepare import prepare_data
+    from autostr_nni.recipe.extras import check_extras
+
+    check_extras(recipe)
+    prepare_data(recipe, log)
+
+
+def _through_nni(experiment: ExperimentFile, args: argparse.Namespace, log: Display) -> dict[str, Any]:
+    from autostr_nni.nni.manager.places import make_directory
+    from autostr_nni.nni.search import SearchError, search
+
+    make_directory(experiment.directory)
+    try:
+        return search(experiment, args.port, args.host, args.detach, log)
+    except SearchError as error:
+        return {"failure": str(error)}
+
+
+def _in_process(experiment: ExperimentFile, args: argparse.Namespace, log: Display) -> dict[str, Any]:
+    from autostr_nni.inprocess.run import run_search
+    from autostr_nni.nni.experiment.gpus import gpu_number
+
+    strategy = experiment.strategy()
+    if strategy is None or experiment.recipe is None:
+        raise InputError(f"{args.config}: --in-process needs a tuner of autostr_nni and its recipe")
+    folder = folder_without_nni(args, experiment)
+    if experiment.config.get("assessor") is not None:
+        log("without NNI the assessor is not asked: every trial runs to its end")
+    log(f"folder: {folder}")
+    if gpu_number(experiment.config) is not None:
+        log("note: trialGpuNumber is NNI's; with --in-process the recipe's training.device and devices count")
+    with beside(log, args):
+        return dict(run_search(strategy, experiment.recipe, folder, log=log))
+
+
+def folder_without_nni(args: argparse.Namespace, experiment: ExperimentFile) -> Path:
+    """Where a search without NNI is kept."""
+    return args.out or Path("runs") / experiment.folder_name
+
+
+def stopped(interrupt: KeyboardInterrupt, without_nni: Path | None) -> int:
+    """Tell of an interrupted search, and how it goes on if it had begun; the exit status."""
+    from autostr_nni.nni.experiment.stored import resume_command
+    from autostr_nni.nni.search import Interrupted
+    from autostr_nni.report.reading.locate import is_search
+
+    folder = interrupt.folder if isinstance(interrupt, Interrupted) else without_nni
+    begun = folder is not None and is_search(folder)
+    go_on = f"; go on with: {resume_command(folder)}" if folder and begun else ""
+    remark(f"autostr: stopped; nothing is left running{go_on}")
+    return 130
+
+
+def beside(display: Display, args: argparse.Namespace) -> AbstractContextManager[None]:
+    """What trials print: not to stdout with --json, which is the summary's alone, nor over the state."""
+    from autostr_nni.progress.display import others_beside
+
+    return others_beside(display, sys.stderr if args.json else sys.stdout)
+
+
+def tell(result: dict[str, Any], args: argparse.Namespace) -> int:
+    """Print what a search found; the exit status."""
+    from autostr_nni.runs.summary import summary_text
+
+    failure = result.get("failure")
+    if args.json:
+        say_json(result, indent=1)
+    elif "paths" in result:
+        say(summary_text(result))
+        say(f"Kept in {result['folder']}")
+        if commands := next_commands(result):
+            say("\n".join(["Next:", *(f"  {command}" for command in commands)]))
+    if failure:
+        complain(failure)
+    return 1 if failure else 0
+
+
+def next_commands(result: dict[str, Any]) -> list[str]:
+    """What may be done with the net that was found; each command works as it stands."""
+    from autostr_nni.nni.experiment.stored import name_of
+
+    best = result.get("best")
+    if not best or not best.get("folder") or not (Path(best["folder"]) / "best.ckpt").is_file():
+        return []
+    name = shlex.quote(name_of(Path(result["folder"])))
+    onnx = all(find_spec(module) is not None for module in ("onnx", "onnxruntime"))
+    return [
+        f"autostr evaluate {name}",
+        f"autostr export {name} net.{'onnx' if onnx else 'pt2'}",
+        report_command(Path(result["folder"])),
+    ]
+
+
+def report_command(folder: Path) -> str:
+    """The command that makes the report of the search in a folder."""
+    from autostr_nni.nni.experiment.stored import name_of
+
+    report = Path("runs") / f"report-{folder.name}"
+    force = ["--force"] if report.exists() else []
+    return shlex.join(["autostr", "report", name_of(folder), "--out", str(report), *force])

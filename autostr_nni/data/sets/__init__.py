@@ -1,0 +1,1 @@
+"""Word image sets on disk: LMDB folders, packed, checked, rendered where they lack. Light: no torch."""

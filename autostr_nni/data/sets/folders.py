@@ -1,0 +1,70 @@
+"""Folders of sets that appear whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from autostr_nni.system.errors import InputError
+from autostr_nni.system.files import told_if_full
+
+DATA_FILE = "data.mdb"
+#: What a set made here was made of, beside its data.
+NOTE_FILE = "set.json"
+_OWN_FILES = {DATA_FILE, "lock.mdb", NOTE_FILE}
+
+
+def is_partial(name: str) -> bool:
+    """Whether a folder's name is that of an unfinished or replaced set."""
+    return name.startswith(".") and (".partial-" in name or ".old-" in name)
+
+
+@contextmanager
+def new_folder(folder: str | os.PathLike[str], force: bool = False) -> Iterator[Path]:
+    """A temporary folder beside ``folder`` that takes its place when the block ends well, else vanishes.
+
+    With ``force`` a set that is already there is replaced, but never a folder that holds other files.
+    """
+    target = Path(folder).absolute()
+    _check_free(target, force)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        partial = Path(tempfile.mkdtemp(prefix=f".{target.name}.partial-", dir=target.parent))
+    except OSError as error:
+        raise InputError(f"{folder} cannot be written: {error.strerror}") from None
+    try:
+        partial.chmod(0o777 & ~_umask())
+        with told_if_full(target.parent):
+            yield partial
+        _check_free(target, force)  # somebody else may have finished the same set meanwhile
+        if target.exists():
+            old = Path(tempfile.mkdtemp(prefix=f".{target.name}.old-", dir=target.parent))
+            target.rename(old)
+            partial.rename(target)
+            shutil.rmtree(old)
+        else:
+            partial.rename(target)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _check_free(target: Path, force: bool) -> None:
+    if not target.exists():
+        return
+    if not target.is_dir():
+        raise InputError(f"{target} is a file: name a folder for the set")
+    inside = {entry.name for entry in target.iterdir()}
+    if inside - _OWN_FILES:
+        raise InputError(f"{target} holds other files ({min(inside - _OWN_FILES)}): name a new folder")
+    if inside and not force:
+        raise InputError(f"{target} already holds a set: name a new folder or replace it with --force")

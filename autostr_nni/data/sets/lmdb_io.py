@@ -1,0 +1,307 @@
+"""Word image sets as LMDB folders, the way the field keeps them. Light: no torch.
+
+Keys, counted from 1: ``num-samples``, ``image-%09d`` (encoded image bytes), ``label-%09d`` (UTF-8 text).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice, takewhile
+from pathlib import Path
+
+import lmdb
+
+from autostr_nni.data.sets.folders import DATA_FILE, is_partial, new_folder
+from autostr_nni.data.sets.lmdb_check import Damaged, check_database
+from autostr_nni.system.errors import InputError
+
+_FIRST_MAP = 64 << 20
+_TRANSACTION = 2000
+_MOST_SAMPLES = 2**31 - 1
+
+
+def image_key(number: int) -> bytes:
+    """Key of the encoded image of sample ``number``, counted from 1."""
+    return b"image-%09d" % number
+
+
+def label_key(number: int) -> bytes:
+    """Key of the text of sample ``number``, counted from 1."""
+    return b"label-%09d" % number
+
+
+def write_samples(folder: Path, samples: Iterable[tuple[bytes, str]]) -> int:
+    """Write (encoded image, text) pairs into an existing folder, return how many. The map grows as needed."""
+    environment = lmdb.open(str(folder), map_size=_FIRST_MAP, lock=False, sync=False, readahead=False)
+    try:
+        count = 0
+        iterator = iter(samples)
+        while part := list(islice(iterator, _TRANSACTION)):
+            items = []
+            for image, text in part:
+                count += 1
+                items += [(image_key(count), image), (label_key(count), text.encode())]
+            _put(environment, items)
+        _put(environment, [(b"num-samples", b"%d" % count)])
+        environment.sync(True)
+        return count
+    except lmdb.Error as error:  # a full disk is "Input/output error" to LMDB as often as it is itself
+        raise InputError(
+            f"{folder.parent}: the set cannot be written there ({str(error).split(': ', 1)[-1]}); see "
+            "whether the disk is full"
+        ) from None
+    finally:
+        environment.close()
+
+
+def _put(environment: lmdb.Environment, items: list[tuple[bytes, bytes]]) -> None:
+    while True:
+        try:
+            with environment.begin(write=True) as transaction:
+                for key, value in items:
+                    transaction.put(key, value)
+            return
+        except lmdb.MapFullError:  # the transaction is undone: double the map and write it again
+            environment.set_mapsize(environment.info()["map_size"] * 2)
+
+
+def write_lmdb(
+    folder: str | os.PathLike[str], samples: Iterable[tuple[bytes, str]], *, force: bool = False
+) -> int:
+    """Write a set of (encoded image, text) pairs; the folder appears only when all are written.
+
+    Returns the number of samples. ``InputError`` if the folder is taken (``force`` replaces a set).
+    """
+    with new_folder(folder, force) as partial:
+        return write_samples(partial, samples)
+
+
+@dataclass
+class _Shared:
+    """One open environment: LMDB refuses to open a folder twice in a process."""
+
+    environment: lmdb.Environment
+    stamp: tuple[int, int]
+    state: tuple[int, ...]  # of the file when it was opened
+    users: int = 0
+
+
+_OPEN: dict[str, _Shared] = {}
+
+
+class LmdbReader:
+    """A set opened for reading when it is first used, anew in each process: may be pickled and forked.
+
+    ``len(reader)`` is the number of samples that the set promises; samples are numbered from 1.
+    ``InputError`` if the folder is missing, not an LMDB, damaged, empty or without ``num-samples``.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
+        self.folder = Path(folder).absolute()
+        self._shared: _Shared | None = None
+        self._length = self._read_length()
+
+    def __len__(self) -> int:
+        return self._length
+
+    def image(self, number: int) -> bytes | None:
+        """Encoded image of sample ``number``; None if the set lacks it."""
+        return self._get(image_key(number))
+
+    def label(self, number: int) -> str | None:
+        """Text of sample ``number``; None if the set lacks it or it is not UTF-8."""
+        value = self._get(label_key(number))
+        try:
+            return None if value is None else value.decode()
+        except UnicodeDecodeError:
+            return None
+
+    def sample(self, number: int) -> tuple[bytes | None, str | None]:
+        """Encoded image and text of sample ``number``."""
+        return self.image(number), self.label(number)
+
+    def version(self) -> tuple[int, ...]:
+        """What is another for another set, and for this one after it was changed."""
+        with self._reading(), self._environment().begin() as transaction:
+            return self._version(transaction)
+
+    def images(self, numbers: Iterable[int], version: tuple[int, ...]) -> list[bytes | None] | None:
+        """Encoded images of many samples, read in one transaction; None if the set has another version."""
+        with self._reading(), self._environment().begin() as transaction:
+            if self._version(transaction) != version:
+                return None
+            get = transaction.get
+            return [get(b"image-%09d" % number) for number in numbers]
+
+    def samples(self, numbers: Iterable[int]) -> list[tuple[bytes | None, bytes | None]]:
+        """Encoded images and undecoded texts of many samples, read in one transaction."""
+        with self._reading(), self._environment().begin() as transaction:
+            get = transaction.get
+            return [(get(b"image-%09d" % number), get(b"label-%09d" % number)) for number in numbers]
+
+    def labels(self) -> Generator[tuple[int, bytes], None, None]:
+        """Numbers and undecoded texts of all samples that have both an image and a text, in order.
+
+        Walks the keys, so that even millions of samples are scanned without touching an image.
+        """
+        with self._reading(), self._environment().begin() as transaction:
+            images = (number for number, _ in _numbered(transaction, b"image-", values=False))
+            image = next(images, 0)
+            for number, value in _numbered(transaction, b"label-", values=True):
+                while 0 < image < number:
+                    image = next(images, 0)
+                if image == number <= self._length:
+                    yield number, value
+
+    def beyond(self) -> int:
+        """How many samples lie in the set that its ``num-samples`` does not reach, or under other numbers.
+
+        Such as one numbered 0, or without leading zeros: nothing here reads them.
+        """
+        with self._reading(), self._environment().begin() as transaction:
+            return max(self._beyond(transaction, key) for key in (image_key, label_key))
+
+    def _beyond(self, transaction: lmdb.Transaction, key: Callable[[int], bytes]) -> int:
+        first, zero = key(self._length + 1), key(0)
+        prefix = first[: first.index(b"-") + 1]
+        cursor = transaction.cursor()
+        found = cursor.iternext(values=False) if cursor.set_range(first) else iter(())
+        later = sum(1 for _ in takewhile(lambda name: bytes(name).startswith(prefix), found))
+        return later + (transaction.get(zero) is not None)
+
+    def close(self) -> None:
+        """Let go of the open environment; the next use opens it again."""
+        shared, self._shared = self._shared, None
+        if shared is None:
+            return
+        shared.users -= 1
+        if shared.users <= 0 and _OPEN.get(str(self.folder)) is shared:
+            del _OPEN[str(self.folder)]
+            shared.environment.close()
+
+    def __enter__(self) -> LmdbReader:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        if getattr(self, "_shared", None) is not None:
+            self.close()
+
+    def __getstate__(self) -> dict[str, object]:
+        return {"folder": self.folder, "_length": self._length, "_shared": None}
+
+    def _get(self, key: bytes) -> bytes | None:
+        with self._reading(), self._environment().begin() as transaction:
+            return transaction.get(key)
+
+    def _version(self, transaction: lmdb.Transaction) -> tuple[int, ...]:
+        assert self._shared is not None
+        return (*self._shared.state, transaction.id())
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        try:
+            yield
+        except lmdb.Error as error:
+            raise InputError(
+                f"{self.folder / DATA_FILE} is damaged ({error}): copy or make it again"
+            ) from None
+
+    def _environment(self) -> lmdb.Environment:
+        if self._shared is None:
+            self._shared = self._open()
+            self._shared.users += 1
+        return self._shared.environment
+
+    def _open(self) -> _Shared:
+        path = self.folder / DATA_FILE
+        if not self.folder.exists():
+            raise InputError(f"the folder {self.folder} does not exist: give the path of a word image set")
+        if not path.is_file():
+            raise InputError(f"{self.folder} holds no {DATA_FILE}: give the folder of a word image set")
+        stat = path.stat()
+        stamp = (stat.st_dev, stat.st_ino)
+        shared = _OPEN.get(str(self.folder))
+        if shared is not None and shared.stamp == stamp:
+            return shared
+        if shared is not None:  # the set was replaced on disk: what is open is the old one
+            shared.environment.close()
+            del _OPEN[str(self.folder)]
+        try:
+            check_database(path)
+            environment = lmdb.open(
+                str(self.folder), readonly=True, lock=False, readahead=False, meminit=False, create=False
+            )
+        except Damaged as error:
+            raise InputError(f"{path} is damaged ({error}): copy or make it again") from None
+        except (lmdb.Error, OSError) as error:
+            reason = str(error).split(": ", 1)[-1]
+            raise InputError(f"{path} is not a readable LMDB ({reason}): copy or make it again") from None
+        shared = _Shared(environment, stamp, (*stamp, stat.st_size, stat.st_mtime_ns))
+        _OPEN[str(self.folder)] = shared
+        return shared
+
+    def _read_length(self) -> int:
+        value = self._get(b"num-samples")
+        if value is None:
+            raise InputError(f"{self.folder} has no num-samples entry: it is not a word image set")
+        if not value.strip().isdigit() or len(value) > 20:
+            raise InputError(f"{self.folder} has num-samples {value[:20]!r}, which is not a number")
+        if int(value) == 0:
+            raise InputError(f"{self.folder} is an empty set: its num-samples is 0")
+        if int(value) > _MOST_SAMPLES:
+            raise InputError(f"{self.folder} has num-samples {int(value)}, which is more than a set can have")
+        return int(value)
+
+
+def beyond_text(more: int, promised: int) -> str:
+    """What to say of samples that ``num-samples`` does not reach."""
+    return f"{more} more beyond num-samples, which is {promised}: not used; raise it to use them"
+
+
+def _numbered(transaction: lmdb.Transaction, prefix: bytes, values: bool) -> Iterator[tuple[int, bytes]]:
+    """Sample numbers from 1 of the keys of one kind, in order, with their values or empty bytes."""
+    cursor = transaction.cursor()
+    if not cursor.set_range(prefix):
+        return
+    pairs = cursor.iternext() if values else ((key, b"") for key in cursor.iternext(values=False))
+    for raw, value in pairs:
+        key = bytes(raw)
+        if not key.startswith(prefix):
+            return
+        digits = key[len(prefix) :]
+        number = int(digits) if digits.isdigit() else 0
+        if number > 0 and digits == b"%09d" % number:  # another spelling would not be found by its number
+            yield number, bytes(value)
+
+
+def find_sets(root: str | os.PathLike[str]) -> list[Path]:
+    """All set folders at or under ``root``, sorted. ``InputError`` says what is missing."""
+    root = Path(root)
+    try:
+        root.stat()
+    except FileNotFoundError:
+        pass
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"{root} cannot be opened ({reason}): give the path of a word image set") from None
+    if not root.exists():
+        raise InputError(f"the folder {root} does not exist: give the path of a word image set")
+    if not root.is_dir():
+        raise InputError(f"{root} is a file: give the folder that holds {DATA_FILE}")
+    found: list[Path] = []
+    seen: set[str] = set()
+    for folder, inner, files in os.walk(root, followlinks=True):
+        real = os.path.realpath(folder)
+        inner[:] = [] if real in seen else sorted(name for name in inner if not is_partial(name))
+        if DATA_FILE in files and real not in seen:
+            found.append(Path(folder))
+        seen.add(real)
+    if not found:
+        raise InputError(f"no word image set (a folder with {DATA_FILE}) at or under {root}")
+    return sorted(found)

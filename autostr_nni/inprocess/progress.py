@@ -1,0 +1,68 @@
+"""The progress of a search in this process, from its strategy and the files of its trials."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from autostr_nni.progress.display import Display
+from autostr_nni.progress.estimate import DONE, FAILED, RUNNING, Seen
+from autostr_nni.progress.plan import OPERATORS, plan_of
+from autostr_nni.progress.state import found_so_far, last_sign, state_line
+from autostr_nni.recipe import Recipe
+from autostr_nni.runs.summary import TrialRecord
+from autostr_nni.strategies.core import RETRY, Strategy, Trial
+
+
+class Progress:
+    """Tells the state of a search whose trials lie in ``folder`` under their ids, one at a time."""
+
+    def __init__(
+        self,
+        strategy: Strategy,
+        recipe: Recipe,
+        folder: Path,
+        display: Display,
+    ) -> None:
+        self.plan = plan_of(strategy, recipe)
+        self._strategy, self._folder, self._display = strategy, folder, display
+        self._running: tuple[str, float] | None = None
+        self._ended: dict[str, Seen] = {}
+
+    def start(self, trial: str) -> None:
+        """The trial is under way."""
+        self._running = (trial, time.time())
+
+    def show(self, event: bool = False) -> None:
+        """Tell the state; ``event``: a trial has ended."""
+        if event:
+            self._running = None
+        self._display.state(self.line(), event)
+
+    def line(self) -> str:
+        """The state in a line, as of `state_line`."""
+        trials = self._strategy.trials
+        seen = [found for trial in trials if (found := self._seen(trial)) is not None]
+        records = [TrialRecord(t.id, t.parameters, t.metrics) for t in trials if t.status == "done"]
+        return state_line(self.plan, seen, records)
+
+    def _seen(self, trial: Trial) -> Seen | None:
+        """A trial as it stands; None for one that waits."""
+        if trial.id in self._ended:
+            return self._ended[trial.id]
+        running = self._running
+        begun = running[1] if running is not None and running[0] == trial.id else None
+        if begun is None and not trial.settled:
+            return None
+        images, seconds, written = last_sign(self._folder / trial.id)
+        key, step = trial.id.removesuffix(RETRY), str(trial.parameters.get("step", ""))
+        macs = self.plan.macs_of(trial.parameters)
+        found = found_so_far(self._folder / trial.id) if step == OPERATORS else None
+        if not trial.settled:
+            since = max(0.0, time.time() - max(begun or 0.0, written))
+            return Seen(key, step, RUNNING, images, seconds, since, macs, found)
+        if begun is not None:  # with what the trial did before and after its epochs
+            seconds = max(seconds, time.time() - begun)
+        status = DONE if trial.status == "done" else FAILED
+        self._ended[trial.id] = Seen(key, step, status, images, seconds, 0.0, macs, found)
+        return self._ended[trial.id]

@@ -1,0 +1,230 @@
+"""A whole search in this process, trial after trial, with no manager: for notebooks, GPU boxes and tests.
+
+The folder holds the search's state (`inprocess_state`), `trials/<id>/` and, at the end, `summary.json`.
+Killed and started again, a search goes on where it was.
+"""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from autostr_nni.inprocess.progress import Progress
+from autostr_nni.progress.display import Log, as_display
+from autostr_nni.recipe import Recipe, recipe_from
+from autostr_nni.runs.search_folder import (
+    RECIPE,
+    check_recorded,
+    find_state,
+    locked,
+    recorded_recipe,
+    save_state,
+    strategy_of,
+    write_json,
+)
+from autostr_nni.runs.summary import RESULT, TrialRecord, read_json, summarize
+from autostr_nni.strategies import build
+from autostr_nni.strategies.core import RETRY, Metrics, Proposal, Strategy
+from autostr_nni.system.errors import InputError
+from autostr_nni.system.files import write_atomic
+
+Report = Callable[[dict[str, Any], bool], None]
+Run = Callable[[dict[str, Any], Recipe, Path, Report], Mapping[str, Any] | None]
+
+
+def run_search(
+    strategy: Strategy, recipe: Recipe, folder: str | Path, run: Run | None = None, log: Log = print
+) -> dict[str, Any]:
+    """Search until `strategy` has finished, and return the summary.
+
+    Args:
+        strategy: as `strategies.build` gives it, or with its own state already loaded.
+        recipe: what is handed to each trial; a folder of another recipe is refused.
+        folder: where state and trials are kept; made if missing, continued if it holds a search.
+        run: runs one trial in its folder; `training.trial.run_proposal` if None.
+        log: takes a line of progress; a `progress.display.Display` may rewrite the last one.
+
+    Returns:
+        `summary.summarize` of the trials with `strategy`, `folder` and `failure`, a sentence where the search
+        ended without a result and else None.
+
+    Raises:
+        InputError: the folder is in use or holds another search, or a trial found the input at fault.
+    """
+    from autostr_nni.data.shared_words import keeping_decoded  # needs numpy
+
+    if run is None:
+        from autostr_nni.training.run_trial import run_proposal  # needs torch
+
+        run = run_proposal
+    folder = Path(folder).expanduser().resolve()
+    display = as_display(log)
+    with locked(folder):
+        _restore(strategy, recipe, folder, log)
+        write_json(folder / RECIPE, recipe.model_dump(mode="json"))
+        state = Progress(strategy, recipe, folder / "trials", display)
+
+        def tell(line: str) -> None:
+            display(line)
+            state.show()
+
+        kept = keeping_decoded(recipe.data.keep_decoded_mb << 20)  # trials find what those before decoded
+        with display.following(state.line), kept:
+            _run_all(strategy, recipe, folder, run, tell, state)
+        result = outcome(strategy, folder, recipe)
+        write_json(folder / "summary.json", result)
+    return result
+
+
+def _run_all(strategy: Strategy, recipe: Recipe, folder: Path, run: Run, log: Log, state: Progress) -> None:
+    """Trial after trial, until the strategy has finished."""
+    while not strategy.finished:
+        strategy.suggest()
+        # One at a time, in the strategy's order; a retry comes right after what it repeats.
+        waiting = strategy.pending()
+        if not waiting:
+            raise RuntimeError(f"the strategy {strategy.name} proposes nothing and has not finished")
+        proposal = waiting[0]
+        state.start(proposal.id)
+        metrics = _run_one(proposal, recipe, folder, run, log)
+        strategy.observe(proposal.id, metrics)
+        save_state(strategy, recipe, folder)
+        state.show(event=True)
+
+
+def outcome(strategy: Strategy, folder: Path, recipe: Recipe) -> dict[str, Any]:
+    """The summary of all trials so far, with `strategy`, `failure` (a sentence or None) and `folder`.
+
+    A search whose best net has learnt nothing has failed.
+    """
+    records = []
+    for trial in strategy.trials:
+        if trial.settled:
+            place = _trial_folder(folder, trial.id)
+            metrics = trial.metrics if trial.status == "done" else None
+            result = read_json(place / RESULT)
+            records.append(TrialRecord(trial.id, trial.parameters, metrics, place, result))
+    found = summarize(records, recipe.evaluation.learnt_above)
+    failure = strategy.failure or found["verdict"]["best"]
+    faults = [(id, _trial_folder(folder, id) / "error.txt") for id in found["failed"]]
+    if strategy.failure and faults and faults[-1][1].is_file():
+        id, fault = faults[-1]
+        last = (fault.read_text(encoding="utf-8").splitlines() or [""])[
+            -1
+        ]  # of a traceback: the error itself
+        failure += f"; {id} failed: {last} (see {fault})"
+    return {"strategy": strategy.name, "failure": failure, "folder": str(folder), **found}
+
+
+def _trial_folder(folder: Path, id: str) -> Path:
+    return folder / "trials" / id
+
+
+def _restore(strategy: Strategy, recipe: Recipe, folder: Path, log: Log) -> None:
+    """Load the folder's state where it has one; refuse another search's."""
+    content, complaint = find_state(folder)
+    if complaint:
+        log(complaint)
+    if content is None:
+        if complaint:
+            check_recorded(recipe, folder)
+        save_state(strategy, recipe, folder)
+        return
+    digest, state = content["recipe"], content["state"]
+    if state.get("strategy") != strategy.name:
+        raise InputError(
+            f"{folder}: holds a search by the strategy {state.get('strategy')!r}, not {strategy.name!r}; "
+            "give another folder"
+        )
+    drawn = sum(not trial["id"].endswith(RETRY) for trial in state["trials"])
+    if digest not in (recipe.digest(), recipe.with_count(drawn).digest()):  # a random search may have more
+        check_recorded(recipe, folder)
+    strategy.load_state_dict(state)
+    settled = sum(trial.settled for trial in strategy.trials)
+    log(f"continuing in {folder}: {settled} trial{'s' if settled != 1 else ''} done")
+
+
+def resume_search(
+    folder: Path,
+    count: int | None = None,
+    run: Run | None = None,
+    log: Log = print,
+    prepare: Callable[[Recipe, Log], None] | None = None,
+) -> dict[str, Any]:
+    """Go on with the search in `folder`, by the recipe that it keeps; the outcome as of `run_search`.
+
+    `count`: architectures in all for a random search that is given more. `prepare` sees to the recipe's data.
+
+    Raises:
+        InputError: the folder holds no search that could go on, or the search cannot be given more.
+    """
+    content, _ = find_state(folder)
+    name = content["state"].get("strategy") if content else strategy_of(folder)
+    source = _source(content, folder) if content else None
+    recipe = recipe_from(recorded_recipe(folder), folder, str(folder / RECIPE), source=source)
+    if count is not None:
+        trials = content["state"]["trials"] if content else []
+        had = len([trial for trial in trials if not trial["id"].endswith(RETRY)])
+        if name != "random":
+            raise InputError(
+                f"{folder}: a {name} search has a fixed number of trials; it cannot be given more"
+            )
+        if count <= had:
+            raise InputError(f"{folder}: the search has {had} architectures already; give it more than that")
+        recipe = recipe.with_count(count)
+    if prepare is not None:
+        prepare(recipe, log)
+    return run_search(build(name, recipe), recipe, folder, run, log)
+
+
+def _source(content: Mapping[str, Any], folder: Path) -> Path | None:
+    named = content["source"]
+    return (folder / named).resolve() if isinstance(named, str) else None
+
+
+def _run_one(proposal: Proposal, recipe: Recipe, folder: Path, run: Run, log: Log) -> Metrics | None:
+    """Run a trial; its final metrics, or None where it broke (the traceback is left in `error.txt`)."""
+    place = _trial_folder(folder, proposal.id)
+    place.mkdir(parents=True, exist_ok=True)
+    final: dict[str, Any] = {}
+
+    def report(metrics: dict[str, Any], is_final: bool) -> None:
+        if is_final:
+            final.update(metrics)
+        else:
+            log(f"{proposal.id}: {progress(metrics)}")
+
+    log(f"{proposal.id}: started")
+    start = time.monotonic()
+    try:
+        returned = run(dict(proposal.parameters), recipe, place, report)
+    except InputError:
+        raise  # the next trial would meet the same: let the user mend it
+    except Exception as error:
+        write_atomic(place / "error.txt", traceback.format_exc())
+        message = (str(error).splitlines() or [""])[0]
+        log(f"{proposal.id}: failed: {type(error).__name__}: {message} (see {place / 'error.txt'})")
+        return None
+    metrics = {**(returned or {}), **final}
+    log(f"{proposal.id}: done in {time.monotonic() - start:.0f} s: {progress(metrics)}")
+    return metrics
+
+
+def progress(metrics: Mapping[str, Any]) -> str:
+    """A report in a few words."""
+    parts = []
+    searching = bool(metrics.get("entropy"))  # a supernet, whose own accuracy means nothing
+    if isinstance(metrics.get("default"), int | float) and not searching:
+        parts.append(f"accuracy {100 * metrics['default']:.1f} %")
+    if isinstance(metrics.get("loss"), int | float):
+        parts.append(f"loss {metrics['loss']:.3f}")
+    if searching:  # only it has an expected cost
+        parts.append(f"expected {metrics['expected_flops_m']:.1f} M MACs")
+    if isinstance(metrics.get("images_seen"), int | float):
+        parts.append(f"{metrics['images_seen']:,.0f} images")
+    if isinstance(metrics.get("architecture"), str):
+        parts.append(metrics["architecture"])
+    return ", ".join(parts) or "no metrics"

@@ -1,0 +1,1 @@
+"""NNI's Python API for neural architecture search: experiment, space, strategy, evaluator."""

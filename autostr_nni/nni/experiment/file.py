@@ -1,0 +1,248 @@
+"""Reading and checking an NNI experiment file (nnictl's version 2 format, camelCase keys)."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from autostr_nni.nni.experiment.algorithms import (
+    TUNERS,
+    check_same_recipe,
+    checked_assessor,
+    checked_tuner,
+    goes_on,
+    is_of_nni,
+    recipe_of_trials,
+)
+from autostr_nni.nni.experiment.gpus import check_gpu_keys
+from autostr_nni.nni.experiment.values import (
+    OF_SERVICES,
+    check_space,
+    check_values,
+    checked_service,
+    plain_key,
+    spelled,
+)
+from autostr_nni.recipe.yaml_file import read_yaml
+from autostr_nni.system.errors import InputError, shown
+
+if TYPE_CHECKING:
+    from autostr_nni.recipe import Recipe
+    from autostr_nni.strategies.core import Strategy
+
+KEYS = (
+    "experimentName",
+    "experimentType",
+    "searchSpace",
+    "searchSpaceFile",
+    "trialCommand",
+    "trialCodeDirectory",
+    "trialConcurrency",
+    "trialGpuNumber",
+    "maxExperimentDuration",
+    "maxTrialNumber",
+    "maxTrialDuration",
+    "nniManagerIp",
+    "debug",
+    "logLevel",
+    "experimentWorkingDirectory",
+    "tunerGpuIndices",
+    "tuner",
+    "assessor",
+    "trainingService",
+    "sharedStorage",
+)
+
+
+@dataclass(frozen=True)
+class ExperimentFile:
+    """A checked experiment: ``config`` has NNI's spelling of keys and absolute paths only."""
+
+    path: Path
+    config: dict[str, Any]
+    recipe: Recipe | None  # None with a tuner class of the user's own
+    strategy_name: str | None
+
+    @property
+    def name(self) -> str:
+        return str(self.config.get("experimentName") or self.path.stem)
+
+    @property
+    def folder_name(self) -> str:
+        """The name as that of a folder of its own."""
+        return re.sub(r"[\s/\\]", "-", self.name).strip(".") or "search"
+
+    @property
+    def concurrency(self) -> int:
+        return int(self.config["trialConcurrency"])
+
+    @property
+    def here(self) -> bool:
+        """Whether trials run on this machine, and need the recipe's data here."""
+        service = self.config["trainingService"]
+        return isinstance(service, Mapping) and service.get("platform") == "local"
+
+    @property
+    def directory(self) -> Path:
+        """Where NNI keeps its experiments."""
+        return Path(self.config["experimentWorkingDirectory"])
+
+    def strategy(self) -> Strategy | None:
+        """A fresh strategy over the recipe; a resumed random search may have been given more."""
+        from autostr_nni.strategies import build
+
+        if not self.strategy_name or not self.recipe:
+            return None
+        count = (self.config["tuner"].get("classArgs") or {}).get("count")
+        return build(self.strategy_name, self.recipe.with_count(count) if count else self.recipe)
+
+
+def load_experiment(path: Path, out: Path | None = None) -> ExperimentFile:
+    """Read and check ``path``; experiments are kept in ``out`` where it is given.
+
+    Raises InputError, one sentence, for what is wrong with it or its recipe.
+    """
+    content = _read(path)
+    if "data" in content and "tuner" not in content:
+        raise InputError(f"{path}: is a recipe; name the experiment file, whose tuner names the recipe")
+    config = spelled(content, KEYS, str(path))
+    folder = path.resolve().parent
+    for key in ("trialCommand", "trialConcurrency", "tuner", "trainingService"):
+        if config.get(key) is None:
+            raise InputError(f"{path}: the key {key} is missing")
+    check_values(config, path)
+    config["trainingService"] = _with_places(checked_service(config["trainingService"], path), folder, path)
+    check_gpu_keys(config, path)
+    if config.get("sharedStorage") is not None and _platforms(config["trainingService"]) <= set(OF_SERVICES):
+        raise InputError(f"{path}: sharedStorage has no use on the platforms local and remote; leave it out")
+    config["trialCodeDirectory"] = _folder(
+        folder, config.get("trialCodeDirectory", "."), path, "trialCodeDirectory"
+    )
+    workplace = config.get("experimentWorkingDirectory") or "~/nni-experiments"
+    config["experimentWorkingDirectory"] = (
+        str(out.expanduser().resolve())
+        if out is not None
+        else str(_resolved(folder, workplace, path, "experimentWorkingDirectory"))
+    )
+    if config.get("assessor") is not None:
+        config["assessor"] = checked_assessor(_with_code(config["assessor"], folder, path, "assessor"), path)
+    tuner = checked_tuner(_with_code(config["tuner"], folder, path, "tuner"), path)
+    recipe, strategy_name = _recipe(tuner, config, path)
+    experiment = ExperimentFile(path, {**config, "tuner": tuner}, recipe, strategy_name)
+    _complete_search(experiment, folder)
+    return experiment
+
+
+def _read(path: Path) -> Mapping[str, Any]:
+    if not os.path.lexists(path):
+        raise InputError(f"there is no experiment file {path}")
+    content, _ = read_yaml(path)
+    if not isinstance(content, Mapping):
+        raise InputError(f"{path} is no experiment file: it must hold keys such as trialCommand and tuner")
+    return content
+
+
+def _folder(base: Path, value: Any, path: Path, key: str) -> str:
+    folder = _resolved(base, value, path, key)
+    if not folder.is_dir():
+        raise InputError(f"{path}: {key} names the folder {folder}, which does not exist")
+    return str(folder)
+
+
+def _resolved(base: Path, value: Any, path: Path, key: str) -> Path:
+    """A path of the file, which starts at `base` where it is relative."""
+    if not isinstance(value, str) or "\0" in value or len(value) > 3_000:
+        raise InputError(f"{path}: {key} must be a path, not {shown(value)}")
+    try:
+        resolved = (base / Path(value).expanduser()).resolve()
+        resolved.exists()
+    except (OSError, RuntimeError):  # a name too long; nobody of the name after ~; links in a circle
+        raise InputError(f"{path}: {key} must be a path, not {shown(value)}") from None
+    return resolved
+
+
+def _platforms(service: Any) -> set[str]:
+    return {str(item.get("platform")) for item in (service if isinstance(service, list) else [service])}
+
+
+def _with_places(given: Any, folder: Path, path: Path) -> Any:
+    """The training service with absolute paths, also of SSH keys; relative ones start at `folder`."""
+    if isinstance(given, list):
+        return [_with_places(item, folder, path) for item in given]
+    if given.get("trialCodeDirectory") is not None:
+        key = "trainingService.trialCodeDirectory"
+        given["trialCodeDirectory"] = _folder(folder, given["trialCodeDirectory"], path, key)
+    for machine in given.get("machineList") or []:
+        if isinstance(machine, dict) and machine.get("sshKeyFile") is not None:
+            machine["sshKeyFile"] = str((folder / Path(machine["sshKeyFile"]).expanduser()).resolve())
+    return given
+
+
+def _with_code(given: Any, folder: Path, path: Path, kind: str) -> Any:
+    """A tuner or assessor of a class with the absolute folder of its code."""
+    if not isinstance(given, Mapping):
+        return given
+    given = {("codeDirectory" if plain_key(key) == "codedirectory" else key): given[key] for key in given}
+    if "codeDirectory" in given or "classname" in map(plain_key, given):
+        code = given.get("codeDirectory")
+        given["codeDirectory"] = _folder(folder, "." if code is None else code, path, f"{kind}.codeDirectory")
+    return given
+
+
+def _recipe(tuner: dict[str, Any], config: Mapping[str, Any], path: Path) -> tuple[Recipe | None, str | None]:
+    """The recipe, and the strategy's name. With another's tuner it is the recipe that our trials read."""
+    from autostr_nni.recipe import load_recipe
+
+    strategy_name = TUNERS.get(tuner.get("className") or "")
+    if strategy_name is None:
+        read = recipe_of_trials(config["trialCommand"], config["trialCodeDirectory"])
+        return (load_recipe(read) if read is not None else None), None
+    arguments = tuner["classArgs"]
+    if set(arguments) != {"recipe"} or not isinstance(arguments["recipe"], str):
+        raise InputError(f"{path}: tuner.classArgs must be {{recipe: FILE}}, the recipe of the search")
+    recipe_path = _resolved(Path(tuner["codeDirectory"]), arguments["recipe"], path, "tuner.classArgs.recipe")
+    if not recipe_path.is_file():
+        raise InputError(f"{path}: tuner.classArgs.recipe names {recipe_path}, which does not exist")
+    arguments["recipe"] = str(recipe_path)
+    recipe = load_recipe(recipe_path)
+    check_same_recipe(config["trialCommand"], config["trialCodeDirectory"], recipe, path)
+    return recipe, strategy_name
+
+
+def _complete_search(experiment: ExperimentFile, folder: Path) -> None:
+    """Declare the recipe's choices where the file gives none; refuse a limit that cuts the search short."""
+    from autostr_nni.nni.experiment.choices import check_drawable, search_space_of
+
+    config, strategy = experiment.config, experiment.strategy()
+    given = config.get("searchSpace")
+    if config.get("searchSpaceFile") is not None:
+        file = _resolved(folder, config["searchSpaceFile"], experiment.path, "searchSpaceFile")
+        if not file.is_file():
+            raise InputError(f"{experiment.path}: searchSpaceFile names {file}, which does not exist")
+        config["searchSpaceFile"] = str(file)
+        given = read_yaml(file)[0]
+        check_space(given, str(file))
+    elif given is None:
+        if experiment.recipe is None:
+            raise InputError(f"{experiment.path}: the key searchSpace is missing")
+        config["searchSpace"] = search_space_of(experiment.recipe, strategy)
+    if given is not None and experiment.recipe is not None and is_of_nni(config["tuner"]):
+        try:
+            check_drawable(given, experiment.recipe)
+        except InputError as error:
+            raise InputError(f"{experiment.path}: searchSpace: {error}") from None
+    limit = config.get("maxTrialNumber")
+    if limit is None and config.get("maxExperimentDuration") is None and goes_on(config["tuner"]):
+        raise InputError(
+            f"{experiment.path}: maxTrialNumber is missing: NNI's own tuners go on without an end; give it "
+            "or maxExperimentDuration"
+        )
+    if strategy is not None and limit is not None and limit < strategy.planned:
+        raise InputError(
+            f"{experiment.path}: maxTrialNumber is {limit}, but this search has {strategy.planned} trials; "
+            "raise it (failed trials are repeated once) or leave it out"
+        )

@@ -1,0 +1,1 @@
+"""Trained recognizers: their checkpoints, reading with them, and how well they read."""

@@ -1,0 +1,171 @@
+"""Evaluation of a recognizer on word image sets."""
+
+from __future__ import annotations
+
+import shlex
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from math import fsum
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from autostr_nni.data.charset import Charset
+from autostr_nni.data.dataset import Batch, WordDataset
+from autostr_nni.data.loader import make_loader
+from autostr_nni.data.sets.usable import EVALUATED_LENGTH
+from autostr_nni.models.folded_batch_norm import folded
+from autostr_nni.models.recognizer import Recognizer, input_size
+from autostr_nni.models.translator import AttentionDecoder
+from autostr_nni.reading.metrics import Scores, comparable, score
+from autostr_nni.recipe import Recipe
+from autostr_nni.system.errors import InputError
+
+UNDECODABLE = "undecodable"
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Scores of one set, the mean recognition loss of a word, and what could not be used, by cause."""
+
+    scores: Scores
+    loss: float
+    skipped: Mapping[str, int]
+    losses: Sequence[float] = ()  # of every word that was read, in order
+    texts: Sequence[str] = ()  # and what it says
+    blind: float = 0.0  # share of the commonest word: the word accuracy of a net that looks at no image
+
+    @property
+    def read(self) -> int:
+        """Words that were read, those that have nothing to compare included."""
+        return self.scores.words + self.scores.empty
+
+    def to_dict(self) -> dict[str, Any]:
+        """All figures by name, flat but for ``skipped``."""
+        return {**self.scores.to_dict(), "loss": self.loss, "skipped": dict(self.skipped)}
+
+
+class Reader:
+    """Reads batches with one recognizer and collects words, losses and counts."""
+
+    def __init__(self, recognizer: Recognizer, charset: Charset, max_length: int, beam: int = 1) -> None:
+        self.recognizer, self.charset = recognizer, charset
+        self.max_length, self.beam = max_length, beam
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget what was read."""
+        self.pairs: list[tuple[str, str]] = []
+        self.confidences: list[float] = []
+        self.batches: list[tuple[int, int]] = []  # words read and images dropped, by batch
+        self.losses: list[float] = []
+        self.undecodable = 0
+
+    def add(self, batch: Batch) -> None:
+        """Read one batch, on the recognizer's device; the features serve loss and decoding alike."""
+        self.undecodable += batch.dropped
+        self.batches.append((len(batch.images), batch.dropped))
+        if len(batch.images):
+            self.add_words(batch.images, batch.targets, batch.texts)
+
+    @torch.no_grad()
+    def add_words(self, images: Tensor, targets: Tensor, truths: Sequence[str]) -> None:
+        """Read images ``[B, 3, h, w]`` with their targets ``[B, L]`` and the words they are compared with."""
+        device = self.recognizer.device
+        images, targets = images.to(device), targets.to(device)
+        features = self.recognizer.features_by_parts(images)
+        decoder = self.recognizer.decoder
+        if self.beam > 1 and isinstance(decoder, AttentionDecoder):
+            reading, logits = decoder.beam(features, self.max_length, self.beam), decoder(features, targets)
+        else:
+            reading, logits = decoder.greedy_and_logits(features, targets, self.max_length)
+        self.losses += decoder.word_losses(logits, targets).tolist()
+        texts = [self.charset.decode(ids) for ids in reading.ids.tolist()]
+        self.pairs += list(zip(texts, truths, strict=True))
+        self.confidences += reading.confidence.tolist()
+
+    @property
+    def loss(self) -> float:
+        """Mean loss of a word so far."""
+        return fsum(self.losses) / max(1, len(self.losses))
+
+    def result(self, skipped: Mapping[str, int]) -> Evaluation:
+        """The evaluation of all that was read."""
+        counts = {**skipped, **({UNDECODABLE: self.undecodable} if self.undecodable else {})}
+        texts = [truth for _, truth in self.pairs]
+        scores = score(self.pairs, self.charset)
+        alike = Counter(word for text in texts if (word := comparable(text, self.charset)))
+        blind = max(alike.values(), default=0) / max(1, scores.words)
+        return Evaluation(scores, self.loss, counts, self.losses, texts, blind)
+
+
+def open_test_set(recipe: Recipe, folder: Path) -> WordDataset:
+    """A set to be scored: words longer than the recipe's are read like any other, and count."""
+    charset = Charset.named(recipe.data.charset)
+    longest = max(recipe.data.max_length, EVALUATED_LENGTH)
+    return WordDataset([folder], charset, longest, input_size(recipe.model), seed=recipe.seed)
+
+
+def open_set(
+    recipe: Recipe, folders: Iterable[Path], limit: int | None = None, max_length: int | None = None
+) -> WordDataset:
+    """A word set as the recipe's recognizer wants it: its charset, longest word and image size.
+
+    ``max_length`` keeps to words that are shorter still; ``limit`` to so many words, drawn by the seed.
+    """
+    charset = Charset.named(recipe.data.charset)
+    size = input_size(recipe.model)
+    longest = min(recipe.data.max_length, max_length or recipe.data.max_length)
+    return WordDataset(list(folders), charset, longest, size, limit=limit, seed=recipe.seed)
+
+
+def check_any_decoded(dataset: WordDataset, decoded: int) -> None:
+    """Raise InputError where ``decoded``, the words of a set that could be used, is 0."""
+    if not decoded:
+        check = shlex.join(["autostr", "data", "check", *map(str, dataset.folders[:3])])
+        raise InputError(
+            f"none of the images of {dataset.named()} can be decoded: look at them with `{check}`"
+        )
+
+
+def evaluate(recognizer: Recognizer, recipe: Recipe, dataset: WordDataset) -> tuple[Evaluation, Reader]:
+    """Read a whole set in evaluation mode; the reader holds every (prediction, truth) and confidence."""
+    beam = recipe.evaluation.beam if recipe.evaluation.decoding == "beam" else 1
+    reader = Reader(folded(recognizer), dataset.charset, dataset.max_length, beam)
+    for batch in make_loader(dataset, recipe.evaluation.batch_size, recipe.data.workers):
+        reader.add(batch)
+    check_any_decoded(dataset, len(reader.pairs))
+    return reader.result(dataset.skipped), reader
+
+
+def evaluate_sets(
+    recognizer: Recognizer,
+    recipe: Recipe,
+    sets: Mapping[str, Path],
+    look: Callable[[str, WordDataset, Reader], None] | None = None,
+) -> dict[str, dict[str, Any]]:
+    """Evaluate named sets; several get a row "all" besides, pooled over their words.
+
+    ``look`` is called with each set and all that was read of it.
+    """
+    rows: dict[str, dict[str, Any]] = {}
+    pairs: list[tuple[str, str]] = []
+    losses: list[float] = []
+    skipped: dict[str, int] = {}
+    for name, folder in sets.items():
+        dataset = open_test_set(recipe, folder)
+        evaluation, reader = evaluate(recognizer, recipe, dataset)
+        rows[name] = evaluation.to_dict()
+        pairs += reader.pairs
+        losses += reader.losses
+        if look is not None:
+            look(name, dataset, reader)
+        for cause, count in evaluation.skipped.items():
+            skipped[cause] = skipped.get(cause, 0) + count
+    if len(rows) > 1:
+        scores = score(pairs, Charset.named(recipe.data.charset))
+        rows["all"] = Evaluation(scores, fsum(losses) / max(1, len(pairs)), skipped).to_dict()
+    return rows

@@ -1,0 +1,72 @@
+"""Text and word images on a white picture."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+from PIL import Image, ImageDraw, ImageFont
+
+from autostr_nni.system.errors import InputError
+
+INK, FAINT, RIGHT, WRONG, LINE = "#1b1f24", "#667080", "#1a7f4b", "#b3261e", "#d5dae1"
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
+
+Picture = Image.Image
+
+
+@cache
+def font(size: int, bold: bool = False) -> ImageFont.FreeTypeFont:
+    """DejaVu Sans, which matplotlib brings along and which has most alphabets."""
+    import matplotlib
+
+    name = "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"
+    return ImageFont.truetype(str(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / name), size)
+
+
+def write(
+    draw: ImageDraw.ImageDraw,
+    place: tuple[float, float],
+    text: str,
+    colour: str = INK,
+    size: int = 14,
+    width: float | None = None,
+    anchor: str = "ls",
+    bold: bool = False,
+) -> float:
+    """Write a line at its baseline, smaller where it is wider than ``width``; the width that it takes."""
+    taken = font(size, bold).getlength(text)
+    if width is not None:
+        while taken > width and size > 8:
+            size -= 1
+            taken = font(size, bold).getlength(text)
+        while taken > width and len(text) > 1:
+            text = text[:-2] + "…"
+            taken = font(size, bold).getlength(text)
+    draw.text(place, text, fill=colour, font=font(size, bold), anchor=anchor)
+    return taken
+
+
+def fit(picture: Picture, width: int, height: int) -> Picture:
+    """The picture as large as it fits, in its own proportions."""
+    scale = min(width / picture.width, height / picture.height)
+    size = max(1, round(picture.width * scale)), max(1, round(picture.height * scale))
+    return picture.resize(size, Image.Resampling.BICUBIC)
+
+
+def check_picture(path: Path) -> None:
+    """Raise InputError if no picture can be written there."""
+    if path.suffix.lower() not in SUFFIXES:
+        raise InputError(f"{path}: a picture's name ends in {', '.join(SUFFIXES)}")
+    if path.is_dir():
+        raise InputError(f"{path} is a folder: name a file")
+    if not path.absolute().parent.is_dir():
+        raise InputError(f"{path.parent} does not exist: make the folder, or name another file")
+
+
+def save(picture: Picture, path: Path) -> None:
+    """Write a picture. Raises InputError where that fails."""
+    try:
+        picture.save(path)
+    except OSError as error:
+        raise InputError(f"{path} cannot be written: {error.strerror or error}") from None

@@ -1,0 +1,72 @@
+"""Reading of image files with a trained recognizer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from autostr_nni.data.charset import Charset
+from autostr_nni.data.decoding.images import decode_image, read_image
+from autostr_nni.data.decoding.modes import is_one_colour
+from autostr_nni.models.folded_batch_norm import folded
+from autostr_nni.models.recognizer import input_size
+from autostr_nni.reading.checkpoint import Trained
+from autostr_nni.recipe import Recipe
+from autostr_nni.system.errors import InputError
+from autostr_nni.system.threads import default_threads
+
+TextAndConfidence = tuple[str, float]
+
+
+def read_files(
+    trained: Trained,
+    files: Sequence[Path],
+    batch_size: int = 64,
+    beam: int = 1,
+    warn: Callable[[Path], None] = lambda file: None,
+) -> Iterator[tuple[Path, TextAndConfidence | None]]:
+    """(file, (text, confidence)) in the order given; None for a file that is no readable image.
+
+    ``warn`` is called with files whose picture is of one colour.
+    """
+    size = input_size(trained.recipe.model)
+    charset = Charset.named(trained.recipe.data.charset)
+    recognizer = folded(trained.recognizer)
+    device = recognizer.device
+    for start in range(0, len(files), batch_size):
+        part = files[start : start + batch_size]
+        pixels = [load_pixels(file, size) for file in part]
+        good = [p for p in pixels if p is not None]
+        found: Iterator[TextAndConfidence] = iter(())
+        if good:
+            images = torch.from_numpy(np.stack(good)).permute(0, 3, 1, 2).to(device)
+            reading = recognizer.read(images, trained.recipe.data.max_length, beam)
+            texts = [charset.decode(ids) for ids in reading.ids.tolist()]
+            found = iter(list(zip(texts, reading.confidence.tolist(), strict=True)))
+        for file, p in zip(part, pixels, strict=True):
+            if p is not None and is_one_colour(p):
+                warn(file)
+            yield file, None if p is None else next(found)
+
+
+def check_beam(trained: Trained, beam: int) -> None:
+    """Raise InputError where a beam is asked of a net that has none."""
+    if beam > 1 and trained.recipe.model.translator.kind == "ctc":
+        raise InputError("--beam: this net tells its words by ctc, which is read greedily; leave --beam out")
+
+
+def use_threads(recipe: Recipe) -> None:
+    """Read on as many CPU threads as the recipe trains with."""
+    torch.set_num_threads(recipe.training.threads or default_threads())
+
+
+def load_pixels(file: Path, size: tuple[int, int]) -> np.ndarray | None:
+    """A file's picture, uint8 ``[height, width, 3]`` of the size given; None if it is no readable image."""
+    try:
+        data = read_image(file)
+    except (OSError, ValueError):
+        return None
+    return decode_image(data, size)

@@ -1,0 +1,121 @@
+"""What a search without NNI keeps in its folder, how it is found again, and the lock on the folder.
+
+`state.json` is the strategy, rewritten whole after every trial; the one before it stays as
+`state.previous.json`. `recipe.json` is the recipe as it was understood. What trials left in `trials/<id>/`
+is the truth: without any state a search is put together from it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+from autostr_nni.system import files
+from autostr_nni.system.files import write_atomic
+from autostr_nni.recipe import Recipe
+from autostr_nni.recipe.load import check_unchanged
+from autostr_nni.system.errors import InputError
+from autostr_nni.strategies.core import Strategy, plain, saved_trials
+
+STATE = "state.json"
+RECIPE = "recipe.json"
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Replace a file whole: a reader, or a restart after a power cut, sees the old content or the new."""
+    write_atomic(path, _text(content))
+
+
+def save_state(strategy: Strategy, recipe: Recipe, folder: Path) -> None:
+    """Replace the state, and keep the one before. Raises NoSpace where the disk is full."""
+    # The digest's paths start at the recipe's folder.
+    source = os.path.relpath(recipe.source, folder) if recipe.source else None
+    content = {"recipe": recipe.digest(), "source": source, "state": strategy.state_dict()}
+    files.write_state(folder / STATE, _text(content), _checked)
+
+
+def _text(content: Any) -> str:
+    return json.dumps(plain(content), indent=1, ensure_ascii=False) + "\n"
+
+
+def find_state(folder: Path) -> tuple[dict[str, Any] | None, str | None]:
+    """What a search keeps, and a sentence where `state.json` itself cannot be read.
+
+    The content is the digest of its `recipe`, that file (`source`) and the strategy's `state`; None where
+    there is none, or none is left.
+    """
+    return files.find_state(
+        folder / STATE,
+        _checked,
+        "going on from the state before it and the results of the trials",
+        "going on from the results of the trials",
+    )
+
+
+def _checked(content: Any) -> dict[str, Any]:
+    """The content of a state file; raises where it is none."""
+    saved_trials(content["state"])
+    return {"source": None, "recipe": content["recipe"], **content}
+
+
+def recorded_recipe(folder: Path) -> dict[str, Any]:
+    """The content of `recipe.json`. Raises InputError where it cannot be read."""
+    try:
+        content = json.loads((folder / RECIPE).read_text(encoding="utf-8"))
+        return dict(content)
+    except (OSError, ValueError, TypeError) as error:
+        raise InputError(f"{folder / RECIPE}: the recipe of the search cannot be read ({error})") from None
+
+
+def check_recorded(recipe: Recipe, folder: Path) -> None:
+    """Raise InputError where `recipe.json` differs from `recipe` in what can change a result."""
+    where = f"{folder}: holds a search by another recipe: "
+    check_unchanged(recipe, recorded_recipe(folder), where, "it", "give another folder")
+
+
+def strategy_of(folder: Path) -> str:
+    """The strategy of a search whose state is lost, told from its trials."""
+    names = ("random", "halving")  # their trials' own
+    return next((name for name in names if any((folder / "trials").glob(f"{name}-*"))), "two-step")
+
+
+# --- one search in a folder --------------------------------------------------------------------------------
+
+_held: set[IO[str]] = set()
+
+
+def _let_go() -> None:
+    for file in _held:
+        file.close()
+    _held.clear()
+
+
+# Loader processes inherit what is open: a search that was killed would seem to run on in them.
+os.register_at_fork(after_in_child=_let_go)
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Make the folder and hold it for this process; the lock goes with the process, however that ends."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file = (folder / ".lock").open("a", encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be used as the search's folder: {error.strerror}") from None
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise InputError(
+                f"{folder}: another search is running in it; wait, or give another folder"
+            ) from None
+        _held.add(file)
+        try:
+            yield
+        finally:
+            _held.discard(file)

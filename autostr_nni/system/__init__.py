@@ -1,0 +1,1 @@
+"""What every part stands on: errors, files, memory, processes. Light: no torch."""

@@ -1,0 +1,58 @@
+"""What a training needs of its machine: seed, threads and memory of this process, and its devices."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+import torch
+
+from autostr_nni.recipe import Recipe
+from autostr_nni.system.errors import InputError
+from autostr_nni.system.freed_memory import keep_freed_memory
+from autostr_nni.system.threads import default_threads
+from autostr_nni.training.distributed.group import ALONE, Team
+from autostr_nni.training.distributed.launch import Report, Work, run_in_team
+from autostr_nni.training.loop import devices_of
+from autostr_nni.training.memory import memory_told
+
+T = TypeVar("T")
+
+
+def prepare_torch(recipe: Recipe, team: Team = ALONE, threads: int | None = None) -> None:
+    """Seed torch's global generator, which all weights come from; set this process's threads and memory.
+
+    ``threads`` stands in for those of the recipe's training.
+    """
+    keep_freed_memory()
+    threads = threads or recipe.training.threads or default_threads()
+    torch.set_num_threads(max(1, threads // team.size))
+    torch.set_float32_matmul_precision("high")
+    torch.manual_seed(recipe.seed)
+
+
+@contextmanager
+def restored_threads() -> Iterator[None]:
+    """Whatever number of threads is set within, the process's next trial finds the one of before."""
+    before = torch.get_num_threads()
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def on_devices(work: Work[T], recipe: Recipe, report: Report, batch_size: int | None = None) -> T:
+    """Run ``work`` on the recipe's devices; ``batch_size`` is that of the operator search if it has its own.
+
+    Raises:
+        InputError: the devices are not there, or are too many for a batch.
+        OutOfMemory: memory ran out.
+    """
+    key = "search.operators.batch_size" if batch_size else "training.batch_size"
+    batch_size = batch_size or recipe.training.batch_size
+    size, on_gpu = devices_of(recipe.training)
+    if size > batch_size:
+        raise InputError(f"training.devices: {size} devices cannot share a batch of {key}: {batch_size}")
+    with memory_told(key, batch_size):
+        return run_in_team(work, size, on_gpu, report)

@@ -1,0 +1,1 @@
+"""One training over several devices: a process for each."""

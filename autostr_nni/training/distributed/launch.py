@@ -1,0 +1,200 @@
+"""A training over several devices of one machine: a process for each, and this one, which watches them.
+
+The processes are Python's own children, started afresh: they get their work through a pipe and send reports,
+printed lines and the result back. So whoever starts a trial, NNI or a notebook, has one process that reports
+once and is never stuck in a message to a device.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import traceback
+from collections.abc import Callable, Mapping
+from contextlib import redirect_stdout, suppress
+from dataclasses import dataclass
+from io import TextIOBase
+from multiprocessing.connection import Connection, Pipe, wait
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Protocol, TypeVar
+
+from autostr_nni.system.errors import InputError, TrainingFailed
+from autostr_nni.training.distributed.group import ALONE, Team
+
+Report = Callable[[dict[str, Any], bool], None]
+T = TypeVar("T", covariant=True)
+
+
+class Work(Protocol[T]):
+    """What every process of a team does; the leader's return value counts. It must be possible to pickle."""
+
+    def __call__(self, *, team: Team, report: Report) -> T: ...
+
+
+@dataclass(frozen=True)
+class Job:
+    """What one process is to do."""
+
+    work: Work[Any]
+    rank: int
+    size: int
+    meeting: Path
+    on_gpu: bool
+
+
+def run_in_team(work: Work[T], size: int, on_gpu: bool, report: Report) -> T:
+    """Run ``work`` in ``size`` processes, or right here for a team of one; what the leader returned.
+
+    Args:
+        on_gpu: process r has GPU r; else all are on the CPU.
+        report: called here with what the leader reports.
+
+    Raises:
+        InputError, TrainingFailed: as raised by the first process that failed. The others are ended.
+        RuntimeError: a process failed in another way, or was killed.
+    """
+    if size == 1:
+        return work(team=ALONE, report=report)
+    with TemporaryDirectory(prefix="autostr-team-") as folder:
+        members = []
+        try:
+            for rank in range(size):
+                members.append(Member(Job(work, rank, size, Path(folder) / "meeting", on_gpu)))
+            result: T = _follow(members, report)
+            return result
+        finally:
+            for member in members:
+                member.end()
+
+
+class Member:
+    """One process of a team, as seen by the one that started it."""
+
+    def __init__(self, job: Job) -> None:
+        self.rank, self.leads = job.rank, job.rank == 0
+        self.finished = False
+        self.connection, theirs = Pipe()
+        with theirs:
+            self.process = subprocess.Popen(
+                [
+                    sys.executable,
+                    "-m",
+                    "autostr_nni.training.distributed.worker",
+                    str(theirs.fileno()),
+                    str(os.getpid()),
+                ],
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+            )
+        with suppress(OSError):  # one that died at once is found when its answer is awaited
+            _send(self.connection, job)
+
+    def died(self) -> BaseException:
+        """What to say of a process that ended without a word."""
+        code = self.process.wait()
+        if code in (-signal.SIGTERM, -signal.SIGHUP):  # sent to the whole group, and this one is next
+            return KeyboardInterrupt()
+        # The words of torch where a loader process is killed, so that both are understood alike.
+        how = "killed by signal: Killed" if code == -signal.SIGKILL else f"gone with exit status {code}"
+        return RuntimeError(f"the process of device {self.rank} is {how}")
+
+    def end(self) -> None:
+        """Let a process that has finished go, and kill any other; its loader processes go with it."""
+        if self.finished:
+            with suppress(subprocess.TimeoutExpired):
+                self.process.wait(timeout=10)
+        self.process.kill()
+        self.process.wait()
+        self.connection.close()
+
+
+def _follow(members: list[Member], report: Report) -> Any:
+    """Take what the processes send until all have finished."""
+    result = None
+    while awaited := [member for member in members if not member.finished]:
+        ready = wait([member.connection for member in awaited], timeout=1.0)
+        for member in awaited:
+            if member.connection not in ready:
+                if member.process.poll() is not None and not member.connection.poll():
+                    raise member.died()
+                continue
+            try:
+                kind, *content = pickle.loads(member.connection.recv_bytes())
+            except (EOFError, OSError):
+                raise member.died() from None
+            if kind == "report":
+                report(*content)
+            elif kind == "print":
+                print(content[0], end="", flush=True)
+            elif kind == "done":
+                member.finished = True
+                result = content[0] if member.leads else result
+            else:
+                # One that was killed makes the others fail: it is the one to be told of.
+                gone = [m for m in members if m.process.poll() is not None and not m.connection.poll()]
+                raise gone[0].died() if gone else _with_trace(*content)
+    return result
+
+
+def serve(connection: Connection) -> int:
+    """The work of one process: what it gets through ``connection``; the exit status."""
+    job: Job = pickle.loads(connection.recv_bytes())
+    team = Team(job.rank, job.size)
+
+    def report(metrics: Mapping[str, Any], final: bool) -> None:
+        if team.leads:
+            _send(connection, ("report", dict(metrics), final))
+
+    try:
+        printed = _Printed(connection if team.leads else None)
+        with redirect_stdout(printed):
+            team.join(job.meeting, job.on_gpu)
+            result = job.work(team=team, report=report)
+            team.leave()
+        _send(connection, ("done", result if team.leads else None))
+    except BaseException as error:
+        _send(connection, ("failed", _sendable(error), traceback.format_exc()))
+        return 1
+    return 0
+
+
+def _send(connection: Connection, message: Any) -> None:
+    """Send by value: torch would have tensors sent by `Connection.send` share memory."""
+    connection.send_bytes(pickle.dumps(message))
+
+
+class _Printed(TextIOBase):
+    """Standard output that is printed by the process that started this one, or by nobody."""
+
+    def __init__(self, connection: Connection | None) -> None:
+        self._connection = connection
+
+    def write(self, text: str, /) -> int:
+        if self._connection is not None:
+            _send(self._connection, ("print", text))
+        return len(text)
+
+
+class _Elsewhere(Exception):
+    """Where an error of another process came from."""
+
+    def __str__(self) -> str:
+        return f"\n{self.args[0]}"
+
+
+def _sendable(error: BaseException) -> Exception:
+    """``error`` if it survives the pipe, else its type and message."""
+    if isinstance(error, InputError | TrainingFailed | MemoryError):
+        with suppress(Exception):
+            copy: Exception = pickle.loads(pickle.dumps(error))
+            return copy
+    return RuntimeError(f"{type(error).__name__}: {error}")
+
+
+def _with_trace(error: Exception, trace: str) -> Exception:
+    error.__cause__ = _Elsewhere(trace)
+    return error

@@ -1,0 +1,113 @@
+"""Training of one architecture by itself: step 1's paths, step 3, and nets outside a search."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from autostr_nni.models.recognizer import build_recognizer
+from autostr_nni.reading.checkpoint import Trained, load_trained, pick_device, save_trained
+from autostr_nni.reading.evaluation import evaluate_sets, open_set
+from autostr_nni.recipe import Recipe
+from autostr_nni.runs.records import ARCHITECTURE, read_metrics
+from autostr_nni.search_spaces.architecture import Architecture
+from autostr_nni.search_spaces.counting import backbone_costs, total
+from autostr_nni.search_spaces.space import SearchSpace
+from autostr_nni.system.files import write_atomic
+from autostr_nni.training.continuing import BEST, LAST
+from autostr_nni.training.device_setup import on_devices, prepare_torch
+from autostr_nni.training.distributed.group import Team
+from autostr_nni.training.distributed.launch import Report
+from autostr_nni.training.initial import start_from
+from autostr_nni.training.loop import EpochEnd, best_epoch, fit
+from autostr_nni.training.operator_task import MILLION
+from autostr_nni.training.same_training import epochs_done
+from autostr_nni.training.tasks import RecognitionTask
+
+
+def fixed_metrics(architecture: Architecture, space: SearchSpace) -> dict[str, float]:
+    """Cost of the backbone; the last two figures vary only in the operator search."""
+    cost = total(backbone_costs(architecture, space))
+    flops = cost.macs / MILLION
+    return {
+        "flops_m": flops,
+        "params_m": cost.params / MILLION,
+        "expected_flops_m": flops,
+        "entropy": 0.0,
+    }
+
+
+def train_alone(
+    architecture: Architecture,
+    space: SearchSpace,
+    recipe: Recipe,
+    folder: Path,
+    epochs: int,
+    epoch_images: int | None,
+    max_length: int | None = None,
+    full: bool = False,
+    init: Path | str | None = None,
+    *,
+    team: Team,
+    report: Report,
+) -> None:
+    """Train one architecture; ``full`` follows the schedules of rate and words and keeps the best net."""
+    prepare_torch(recipe, team)
+    training = open_set(recipe, recipe.data.train, max_length=max_length)
+    validation = open_set(recipe, recipe.data.validation, recipe.data.validation_limit, max_length)
+    for dataset in (training, validation):
+        print(dataset.report(), flush=True)
+    short = recipe.training.short_words
+    short_training = None
+    if full and short.epochs:
+        short_training = open_set(recipe, recipe.data.train, max_length=short.max_length)
+    recognizer = build_recognizer(architecture, space, recipe.model, training.charset.classes)
+    if init is not None and not (folder / LAST).exists():
+        told = start_from(recognizer, architecture, recipe, Path(init))
+        if told and team.leads:
+            print(f"weights of {init}: {told}", flush=True)
+    if team.leads:
+        write_atomic(folder / ARCHITECTURE, architecture.to_json(space))
+    sets = (training, validation, epoch_images, full, short_training)
+    task = RecognitionTask(recognizer, recipe, *sets, team)
+
+    def save_best(metrics: dict[str, Any]) -> None:
+        save_trained(folder / BEST, Trained(recognizer, recipe, architecture, space, metrics))
+
+    callback = EpochEnd(
+        folder,
+        fixed_metrics(architecture, space),
+        report,
+        save_best if full else None,
+        recipe.training.patience if full else None,
+        keep_losses=not full,  # the noise of step 1's ranking
+    )
+    fit(task, recipe.training, epochs, folder, callback)
+
+
+def train_fully(
+    architecture: Architecture,
+    space: SearchSpace,
+    recipe: Recipe,
+    folder: Path,
+    report: Report,
+    init: Path | str | None = None,
+) -> dict[str, Any]:
+    """Step 3: train by the recipe's ``training``, choose the epoch on validation, score the test sets."""
+    options = recipe.training
+    budget = (options.epochs, options.epoch_images, None)
+    done = epochs_done(recipe, folder)
+    if done is None:
+        work = partial(train_alone, architecture, space, recipe, folder, *budget, full=True, init=init)
+        on_devices(work, recipe, report)
+    elif done > options.epochs:
+        print(f"{done} epochs are done already, {options.epochs} asked for: no more is trained", flush=True)
+    final = best_epoch(read_metrics(folder))
+    assert final is not None
+    result: dict[str, Any] = {"metrics": final, "architecture": architecture.text}
+    if recipe.data.test:
+        device = None if options.device == "auto" else options.device
+        best = load_trained(folder / BEST, pick_device(device))
+        result["test"] = evaluate_sets(best.recognizer, recipe, recipe.data.test)
+    return result

@@ -1,0 +1,68 @@
+"""Step 2 from the data to the architecture that was found."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from autostr_nni.data.charset import Charset
+from autostr_nni.reading.evaluation import open_set
+from autostr_nni.recipe import Recipe
+from autostr_nni.runs.records import ARCHITECTURE, PROBABILITIES, write_lines
+from autostr_nni.search_spaces.space import SearchSpace
+from autostr_nni.search_spaces.stride_path import StridePath
+from autostr_nni.system.files import write_atomic
+from autostr_nni.training.device_setup import prepare_torch
+from autostr_nni.training.distributed.group import Team
+from autostr_nni.training.distributed.launch import Report
+from autostr_nni.training.loop import EpochEnd, fit
+from autostr_nni.training.one_net import fixed_metrics
+from autostr_nni.training.operator_task import OperatorSearchTask, build_supernet_recognizer
+
+
+def search_operators(
+    path: StridePath, space: SearchSpace, recipe: Recipe, folder: Path, *, team: Team, report: Report
+) -> tuple[dict[str, Any], list[dict[str, float]]]:
+    """Step 2 on one path: the final metrics with the architecture found, and the probabilities."""
+    prepare_torch(recipe, team, recipe.search.operators.threads)
+    longest = recipe.search.operators.max_length
+    training = open_set(recipe, recipe.data.train, max_length=longest)
+    arch_validation = open_set(recipe, recipe.data.validation, max_length=longest)
+    validation = open_set(recipe, recipe.data.validation, recipe.data.validation_limit, longest)
+    print(training.report(), arch_validation.report(), sep="\n", flush=True)
+    classes = Charset.named(recipe.data.charset).classes
+    recognizer, supernet = build_supernet_recognizer(path, space, recipe, classes)
+    sets = (training, validation, arch_validation)
+    task = OperatorSearchTask(recognizer, supernet, space, recipe, *sets, team)
+    callback = SearchEpochEnd(folder, {}, report)
+    epochs = recipe.search.operators.warmup_epochs + recipe.search.operators.epochs
+    fit(task, recipe.training, epochs, folder, callback)
+    architecture = task.architecture()
+    if team.leads:
+        write_atomic(folder / ARCHITECTURE, architecture.to_json(space))
+    fixed = fixed_metrics(architecture, space)
+    last = callback.lines[-1]
+    costs = {key: fixed[key] for key in ("flops_m", "params_m")}
+    return {**last, **costs, "architecture": architecture.text}, task.probabilities()
+
+
+class SearchEpochEnd(EpochEnd):
+    """Reports the cost of the architecture that would be found now, and records all probabilities."""
+
+    def __init__(self, folder: Path, fixed: dict[str, float], report: Report) -> None:
+        super().__init__(folder, fixed, report)
+        self.probabilities: list[dict[str, Any]] = []
+
+    def state_dict(self) -> dict[str, Any]:
+        return {**super().state_dict(), "probabilities": self.probabilities}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        super().load_state_dict(state_dict)
+        self.probabilities = list(state_dict.get("probabilities", []))
+
+    def metrics(self, task: Any) -> dict[str, Any]:
+        self.fixed = fixed_metrics(task.architecture(), task.space)
+        self.probabilities.append({"epoch": task.current_epoch, "layers": task.probabilities()})
+        if task.team.leads:
+            write_lines(self.folder / PROBABILITIES, self.probabilities)
+        return super().metrics(task)

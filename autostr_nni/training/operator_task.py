@@ -1,0 +1,186 @@
+"""Step 2 as a Lightning module: weights on D_tra and architecture parameters on D_val, in turn."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch.utils.data import DataLoader
+
+from autostr_nni.data.dataset import Batch, WordDataset
+from autostr_nni.data.loader import EpochSampler
+from autostr_nni.models.recognizer import Recognizer
+from autostr_nni.recipe import Recipe
+from autostr_nni.search_spaces.architecture import Architecture
+from autostr_nni.search_spaces.counting import cost_table, stem_cost
+from autostr_nni.search_spaces.space import SearchSpace
+from autostr_nni.search_spaces.stride_path import StridePath
+from autostr_nni.supernet.architecture_parameters import ArchitectureParameters
+from autostr_nni.supernet.architecture_step import architecture_step
+from autostr_nni.supernet.derivation import derive
+from autostr_nni.supernet.supernet import Supernet
+from autostr_nni.training.batches import joint_loader
+from autostr_nni.training.distributed.group import ALONE, Team
+from autostr_nni.training.optimizers import build_optimizer
+from autostr_nni.training.tasks import ADVICE, LossNotFinite, ReadingTask
+
+MILLION = 1e6
+
+
+def build_parameters(
+    supernet: Supernet, space: SearchSpace, init: float, generator: torch.Generator
+) -> ArchitectureParameters:
+    """Architecture parameters of a supernet with the MACs of its candidates, counted once."""
+    table = cost_table(supernet.path, space)
+    macs = [
+        [costs[name].macs for name in block.names]
+        for block, costs in zip(supernet.choice_blocks, table, strict=True)
+    ]
+    return ArchitectureParameters(macs, stem_cost(space).macs, init, generator)
+
+
+class OperatorSearchTask(ReadingTask):
+    """The operator search of the paper's section 3.3 on one stride path.
+
+    The first ``warmup_epochs`` draw operations uniformly and train weights only. Then every weight step
+    draws by the probabilities, and every ``arch_every``-th batch is followed by an architecture step.
+    """
+
+    def __init__(
+        self,
+        recognizer: Recognizer,
+        supernet: Supernet,
+        space: SearchSpace,
+        recipe: Recipe,
+        training: WordDataset,
+        validation: WordDataset,
+        arch_validation: WordDataset,
+        team: Team = ALONE,
+    ) -> None:
+        super().__init__(recognizer, recipe, validation, team, recipe.search.operators.clip)
+        self.supernet = supernet
+        self.space = space
+        self.training_set = training
+        self.arch_set = arch_validation
+        self.options = recipe.search.operators
+        self.generator = torch.Generator().manual_seed(recipe.seed)
+        self.arch = build_parameters(supernet, space, self.options.arch_init, self.generator)
+        self.batch_size = self.options.batch_size or recipe.training.batch_size
+        self._arch_batches: Iterator[Batch] = iter(())
+
+    def configure_optimizers(self) -> list[torch.optim.Optimizer]:
+        o = self.options.arch_optimizer
+        weights = build_optimizer(self.recognizer.parameters(), self.options.optimizer)
+        arch = torch.optim.Adam(
+            self.arch.parameters(), lr=o.lr, betas=o.betas, eps=o.eps, weight_decay=o.weight_decay
+        )
+        return [weights, arch]
+
+    def train_dataloader(self) -> DataLoader[Batch]:
+        sampler = EpochSampler(
+            len(self.training_set), self.options.epoch_images, self.recipe.seed, self.next_epoch
+        )
+        workers = self.recipe.data.workers
+        return joint_loader(self.training_set, self.batch_size, workers, self.team, sampler, self.first_batch)
+
+    @property
+    def warming_up(self) -> bool:
+        """Whether operations are still drawn uniformly."""
+        return self.current_epoch < self.options.warmup_epochs
+
+    def on_train_epoch_start(self) -> None:
+        super().on_train_epoch_start()
+        if not self.warming_up:
+            batches = self.first_batch + int(self.trainer.num_training_batches)
+            self._arch_batches = self.arch_batches(batches // self.options.arch_every)
+
+    def arch_batches(self, count: int) -> Iterator[Batch]:
+        """The ``count`` batches of D_val of this epoch, but for those taken before a stop."""
+        epoch = self.current_epoch - self.options.warmup_epochs
+        sampler = EpochSampler(len(self.arch_set), count * self.batch_size, self.recipe.seed, epoch)
+        first = self.first_batch // self.options.arch_every
+        yield from joint_loader(self.arch_set, self.batch_size, 0, self.team, sampler, first)
+
+    def training_step(self, batch: Batch, index: int) -> None:
+        if self.takes(batch):
+            self.weight_step(batch)
+        if not self.warming_up and (self.first_batch + index + 1) % self.options.arch_every == 0:
+            drawn = next(self._arch_batches, None)
+            if drawn is not None and self.takes(drawn):
+                self.arch_step(self.transfer_batch_to_device(drawn, self.device, 0))
+
+    def draw(self) -> None:
+        """Draw an architecture within the budget, one operation per block, and make it active.
+
+        Architecture steps draw so too. Eq. 5 weighs every candidate of a layer by its probability whichever
+        was drawn, and the draw only says at which net the products are measured. Beyond the budget that would
+        be a net that no weight step has ever seen, and that can never be the result.
+        """
+        self.supernet.choose(self.arch.draw(self.generator, self.warming_up, self.options.budget))
+
+    def weight_step(self, batch: Batch) -> None:
+        """One step of the weights of operations that are drawn, on D_tra."""
+        self.draw()
+        super().weight_step(batch)
+
+    def arch_step(self, batch: Batch) -> None:
+        """One step of the architecture parameters, on D_val (Eq. 4, 5)."""
+        optimizer = self.optimizers()[1]  # type: ignore[index]
+        self.draw()
+        optimizer.zero_grad(set_to_none=True)
+        loss = architecture_step(
+            self.recognizer,
+            self.supernet,
+            self.arch,
+            lambda: self.shared_loss(batch),
+            g=self.options.g_m * MILLION,
+            beta=self.options.beta,
+            backward=self.manual_backward,
+            summed=self.team.sum if self.team.size > 1 else None,
+        )
+        if not bool(loss.isfinite()):  # before it makes the probabilities useless
+            raise LossNotFinite(
+                f"the validation loss is {float(loss)} in epoch {self.current_epoch}: {ADVICE}"
+            )
+        optimizer.step()
+
+    def on_validation_epoch_start(self) -> None:
+        super().on_validation_epoch_start()
+        self.supernet.choose(derive(self.arch, self.options.budget))
+
+    def architecture(self) -> Architecture:
+        """The architecture found so far: the most probable one within the budget."""
+        indices = derive(self.arch, self.options.budget)
+        names = (block.names[i] for block, i in zip(self.supernet.choice_blocks, indices, strict=True))
+        return Architecture(self.supernet.path, tuple(names), self.space.stage_layers)
+
+    def extra_metrics(self) -> dict[str, float]:
+        return {
+            "expected_flops_m": self.arch.expected_macs() / MILLION,
+            "entropy": self.arch.entropy(),
+        }
+
+    def probabilities(self) -> list[dict[str, float]]:
+        """Probability of every candidate of every layer."""
+        return [
+            dict(zip(block.names, p.tolist(), strict=True))
+            for block, p in zip(self.supernet.choice_blocks, self.arch.probabilities(), strict=True)
+        ]
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        super().on_save_checkpoint(checkpoint)
+        checkpoint["autostr"]["generator"] = self.generator.get_state()
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        super().on_load_checkpoint(checkpoint)
+        self.generator.set_state(checkpoint["autostr"]["generator"])
+
+
+def build_supernet_recognizer(
+    path: StridePath, space: SearchSpace, recipe: Recipe, classes: int
+) -> tuple[Recognizer, Supernet]:
+    """A recognizer whose backbone is the supernet on ``path``."""
+    supernet = Supernet(path, space)
+    recognizer = Recognizer(supernet, classes, recipe.model, encoder=recipe.search.operators.bilstm)
+    return recognizer, supernet

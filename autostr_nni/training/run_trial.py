@@ -1,0 +1,125 @@
+"""One trial: a proposal in, a trained net and its metrics out. The same for NNI and in-process."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from autostr_nni.data.shared_words import keeping_decoded
+from autostr_nni.recipe import Recipe
+from autostr_nni.runs.records import RECIPE, RESULT, read_metrics, read_result
+from autostr_nni.search_spaces.architecture import Architecture
+from autostr_nni.search_spaces.space import SearchSpace
+from autostr_nni.search_spaces.stride_path import StridePath
+from autostr_nni.system.errors import InputError
+from autostr_nni.system.files import write_atomic
+from autostr_nni.training.continuing import forget_previous
+from autostr_nni.training.device_setup import on_devices, prepare_torch, restored_threads
+from autostr_nni.training.distributed.launch import Report
+from autostr_nni.training.one_net import train_alone, train_fully
+from autostr_nni.training.operator_search import search_operators
+from autostr_nni.training.promotion import climb
+from autostr_nni.training.same_training import check_same_training, epochs_done
+from autostr_nni.training.tensorboard import logged
+
+STEPS = ("path", "operators", "rung", "train")
+
+
+def run_proposal(
+    parameters: Mapping[str, Any], recipe: Recipe, folder: Path, report: Report
+) -> dict[str, Any]:
+    """Run one trial in ``folder``; continue it, or return its result, if it was begun or done before.
+
+    Args:
+        parameters: ``step`` ("path", "operators", "rung" or "train"), ``stride_path``, for "rung" and "train"
+            ``op_01`` ..., and for "rung" the ``epochs`` that the net is trained for in all.
+        report: called with the metrics of each epoch and False, then with the final ones and True.
+
+    Returns:
+        The final metrics: ``default`` (word accuracy on validation, 0 to 1), ``loss``, ``flops_m``,
+        ``params_m`` and more; "operators" adds ``architecture``; "train" adds ``test`` in result.json.
+
+    Raises:
+        InputError: the proposal is not one of the recipe's space, or its data cannot be used.
+        TrainingFailed: training diverged, or did not fit into memory.
+    """
+    done = read_result(folder)
+    if done is not None:
+        report(done["metrics"], True)
+        metrics: dict[str, Any] = done["metrics"]
+        return metrics
+    folder.mkdir(parents=True, exist_ok=True)
+    report = logged(report, recipe, folder)
+    if parameters.get("step") == "rung" or not recipe.has_proxy:  # a proxy's winner starts from scratch
+        climb(folder, parameters)
+    prepare_torch(recipe)
+    with keeping_decoded(recipe.data.keep_decoded_mb << 20):
+        result = _run_step(parameters, recipe, folder, report)
+    write_atomic(folder / RESULT, json.dumps({"parameters": dict(parameters), **result}, indent=1))
+    forget_previous(folder)
+    final: dict[str, Any] = result["metrics"]
+    report(final, True)
+    return final
+
+
+def _run_step(parameters: Mapping[str, Any], recipe: Recipe, folder: Path, report: Report) -> dict[str, Any]:
+    """What a trial leaves in its result besides the parameters."""
+    space = recipe.space()
+    step = parameters.get("step")
+    ranking = recipe.for_ranking()
+    if step == "path":
+        path = StridePath.parse(str(parameters["stride_path"]), space.stage_layers)
+        architecture = space.default_architecture(path, recipe.search.path.default_operation)
+        options = recipe.search.path
+        budget = (options.epochs, options.epoch_images, options.max_length)
+        work = partial(train_alone, architecture, space, ranking, folder, *budget)
+        on_devices(work, ranking, report)
+        return {"metrics": read_metrics(folder)[-1]}
+    if step == "operators":
+        path = StridePath.parse(str(parameters["stride_path"]), space.stage_layers)
+        search = partial(search_operators, path, space, ranking, folder)
+        with restored_threads():
+            final, probabilities = on_devices(search, ranking, report, recipe.search.operators.batch_size)
+        return {"metrics": final, "probabilities": probabilities}
+    if step == "rung":
+        architecture = Architecture.from_parameters(parameters, space)
+        epochs, images = int(parameters["epochs"]), recipe.training.epoch_images
+        work = partial(train_alone, architecture, space, ranking, folder, epochs, images, full=True)
+        on_devices(work, ranking, report)
+        return {"metrics": read_metrics(folder)[-1]}
+    if step == "train":
+        architecture = Architecture.from_parameters(parameters, space)
+        return train_fully(architecture, space, recipe, folder, report)
+    raise InputError(f"step: {step!r} is no step of a search, which are {', '.join(STEPS)}")
+
+
+def train_architecture(
+    architecture: Architecture,
+    space: SearchSpace,
+    recipe: Recipe,
+    folder: Path,
+    report: Report,
+    init: Path | str | None = None,
+) -> dict[str, Any]:
+    """Train an architecture outside a search, from scratch or from ``init``'s weights; its result.
+
+    Run again in the same folder it goes on from the last epoch, also towards more epochs than before.
+
+    Raises:
+        InputError: the folder holds a training by another recipe or of another architecture, or the weights
+            of ``init`` are of another one.
+    """
+    check_same_training(architecture, space, recipe, folder)
+    prepare_torch(recipe)
+    folder.mkdir(parents=True, exist_ok=True)
+    if epochs_done(recipe, folder) is None:
+        write_atomic(folder / RECIPE, json.dumps(recipe.model_dump(mode="json"), indent=1))
+    report = logged(report, recipe, folder)
+    with keeping_decoded(recipe.data.keep_decoded_mb << 20):
+        result = train_fully(architecture, space, recipe, folder, report, init)
+    write_atomic(folder / RESULT, json.dumps(result, indent=1))
+    forget_previous(folder)
+    return result

@@ -1,0 +1,151 @@
+from __future__ import annotations
+
+import multiprocessing
+import os
+import pickle
+from pathlib import Path
+
+import pytest
+
+from autostr_nni.data.sets.folders import DATA_FILE
+from autostr_nni.data.sets.lmdb_io import LmdbReader, find_sets, write_lmdb
+from autostr_nni.system.errors import InputError
+
+
+def _first_label(reader: LmdbReader) -> str | None:
+    return reader.label(1)
+
+
+def test_round_trip(tmp_path: Path) -> None:
+    samples = [(bytes([i]) * 5, f"wörd {i}") for i in range(5)]
+    assert write_lmdb(tmp_path / "a" / "set", iter(samples)) == 5
+    reader = LmdbReader(tmp_path / "a" / "set")
+    assert len(reader) == 5
+    assert [reader.sample(i) for i in range(1, 6)] == samples
+    assert [(number, raw.decode()) for number, raw in reader.labels()] == [
+        (i + 1, text) for i, (_, text) in enumerate(samples)
+    ]
+    assert reader.sample(6) == (None, None)
+
+
+def test_map_grows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("autostr_nni.data.sets.lmdb_io._FIRST_MAP", 1 << 16)
+    block = os.urandom(50_000)
+    assert write_lmdb(tmp_path / "set", ((block, str(i)) for i in range(40))) == 40
+    reader = LmdbReader(tmp_path / "set")
+    assert all(reader.sample(i + 1) == (block, str(i)) for i in range(40))
+
+
+def test_failure_leaves_nothing(tmp_path: Path) -> None:
+    def samples():
+        yield b"x", "x"
+        raise RuntimeError("disk on fire")
+
+    with pytest.raises(RuntimeError):
+        write_lmdb(tmp_path / "set", samples())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_sets_are_replaced_only_by_force(tmp_path: Path) -> None:
+    write_lmdb(tmp_path / "set", [(b"x", "old")])
+    with LmdbReader(tmp_path / "set") as old:
+        assert old.label(1) == "old"
+        with pytest.raises(InputError, match="--force"):
+            write_lmdb(tmp_path / "set", [(b"x", "new")])
+        write_lmdb(tmp_path / "set", [(b"x", "new")], force=True)
+        assert LmdbReader(tmp_path / "set").label(1) == "new"  # not the set that is still open
+    assert [entry.name for entry in tmp_path.iterdir()] == ["set"]
+
+
+def test_other_files_are_never_replaced(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.tex").write_text("x")
+    with pytest.raises(InputError, match="thesis.tex"):
+        write_lmdb(tmp_path / "mine", [(b"x", "x")], force=True)
+    with pytest.raises(InputError, match="is a file"):
+        write_lmdb(tmp_path / "mine" / "thesis.tex", [(b"x", "x")], force=True)
+
+
+def test_two_readers_of_one_set(word_set) -> None:
+    folder = word_set(["a", "b"])
+    first, second = LmdbReader(folder), LmdbReader(folder)
+    first.close()
+    assert second.label(2) == "b"
+    assert first.label(1) == "a"
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_reads_in_other_processes(word_set, method: str) -> None:
+    reader = LmdbReader(word_set(["a", "b"]))
+    assert reader.label(1) == "a"  # open in this process
+    with multiprocessing.get_context(method).Pool(1) as pool:
+        assert pool.apply(_first_label, (reader,)) == "a"
+    assert pickle.loads(pickle.dumps(reader)).label(2) == "b"
+
+
+def test_incomplete_samples(raw_set) -> None:
+    samples = [(b"i", b"one"), (None, b"two"), (b"i", None), (b"i", b"\xff"), (b"i", b"five")]
+    reader = LmdbReader(raw_set(samples, count=b"4"))
+    assert [number for number, _ in reader.labels()] == [1, 4]  # the fifth is beyond num-samples
+    assert reader.label(4) is None
+
+
+def test_missing_folder(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="does not exist"):
+        LmdbReader(tmp_path / "no")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match=f"no {DATA_FILE}"):
+        LmdbReader(tmp_path / "empty")
+
+
+@pytest.mark.parametrize(
+    ("count", "words"), [(b"", "no num-samples"), (b"many", "not a number"), (b"0", "is an empty set")]
+)
+def test_bad_counts(raw_set, count: bytes, words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        LmdbReader(raw_set([(b"i", b"x")], count=count))
+
+
+def test_foreign_file(tmp_path: Path) -> None:
+    (tmp_path / DATA_FILE).write_bytes(b"not a database" * 1000)
+    with pytest.raises(InputError, match="not a readable LMDB"):
+        LmdbReader(tmp_path)
+    (tmp_path / DATA_FILE).write_bytes(b"")
+    with pytest.raises(InputError, match="not a readable LMDB|cut short|num-samples"):
+        LmdbReader(tmp_path)
+
+
+def test_file_cut_short(word_set) -> None:
+    path = word_set([str(i) for i in range(300)]) / DATA_FILE
+    os.truncate(path, path.stat().st_size // 2)
+    with pytest.raises(InputError, match="cut short"):
+        LmdbReader(path.parent)
+
+
+def test_damaged_pages(word_set) -> None:
+    path = word_set([str(i) for i in range(300)]) / DATA_FILE
+    with path.open("r+b") as file:
+        file.seek(2 * 4096)
+        file.write(b"\xa5" * (path.stat().st_size - 2 * 4096))
+    with pytest.raises(InputError, match="damaged|num-samples|readable"):
+        list(LmdbReader(path.parent).labels())
+
+
+def test_sets_are_found(tmp_path: Path) -> None:
+    for name in ("b/x", "a/y/z", "c"):
+        write_lmdb(tmp_path / name, [(b"x", "x")])
+    (tmp_path / "loop").symlink_to(tmp_path)
+    (tmp_path / ".d.partial-1").mkdir()
+    (tmp_path / ".d.partial-1" / DATA_FILE).write_bytes(b"")
+    assert find_sets(tmp_path) == [tmp_path / "a/y/z", tmp_path / "b/x", tmp_path / "c"]
+    assert find_sets(tmp_path / "c") == [tmp_path / "c"]
+
+
+def test_no_sets(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no word image set"):
+        find_sets(tmp_path)
+    with pytest.raises(InputError, match="does not exist"):
+        find_sets(tmp_path / "no")
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(InputError, match="is a file"):
+        find_sets(tmp_path / "file")
