@@ -7,7 +7,6 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.10 python3 python; do \
 WORKERS ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
-TYPES := .build/types
 PACKAGES := autostr_nni search_spaces strategies
 CODE := $(PACKAGES) tests benchmarks
 
@@ -39,11 +38,8 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check $(CODE)
 	$(BIN)/ruff check $(CODE)
 
-# The three folders are one package: the type checker sees them joined as they are installed.
 types: $(VENV)/.installed-dev
-	rm -rf $(TYPES) && mkdir -p $(TYPES)/autostr_nni
-	cd $(TYPES)/autostr_nni && ln -s ../../../autostr_nni/* ../../../search_spaces ../../../strategies .
-	MYPYPATH=$(TYPES) $(BIN)/mypy -p autostr_nni
+	$(BIN)/mypy -p autostr_nni
 
 unit: $(VENV)/.installed-dev
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile
@@ -59,4 +55,4 @@ format: $(VENV)/.installed-dev ## put the code in the house's form
 	$(BIN)/ruff check --fix $(CODE)
 
 clean:
-	rm -rf $(VENV) .build .pytest_cache .mypy_cache .ruff_cache build *.egg-info
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache build *.egg-info

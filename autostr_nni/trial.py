@@ -86,7 +86,7 @@ def run_parameters(recipe: Recipe, parameters: dict[str, Any]) -> dict[str, Any]
     print(f"trial {os.environ.get('NNI_TRIAL_JOB_ID')}: {parameters}", flush=True)
 
     from autostr_nni.runs.records import read_metrics
-    from autostr_nni.training.continuing import FAULT, take_over
+    from autostr_nni.training.going_on.continuing import FAULT, take_over
     from autostr_nni.training.run_trial import run_proposal
 
     take_over(folder, repeated_by(folder, parameters))

@@ -21,8 +21,8 @@ from autostr_nni.nni.progress import Progress
 from autostr_nni.nni.rows import failed_sentence, parameters_of, record_of
 from autostr_nni.nni.state import keep_recipe, read_state
 from autostr_nni.progress.display import Log
+from autostr_nni.recipe.training import LEARNT_ABOVE
 from autostr_nni.runs.summary import best_of_all, summarize
-from autostr_nni.runs.verdict import LEARNT_ABOVE
 from autostr_nni.system.files import write_atomic
 
 

@@ -7,7 +7,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from autostr_nni.recipe.base import Betas, Count, Fraction, Section
-from autostr_nni.runs.verdict import LEARNT_ABOVE
+
+LEARNT_ABOVE = 0.05  # of the validation words: a net below has learnt nothing
 
 Positive = Annotated[float, Field(gt=0.0)]
 NotNegative = Annotated[float, Field(ge=0.0)]

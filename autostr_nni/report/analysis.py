@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from autostr_nni import __version__
+from autostr_nni.recipe.training import LEARNT_ABOVE
 from autostr_nni.report.costs import cost_so_far
 from autostr_nni.report.nets import add_interval, epoch_data, net_data
 from autostr_nni.report.reading.history import DONE, FAILED, RUNNING, SearchHistory, checked_recipe
 from autostr_nni.report.settings import groups, settings
 from autostr_nni.report.statistics import pareto_front
 from autostr_nni.runs.summary import TrialRecord, losses_of, number, summarize
-from autostr_nni.runs.verdict import LEARNT_ABOVE, rank_paths
+from autostr_nni.runs.verdict import rank_paths
 from autostr_nni.search_spaces.architecture import Architecture
 from autostr_nni.search_spaces.space import SearchSpace
 from autostr_nni.system.errors import InputError

@@ -15,12 +15,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from autostr_nni.system import files
-from autostr_nni.system.files import write_atomic
 from autostr_nni.recipe import Recipe
 from autostr_nni.recipe.load import check_unchanged
-from autostr_nni.system.errors import InputError
 from autostr_nni.strategies.core import Strategy, plain, saved_trials
+from autostr_nni.system import files
+from autostr_nni.system.errors import InputError
+from autostr_nni.system.files import write_atomic
 
 STATE = "state.json"
 RECIPE = "recipe.json"

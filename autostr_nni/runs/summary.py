@@ -12,9 +12,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from autostr_nni.recipe.training import LEARNT_ABOVE
+from autostr_nni.runs.verdict import (
+    WordLosses,
+    judge_best,
+    judge_operators,
+    judge_paths,
+    rank_paths,
+    word_losses,
+)
 from autostr_nni.system.errors import InputError
 from autostr_nni.system.text_files import read_text
-from autostr_nni.runs.verdict import LEARNT_ABOVE, WordLosses, judge_best, judge_operators, judge_paths, rank_paths, word_losses
 
 MOST = 64 << 20  # bytes of a file of ours
 RESULT = "result.json"

@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 from statistics import NormalDist, fmean, variance
 from typing import Any, NamedTuple
 
-LEARNT_ABOVE = 0.05  # of the validation words; `evaluation.learnt_above` of a recipe
+from autostr_nni.recipe.training import LEARNT_ABOVE
+
 UNDECIDED = 0.9  # share of the largest possible entropy over which operations are not decided
 SURE = 0.95
 

@@ -20,8 +20,8 @@ from pytorch_lightning.utilities.exceptions import SIGTERMException
 from autostr_nni.recipe.training import TrainingSection
 from autostr_nni.runs.records import PULSE, append_metrics, keep_word_losses, write_metrics
 from autostr_nni.system.errors import InputError
-from autostr_nni.training.continuing import LAST, CheckpointFiles, checkpoint_of
 from autostr_nni.training.distributed.lightning_strategy import TeamStrategy
+from autostr_nni.training.going_on.continuing import LAST, CheckpointFiles, checkpoint_of
 from autostr_nni.training.tasks import ReadingTask
 from autostr_nni.training.undecodable import TellUndecodable
 

@@ -16,13 +16,13 @@ from autostr_nni.search_spaces.space import SearchSpace
 from autostr_nni.search_spaces.stride_path import StridePath
 from autostr_nni.system.errors import InputError
 from autostr_nni.system.files import write_atomic
-from autostr_nni.training.continuing import forget_previous
 from autostr_nni.training.device_setup import on_devices, prepare_torch, restored_threads
 from autostr_nni.training.distributed.launch import Report
+from autostr_nni.training.going_on.continuing import forget_previous
+from autostr_nni.training.going_on.promotion import climb
+from autostr_nni.training.going_on.same_training import check_same_training, epochs_done
 from autostr_nni.training.one_net import train_alone, train_fully
 from autostr_nni.training.operator_search import search_operators
-from autostr_nni.training.promotion import climb
-from autostr_nni.training.same_training import check_same_training, epochs_done
 from autostr_nni.training.tensorboard import logged
 
 STEPS = ("path", "operators", "rung", "train")

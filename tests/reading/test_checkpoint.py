@@ -11,7 +11,7 @@ import torch
 
 from autostr_nni.reading.checkpoint import load_trained, save_file, save_trained
 from autostr_nni.system.errors import InputError
-from autostr_nni.training.continuing import BEST, LAST
+from autostr_nni.training.going_on.continuing import BEST, LAST
 
 
 @pytest.fixture
@@ -108,7 +108,7 @@ def test_a_failed_save_leaves_the_old_file(tmp_path):
 def test_a_fault_of_the_machine_is_no_damage(best, monkeypatch):
     """As `getpass.getuser` raises for a user without a name, deep in an import of torch."""
     from autostr_nni.reading import checkpoint
-    from autostr_nni.training.continuing import checkpoint_of
+    from autostr_nni.training.going_on.continuing import checkpoint_of
 
     def nameless(*arguments):
         raise KeyError("getpwuid(): uid not found: 12345")

@@ -12,14 +12,22 @@ from typing import Any
 import pytest
 
 from autostr_nni import strategies
-from autostr_nni.cli.main import main
 from autostr_nni.cli.commands.search import tell
+from autostr_nni.cli.main import main
 from autostr_nni.data.sets.lmdb_io import LmdbReader
 from autostr_nni.inprocess.run import run_search
 from autostr_nni.recipe import load_recipe, recipe_from
 from autostr_nni.runs.summary import losses_of, read_search, summarize, summary_text
+from autostr_nni.runs.verdict import (
+    WordLosses,
+    judge_best,
+    judge_operators,
+    judge_paths,
+    learnt_nothing,
+    rank_paths,
+    word_losses,
+)
 from autostr_nni.training.run_trial import run_proposal
-from autostr_nni.runs.verdict import WordLosses, judge_best, judge_operators, judge_paths, learnt_nothing, rank_paths, word_losses
 
 
 def test_errors_by_hand() -> None:

@@ -13,7 +13,7 @@ from autostr_nni.search_spaces.architecture import Architecture
 from autostr_nni.search_spaces.counting import backbone_costs, total
 from autostr_nni.supernet.supernet import Supernet
 from autostr_nni.training import operator_search
-from autostr_nni.training.continuing import LAST
+from autostr_nni.training.going_on.continuing import LAST
 from autostr_nni.training.operator_task import OperatorSearchTask
 from autostr_nni.training.run_trial import run_proposal
 

@@ -21,7 +21,7 @@ from autostr_nni.search_spaces.architecture import Architecture
 from autostr_nni.search_spaces.counting import backbone_costs, total
 from autostr_nni.system.errors import InputError
 from autostr_nni.training import loop, one_net
-from autostr_nni.training.continuing import BEST, LAST
+from autostr_nni.training.going_on.continuing import BEST, LAST
 from autostr_nni.training.loop import best_epoch
 from autostr_nni.training.run_trial import run_proposal, train_architecture
 from autostr_nni.training.tasks import LossNotFinite

@@ -1,7 +1,7 @@
 """What a machine is asked over SSH that runs trials of a search (``remote.cjs``).
 
-``python -m autostr_nni.nni.remote.machine about``, ``… prepare EXPERIMENT ENVIRONMENT`` and ``… end EXPERIMENT
-ENVIRONMENT``; an environment is NNI's word for a machine of an experiment.
+``python -m autostr_nni.nni.remote.machine about``, ``… prepare EXPERIMENT ENVIRONMENT`` and
+``… end EXPERIMENT ENVIRONMENT``; an environment is NNI's word for a machine of an experiment.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from autostr_nni import __version__
 from autostr_nni.nni.experiment.gpus import count_gpus
 from autostr_nni.nni.manager import processes
 
-PRELOAD = Path(__file__).with_name("preload.cjs")
+PRELOAD = Path(__file__).parents[1] / "manager" / "preload.cjs"
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -17,7 +17,7 @@ class TeamStrategy(DDPStrategy):
         super().__init__(cluster_environment=_TeamEnvironment(team))
 
     def _configure_launcher(self) -> None:
-        """The processes were started by `crew`."""
+        """The processes were started by `launch`."""
         self._launcher = None
 
     def configure_ddp(self) -> None:

@@ -1,4 +1,7 @@
-"""One process of a team: ``python -m autostr_nni.training.distributed.worker PIPE PARENT``, started by ``crew`` alone."""
+"""One process of a team, started by ``launch`` alone.
+
+``python -m autostr_nni.training.distributed.worker PIPE PARENT``
+"""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from autostr_nni.search_spaces.architecture import Architecture
 from autostr_nni.search_spaces.space import SearchSpace
 from autostr_nni.system.errors import InputError
 from autostr_nni.system.files import previous_of
-from autostr_nni.training.continuing import BEST, LAST
+from autostr_nni.training.going_on.continuing import BEST, LAST
 
 
 def check_same_training(architecture: Architecture, space: SearchSpace, recipe: Recipe, folder: Path) -> None:

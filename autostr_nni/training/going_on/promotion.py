@@ -11,7 +11,7 @@ from typing import Any
 
 from autostr_nni.runs.records import ARCHITECTURE, CLIMBED, read_result
 from autostr_nni.system.files import write_atomic
-from autostr_nni.training.continuing import BEST, LAST
+from autostr_nni.training.going_on.continuing import BEST, LAST
 
 RUNG = "rung"
 

@@ -10,8 +10,8 @@ import torch
 from autostr_nni.models.recognizer import build_recognizer
 from autostr_nni.reading.checkpoint import load_trained
 from autostr_nni.system.errors import InputError
-from autostr_nni.training.continuing import BEST
-from autostr_nni.training.initial import start_from
+from autostr_nni.training.going_on.continuing import BEST
+from autostr_nni.training.going_on.initial import start_from
 
 
 @pytest.fixture
