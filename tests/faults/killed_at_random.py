@@ -21,7 +21,8 @@ import autostr_nni.training.run_trial  # noqa: F401  (takes long)
 from autostr_nni.cli.main import main
 from autostr_nni.inprocess import run
 from autostr_nni.system import files
-from autostr_nni.training.going_on import continuing, one_net, operator_search, run_trial
+from autostr_nni.training import one_net, operator_search, run_trial
+from autostr_nni.training.going_on import continuing
 from autostr_nni.training.tasks import ReadingTask
 
 board = mmap.mmap(-1, 128)  # what the child is at, seen by its parent

@@ -11,7 +11,8 @@ import pytest
 from stopping import Killed, Log, assert_same_end
 
 from autostr_nni.runs.records import read_metrics, read_result
-from autostr_nni.training.going_on import continuing, loop, run_trial, tasks
+from autostr_nni.training import loop, run_trial, tasks
+from autostr_nni.training.going_on import continuing
 from autostr_nni.training.going_on.continuing import LAST
 from autostr_nni.training.run_trial import run_proposal
 

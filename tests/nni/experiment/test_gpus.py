@@ -207,7 +207,7 @@ def test_in_this_process_gpu_keys_are_said_to_be_nni_s(
     machine: Any, written: Any, tmp_path: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     machine(1)
-    monkeypatch.setattr("autostr_nni.inprocess.run_search", lambda *_, **__: {"folder": "here"})
+    monkeypatch.setattr("autostr_nni.inprocess.run.run_search", lambda *_, **__: {"folder": "here"})
     path = written(trialGpuNumber=1, service=OWN)
     assert main(["search", str(path), "--in-process", "--out", str(tmp_path / "out")]) == 0
     assert "note: trialGpuNumber is NNI's" in capsys.readouterr().out
