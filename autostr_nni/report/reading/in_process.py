@@ -20,10 +20,10 @@ from autostr_nni.report.reading.history import (
     usable,
     usable_recipe,
 )
-from autostr_nni.search_spaces.errors import InputError
+from autostr_nni.runs.records import RECIPE
+from autostr_nni.runs.summary import RESULT, read_json
 from autostr_nni.strategies.core import saved_trials
-from autostr_nni.summary import RESULT, read_json
-from autostr_nni.training.records import RECIPE
+from autostr_nni.system.errors import InputError
 
 
 def read_in_process(folder: Path) -> SearchHistory:
