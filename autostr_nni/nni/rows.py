@@ -66,13 +66,8 @@ def stopped_sentence(trial: str, parameters: Mapping[str, Any], metrics: Mapping
 def failed_sentence(trial: str, parameters: Mapping[str, Any], status: str, folder: Path) -> str:
     """Which trial failed, its last words, and where its log is."""
     log = trial_folder(folder, trial) / "trial.stderr"
-    try:
-        words = [
-            line for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()
-        ]
-    except OSError:
-        words = []
-    said = f": {words[-1].strip()}" if words else ""
+    words = last_words(log)
+    said = f": {words}" if words else ""
     what = (
         "was stopped early, by maxTrialDuration or an assessor"
         if status == EARLY
@@ -83,3 +78,12 @@ def failed_sentence(trial: str, parameters: Mapping[str, Any], status: str, fold
         else "failed"
     )
     return f"trial {trial} ({describe(parameters)}) {what}{said}; its log: {log}"
+
+
+def last_words(log: Path) -> str:
+    """The last line of a log that says something; empty where there is none."""
+    try:
+        lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return ""
+    return next((line.strip() for line in reversed(lines) if line.strip()), "")

@@ -18,7 +18,7 @@ from autostr_nni.nni.manager.launcher import (
 )
 from autostr_nni.nni.manager.rest import FINAL_STATUSES, LOOPBACK
 from autostr_nni.nni.progress import Progress
-from autostr_nni.nni.rows import failed_sentence, parameters_of, record_of
+from autostr_nni.nni.rows import failed_sentence, last_words, parameters_of, record_of
 from autostr_nni.nni.state import keep_recipe, read_state
 from autostr_nni.progress.display import Log
 from autostr_nni.recipe.training import LEARNT_ABOVE
@@ -106,6 +106,8 @@ def _failure(
     go_on = f"go on with: {resume_command(running.folder)}"
     if status == "ERROR":
         reason = state.get("error") or "; ".join(errors) or "NNI gives no reason"
+        if "dispatcher.log" in reason and (said := last_words(running.folder / "log" / "dispatcher.log")):
+            reason = f"{reason} It says: {said}"
         return f"the experiment ended in an error ({reason}); its logs: {running.folder / 'log'}; {go_on}"
     if status != "DONE":
         return f"the experiment was stopped before the search was finished (status {status}); {go_on}"

@@ -269,3 +269,24 @@ def test_nothing_steers_the_terminal(search: Path, shades: Path, capsys: pytest.
         main(argv)
         shown = "".join(capsys.readouterr())
         assert shown and not set(shown) & set("\x1b\x9b\u202e"), argv
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("evaluate", ""),
+        ("describe", " "),
+        ("export", "", "net.pt"),
+        ("report", "", "--out", "r"),
+        ("resume", ""),
+    ],
+)
+def test_an_empty_name_is_not_the_current_folder(
+    command: tuple[str, ...],
+    search: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """As of a shell's variable that is not set."""
+    monkeypatch.chdir(search)
+    assert "an empty name is given" in refused(capsys, *command)

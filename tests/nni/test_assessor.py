@@ -189,7 +189,7 @@ def test_a_search_with_an_assessor(project: Any, tiny_search: Callable[..., Path
         ),
         (
             {"name": "Medianstop", "classArgs": {"optimize_mode": "max"}},
-            "assessor.classArgs are not .*optimize_mode",
+            "assessor.classArgs.optimize_mode must be maximize or minimize, not ",
         ),
         (
             {"name": "Curvefitting", "classArgs": {"epoch_num": "all"}},

@@ -75,6 +75,10 @@ def test_the_others_are_refused_with_the_reason(tmp_path: Path, name: str) -> No
             {"tuner": {"name": "TPE", "classArgs": {"recipe": "recipe.yml"}}},
             "classArgs are not those of TpeTuner",
         ),
+        (
+            {"tuner": {"name": "TPE", "classArgs": {"optimize_mode": "maximise"}}},
+            "tuner.classArgs.optimize_mode must be maximize or minimize, not 'maximise'",
+        ),
         ({"tuner": {"name": "TPE", "className": "a.B"}}, "tuner has both a name and a className"),
         ({"tuner": {"name": "TPE", "codeDirectory": "."}}, "tuner.codeDirectory goes with a className"),
         (

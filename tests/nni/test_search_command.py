@@ -6,9 +6,13 @@ import json
 import signal
 import socket
 import time
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+
+from autostr_nni.nni.search import _failure
 
 
 @pytest.mark.slow("runs NNI")
@@ -68,3 +72,15 @@ def test_a_busy_port(project: Any) -> None:
     assert started.returncode == 2
     assert errors.startswith(f"autostr: error: port {port} is in use; choose another with --port")
     assert len(errors.strip().splitlines()) == 1
+
+
+def test_a_tuner_that_cannot_be_made_says_why(tmp_path: Path) -> None:
+    """NNI names a log; its last line is the reason."""
+    told = "Traceback (most recent call last):\n  File ...\nValueError: 'x' is no strategy\n\n"
+    (tmp_path / "log").mkdir()
+    (tmp_path / "log" / "dispatcher.log").write_text(told)
+    running: Any = SimpleNamespace(folder=tmp_path)
+    experiment: Any = SimpleNamespace(config={"tuner": {}}, strategy_name=None)
+    errors = ["The tuner ended before it connected; see dispatcher.log."]
+    failure = _failure("ERROR", errors, running, [], {}, experiment)
+    assert failure is not None and "see dispatcher.log. It says: ValueError: 'x' is no strategy)" in failure

@@ -48,6 +48,8 @@ def find_images(names: Iterable[str]) -> FoundImages:
     found = FoundImages()
     for name in names:
         path = Path(name)
+        if not name:  # as of a shell's variable that is not set; else it would be the current folder
+            raise InputError("an empty name is given where an image or a folder is wanted")
         if not path.exists() and glob.has_magic(name):
             matching = [Path(match) for match in sorted(glob.glob(name, recursive=True))]
             if not matching:

@@ -121,6 +121,8 @@ def _by_class(config: dict[str, Any], kind: str, path: Path, instead: str) -> di
     if config.get("name") is not None:
         raise InputError(f"{path}: {kind} has both a name and a className; leave one of them out")
     name, folder = config.get("className"), config.get("codeDirectory", "")
+    if name is None:
+        raise InputError(f"{path}: {kind}.className is missing; use {instead}")
     ours = isinstance(name, str) and name.startswith("autostr_nni.")
     if not isinstance(name, str) or (ours and name not in TUNERS) or not _importable(name, folder):
         raise InputError(f"{path}: {kind}.className {shown(name)} does not exist; use {instead}")
@@ -144,6 +146,14 @@ def _check_arguments(
     """Refuse arguments that one of NNI's own classes would break down over once the search has begun."""
     import inspect
 
+    mode = arguments.get("optimize_mode", "maximize")
+    if mode not in (
+        "maximize",
+        "minimize",
+    ):  # some of NNI's checks miss it, and the class asserts without words
+        raise InputError(
+            f"{path}: {kind}.classArgs.optimize_mode must be maximize or minimize, not {shown(mode)}"
+        )
     try:
         made = _class(name)
         bound = inspect.signature(made).bind(**arguments)

@@ -25,6 +25,8 @@ def find(text: str) -> Path | None:
     None where it is neither; `unknown` then tells what there is. Raises InputError for an experiment whose
     files are gone.
     """
+    if not text.strip():  # as of a shell's variable that is not set
+        raise InputError("an empty name is given where a search, a net or a folder is wanted")
     folder = Path(text).expanduser()
     if is_dir(folder):
         return folder.resolve()
@@ -110,7 +112,7 @@ def unknown(text: str) -> str:
 def inside(folder: Path) -> str:
     """The end of a sentence about a folder that is no search's: the searches in it."""
     names = [path.name for path in searches(folder)]
-    return f"; it holds {_some(names)}: give one of them" if names else "; it holds none either"
+    return f"; it holds {_some(names)}: give one of them" if names else ""
 
 
 def _some(names: list[str]) -> str:

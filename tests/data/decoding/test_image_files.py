@@ -52,6 +52,12 @@ def test_folders_of_a_pattern_are_searched(crops: Path) -> None:
     assert len(everything) == len(set(everything))
 
 
+def test_an_empty_name_is_not_the_current_folder(crops: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(crops)
+    with pytest.raises(InputError, match="an empty name is given"):
+        find_images([""])
+
+
 def test_nothing_there(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match="the folder is empty"):

@@ -86,6 +86,7 @@ def test_spelling_of_keys_is_nnis(tmp_path: Path) -> None:
             {"tuner": tuner(className="autostr_nni.nni.tuner.ThreeStepTuner")},
             "ThreeStepTuner' does not exist; use",
         ),
+        ({"tuner": {}}, "tuner.className is missing; use autostr_nni.nni.tuner"),
         ({"tuner": tuner(className="nowhere.Tuner")}, "'nowhere.Tuner' does not exist; use"),
         ({"tuner": tuner(classArgs={})}, "tuner.classArgs must be {recipe: FILE}"),
         (
