@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -33,17 +36,31 @@ def saving_within_epochs(monkeypatch, every: int, stop_after: int = 0) -> list[i
     return saves
 
 
+CHANGES = {
+    "training.epoch_images": 36,
+    "training.short_words": {"max_length": 2, "epochs": 2},
+    "search.operators.epoch_images": 36,
+}
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory, make_recipe, steps) -> Callable[[str], Path]:
+    """`whole(step)`: the folder of a trial that ran through."""
+
+    @cache
+    def trained(step: str) -> Path:
+        folder = tmp_path_factory.mktemp(step)
+        run_proposal(steps[step], make_recipe(CHANGES), folder, Log())
+        return folder
+
+    return trained
+
+
 @pytest.mark.parametrize(("stop_after", "workers"), [(1, 0), (3, 1), (6, 0)])
 @pytest.mark.parametrize("step", ["operators", "train"])
-def test_stopped_within_an_epoch(tmp_path, monkeypatch, make_recipe, steps, step, stop_after, workers):
+def test_stopped_within_an_epoch(tmp_path, monkeypatch, make_recipe, steps, whole, step, stop_after, workers):
     """It goes on with the next batch, of both sets, and ends bit for bit like a trial that never stopped."""
-    changes = {
-        "training.epoch_images": 36,
-        "training.short_words": {"max_length": 2, "epochs": 2},
-        "search.operators.epoch_images": 36,
-    }
-    run_proposal(steps[step], make_recipe(changes), tmp_path / "whole", Log())
-    recipe, folder = make_recipe({**changes, "data.workers": workers}), tmp_path / "stopped"
+    recipe, folder = make_recipe({**CHANGES, "data.workers": workers}), tmp_path / "stopped"
     with monkeypatch.context() as patch:
         saves = saving_within_epochs(patch, every=2, stop_after=stop_after)
         with pytest.raises(Killed):
@@ -52,8 +69,8 @@ def test_stopped_within_an_epoch(tmp_path, monkeypatch, make_recipe, steps, step
     steps_before = torch.load(folder / LAST, weights_only=True)["autostr"]["images_seen"]
     run_proposal(steps[step], recipe, folder, Log())
     lines = read_metrics(folder)
-    assert lines[-1]["images_seen"] == read_metrics(tmp_path / "whole")[-1]["images_seen"] > steps_before
-    assert_same_end(folder, tmp_path / "whole")
+    assert lines[-1]["images_seen"] == read_metrics(whole(step))[-1]["images_seen"] > steps_before
+    assert_same_end(folder, whole(step))
 
 
 def test_stopped_within_an_epoch_and_again(tmp_path, monkeypatch, make_recipe, steps):

@@ -21,7 +21,13 @@ from autostr_nni.training.run_trial import train_architecture
 from autostr_nni.training.tasks import ReadingTask
 
 
-@pytest.mark.parametrize("to_all", [False, True], ids=["to the command", "to its whole group"])
+@pytest.mark.parametrize(
+    "to_all",
+    [
+        pytest.param(False, id="to the command"),
+        pytest.param(True, id="to its whole group", marks=pytest.mark.slow("starts another training")),
+    ],
+)
 def test_sigterm_ends_training_and_its_processes(tmp_path: Path, make_recipe, quiet_environment, to_all):
     changes = {"training.epochs": 10_000, "data.workers": 1, "model.rectifier": {"enabled": False}}
     recipe = make_recipe(changes).model_dump(mode="json")
