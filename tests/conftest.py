@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import yaml
 
@@ -50,6 +53,37 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     silent = [item.nodeid for item in items if any(not mark.args for mark in item.iter_markers("slow"))]
     if silent:
         raise pytest.UsageError(f"pytest.mark.slow(why) needs a reason: {', '.join(silent)}")
+
+
+@pytest.fixture(autouse=True)
+def _nothing_left() -> Iterator[None]:
+    """Fails a test that leaves a set open or a process behind: tests after it would suffer by it."""
+    processes, sets = _processes(), _open_sets()
+    yield
+    if _processes() - processes or _open_sets() - sets:
+        gc.collect()  # an exception that a test has caught may have held them
+        psutil.wait_procs(_processes() - processes, timeout=2)
+    assert _processes() <= processes
+    assert _open_sets() <= sets
+
+
+def _processes() -> set[psutil.Process]:
+    """Processes that this one has started, but the one that Python keeps for its own order."""
+    found = set()
+    for process in psutil.Process().children():
+        with contextlib.suppress(psutil.Error):
+            if not any("multiprocessing.resource_tracker" in word for word in process.cmdline()):
+                found.add(process)
+    return found
+
+
+def _open_sets() -> set[str]:
+    """LMDB files that this process has open."""
+    found = set()
+    for handle in Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(OSError):
+            found.add(os.readlink(handle))
+    return {path for path in found if path.removesuffix(" (deleted)").endswith(".mdb")}
 
 
 @pytest.fixture(scope="session")

@@ -90,6 +90,11 @@ class WordDataset(Dataset["Sample | None"]):
             self._set, self._sample = self._set[kept], self._sample[kept]
         self._labels.finish(kept)
 
+    def close(self) -> None:
+        """Let go of the sets that are open in this process; what is read next opens them again."""
+        for reader in self.readers:
+            reader.close()
+
     def __len__(self) -> int:
         return len(self._sample)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -21,14 +22,14 @@ def words_of_set(recipe: Recipe, folder: Path, count: int) -> np.ndarray:
     """The first ``count`` usable images at or under ``folder``: uint8 ``[N, 3, h, w]``."""
     from autostr_nni.reading.evaluation import open_set
 
-    dataset = open_set(recipe, [folder])
     found: list[np.ndarray] = []
-    for index in range(len(dataset)):
-        sample = dataset[index]
-        if sample is not None:
-            found.append(sample[0].numpy())
-        if len(found) == count:
-            break
+    with closing(open_set(recipe, [folder])) as dataset:
+        for index in range(len(dataset)):
+            sample = dataset[index]
+            if sample is not None:
+                found.append(sample[0].numpy())
+            if len(found) == count:
+                break
     if not found:
         raise InputError(f"{folder}: none of its images can be decoded; give another set")
     return np.stack(found)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from math import fsum
 from pathlib import Path
@@ -156,13 +157,13 @@ def evaluate_sets(
     losses: list[float] = []
     skipped: dict[str, int] = {}
     for name, folder in sets.items():
-        dataset = open_test_set(recipe, folder)
-        evaluation, reader = evaluate(recognizer, recipe, dataset)
+        with closing(open_test_set(recipe, folder)) as dataset:
+            evaluation, reader = evaluate(recognizer, recipe, dataset)
+            if look is not None:
+                look(name, dataset, reader)
         rows[name] = evaluation.to_dict()
         pairs += reader.pairs
         losses += reader.losses
-        if look is not None:
-            look(name, dataset, reader)
         for cause, count in evaluation.skipped.items():
             skipped[cause] = skipped.get(cause, 0) + count
     if len(rows) > 1:

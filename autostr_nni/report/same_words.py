@@ -50,16 +50,15 @@ def content_digest(folder: Path) -> str | None:
     found = hashlib.sha256()
     try:
         for place in find_sets(folder):
-            reader = LmdbReader(place)
-            count = len(reader)
-            found.update(b"%d words;" % count)
-            step = max(1, -(-count // MOST))
-            numbers = list(range(1, count + 1, step))
-            for start in range(0, len(numbers), _AT_ONCE):
-                for image, label in reader.samples(numbers[start : start + _AT_ONCE]):
-                    for part in (label or b"", image or b""):
-                        found.update(b"%d:" % len(part) + part)
-            reader.close()
+            with LmdbReader(place) as reader:
+                count = len(reader)
+                found.update(b"%d words;" % count)
+                step = max(1, -(-count // MOST))
+                numbers = list(range(1, count + 1, step))
+                for start in range(0, len(numbers), _AT_ONCE):
+                    for image, label in reader.samples(numbers[start : start + _AT_ONCE]):
+                        for part in (label or b"", image or b""):
+                            found.update(b"%d:" % len(part) + part)
     except (InputError, OSError):
         return None
     return found.hexdigest()

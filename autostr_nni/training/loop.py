@@ -235,6 +235,9 @@ def fit(task: ReadingTask, training: TrainingSection, epochs: int, folder: Path,
             raise
         signal.signal(signal.SIGINT, interrupt)
         raise KeyboardInterrupt from None
+    finally:
+        for words in task.sets:  # Lightning's objects hold one another, so that they live on for a while
+            words.close()
 
 
 def quiet_lightning() -> None:

@@ -69,6 +69,10 @@ class OperatorSearchTask(ReadingTask):
         self.batch_size = self.options.batch_size or recipe.training.batch_size
         self._arch_batches: Iterator[Batch] = iter(())
 
+    @property
+    def sets(self) -> list[WordDataset]:
+        return [self.training_set, self.arch_set, *super().sets]
+
     def configure_optimizers(self) -> list[torch.optim.Optimizer]:
         o = self.options.arch_optimizer
         weights = build_optimizer(self.recognizer.parameters(), self.options.optimizer)

@@ -105,6 +105,11 @@ class ReadingTask(pl.LightningModule):
         optimizer.step()
 
     @property
+    def sets(self) -> list[WordDataset]:
+        """What it reads words from."""
+        return [self.validation_set]
+
+    @property
     def changing_words(self) -> bool:
         """Whether epochs draw from different sets, so that loaders must be made anew."""
         return False
@@ -240,6 +245,11 @@ class RecognitionTask(ReadingTask):
         self.epoch_images = epoch_images
         self.schedule = schedule  # step 1 is short and keeps the first rate
         self.short_set = short_training  # what the first epochs of `training.short_words` see
+
+    @property
+    def sets(self) -> list[WordDataset]:
+        short = [] if self.short_set is None else [self.short_set]
+        return [self.training_set, *short, *super().sets]
 
     @property
     def changing_words(self) -> bool:

@@ -81,15 +81,15 @@ def write_lmdb(
 
 @dataclass
 class _Shared:
-    """One open environment: LMDB refuses to open a folder twice in a process."""
+    """One open environment: LMDB refuses to open a file twice in a process, whatever path leads to it."""
 
     environment: lmdb.Environment
-    stamp: tuple[int, int]
+    stamp: tuple[int, int]  # device and inode: a set that replaces another has a stamp of its own
     state: tuple[int, ...]  # of the file when it was opened
     users: int = 0
 
 
-_OPEN: dict[str, _Shared] = {}
+_OPEN: dict[tuple[int, int], _Shared] = {}
 
 
 class LmdbReader:
@@ -102,7 +102,11 @@ class LmdbReader:
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         self.folder = Path(folder).absolute()
         self._shared: _Shared | None = None
-        self._length = self._read_length()
+        try:
+            self._length = self._read_length()
+        except InputError:
+            self.close()
+            raise
 
     def __len__(self) -> int:
         return self._length
@@ -178,8 +182,8 @@ class LmdbReader:
         if shared is None:
             return
         shared.users -= 1
-        if shared.users <= 0 and _OPEN.get(str(self.folder)) is shared:
-            del _OPEN[str(self.folder)]
+        if shared.users <= 0 and _OPEN.get(shared.stamp) is shared:
+            del _OPEN[shared.stamp]
             shared.environment.close()
 
     def __enter__(self) -> LmdbReader:
@@ -226,12 +230,9 @@ class LmdbReader:
             raise InputError(f"{self.folder} holds no {DATA_FILE}: give the folder of a word image set")
         stat = path.stat()
         stamp = (stat.st_dev, stat.st_ino)
-        shared = _OPEN.get(str(self.folder))
-        if shared is not None and shared.stamp == stamp:
+        shared = _OPEN.get(stamp)
+        if shared is not None:
             return shared
-        if shared is not None:  # the set was replaced on disk: what is open is the old one
-            shared.environment.close()
-            del _OPEN[str(self.folder)]
         try:
             check_database(path)
             environment = lmdb.open(
@@ -243,7 +244,7 @@ class LmdbReader:
             reason = str(error).split(": ", 1)[-1]
             raise InputError(f"{path} is not a readable LMDB ({reason}): copy or make it again") from None
         shared = _Shared(environment, stamp, (*stamp, stat.st_size, stat.st_mtime_ns))
-        _OPEN[str(self.folder)] = shared
+        _OPEN[stamp] = shared
         return shared
 
     def _read_length(self) -> int:

@@ -53,7 +53,9 @@ def test_sets_are_replaced_only_by_force(tmp_path: Path) -> None:
         with pytest.raises(InputError, match="--force"):
             write_lmdb(tmp_path / "set", [(b"x", "new")])
         write_lmdb(tmp_path / "set", [(b"x", "new")], force=True)
-        assert LmdbReader(tmp_path / "set").label(1) == "new"  # not the set that is still open
+        with LmdbReader(tmp_path / "set") as new:
+            assert new.label(1) == "new"  # not the set that is still open
+        assert old.label(1) == "old"
     assert [entry.name for entry in tmp_path.iterdir()] == ["set"]
 
 
@@ -72,6 +74,18 @@ def test_two_readers_of_one_set(word_set) -> None:
     first.close()
     assert second.label(2) == "b"
     assert first.label(1) == "a"
+
+
+def test_one_set_by_two_paths(word_set, tmp_path: Path) -> None:
+    """LMDB opens a file once in a process, whatever path leads to it."""
+    folder = word_set(["a", "b"])
+    (tmp_path / "inner").mkdir()
+    (tmp_path / "link").symlink_to(folder)
+    with LmdbReader(folder) as first:
+        for path in (tmp_path / "inner" / ".." / folder.name, tmp_path / "link"):
+            with LmdbReader(path) as other:
+                assert other.label(2) == "b"
+        assert first.label(1) == "a"
 
 
 @pytest.mark.parametrize("method", ["fork", "spawn"])
