@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from stopping import Killed, Log
 
-from autostr_nni.training.trial import run_proposal
+from autostr_nni.training.run_trial import run_proposal
 
 
 @pytest.fixture(autouse=True)

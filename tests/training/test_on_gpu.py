@@ -9,8 +9,8 @@ import pytest
 import torch
 from stopping import Killed, Log
 
-from autostr_nni.training.records import read_metrics
-from autostr_nni.training.trial import run_proposal
+from autostr_nni.runs.records import read_metrics
+from autostr_nni.training.run_trial import run_proposal
 
 pytestmark = [
     pytest.mark.gpu,
