@@ -33,6 +33,8 @@ def build(name: str, recipe: Recipe) -> Strategy:
             recipe.seed,
             max_macs=recipe.search.operators.budget,
             paths=space.typical_paths() if settings.paths == "typical" else None,
+            min_macs=recipe.random_min_macs,
+            largest=settings.largest,
         )
     if name == Halving.name:
         options = recipe.search.halving

@@ -205,10 +205,12 @@ class Book:
     def match(self, parameters: Mapping[str, Any]) -> str | None:
         """The id of the trial with these parameters: one that is awaited, else one observed, else None.
 
-        Keys that a proposal of ours never carries are passed over.
+        Keys that a proposal of ours never carries are passed over. Of two trials of one net the one that more
+        of the parameters are of comes first.
         """
         same = [t for t in self._trials if all(parameters.get(k) == v for k, v in t.parameters.items())]
-        same.sort(key=lambda t: ("running", "waiting", "done", "failed").index(t.status))
+        order = ("running", "waiting", "done", "failed")
+        same.sort(key=lambda t: (-len(t.parameters), order.index(t.status)))
         return same[0].id if same else None
 
     def state_dict(self) -> dict[str, Any]:

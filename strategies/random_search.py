@@ -1,4 +1,7 @@
-"""The baseline of the paper: architectures drawn at random from the same space, each trained alone."""
+"""The baselines: architectures drawn at random from the same space (the paper's), and the largest one.
+
+Each is trained alone.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from autostr_nni.search_spaces.drawing import sample_within
+from autostr_nni.search_spaces.drawing import largest_within, macs_of, sample_within
 from autostr_nni.search_spaces.space import SearchSpace
 from autostr_nni.search_spaces.stride_path import StridePath
 from autostr_nni.system.errors import InputError
@@ -16,6 +19,8 @@ from .core import RETRY, Book, Trial, reasons, saved_trials, succeeded
 
 # Draws in a row that only repeat what was drawn before the space is taken to be exhausted.
 _REPEATS = 1000
+#: The parameter, and its value, by which the trial of the largest net is known: it is not drawn.
+NET, LARGEST = "net", "largest"
 
 
 class RandomSearch(Book):
@@ -30,6 +35,8 @@ class RandomSearch(Book):
         seed: int,
         max_macs: int | None = None,
         paths: Sequence[StridePath] | None = None,
+        min_macs: int = 0,
+        largest: bool = False,
     ) -> None:
         """Draw the architectures, each of those allowed with the same chance.
 
@@ -39,13 +46,26 @@ class RandomSearch(Book):
             seed: the same seed draws the same ones.
             max_macs: MACs that a backbone may have at most; None: no budget.
             paths: stride paths to keep to; None: all of the space.
+            min_macs: MACs that a backbone must have at least; needs ``max_macs``.
+            largest: train a net of the most MACs besides, which ``count`` does not count.
 
         Raises:
-            InputError: the space holds fewer within the budget.
+            InputError: the space holds fewer within the band, or ``min_macs`` is given alone.
         """
         super().__init__()
         if count < 1:
             raise InputError(f"search.random.count must be at least 1, not {count}")
+        if max_macs is None and (min_macs or largest):
+            raise InputError("search.random: a lower bound and the largest net need an upper bound of MACs")
+        if max_macs is not None and (min_macs or largest):
+            top = largest_within(space, random.Random(f"{seed} {LARGEST}"), max_macs, paths)
+            if macs_of(top, space) < min_macs:
+                raise InputError(
+                    f"search.random.min_m: no net has {min_macs / 1e6:g} to {max_macs / 1e6:g} M MACs; the "
+                    f"largest of them has {macs_of(top, space) / 1e6:g} M"
+                )
+            if largest:
+                self._add(LARGEST, {"step": "train", NET: LARGEST, **top.to_parameters()})
         rng = random.Random(seed)
         drawn: dict[str, dict[str, str]] = {}
         repeats = 0
@@ -53,13 +73,14 @@ class RandomSearch(Book):
             if max_macs is None:
                 architecture = space.sample(rng, paths)
             else:
-                architecture = sample_within(space, rng, max_macs, paths)
+                architecture = sample_within(space, rng, max_macs, paths, min_macs)
             repeats = repeats + 1 if architecture.text in drawn else 0
             drawn[architecture.text] = architecture.to_parameters()
             if repeats == _REPEATS:
                 raise InputError(
                     f"search.random.count: {count} distinct architectures within the budget were not to be "
                     f"found, only {len(drawn)}; lower the count or raise search.operators.budget_m"
+                    + (" or lower search.random.min_m" if min_macs else "")
                 )
         digits = len(str(count))
         for number, parameters in enumerate(drawn.values(), 1):
@@ -72,7 +93,8 @@ class RandomSearch(Book):
 
     @property
     def best(self) -> dict[str, Any] | None:
-        """The most accurate net so far; of equals the one with the lower loss, then the one drawn first."""
+        """The most accurate net so far, the largest among them; of equals the one with the lower loss, then
+        the one drawn first."""
         done = succeeded(self.trials)
         if not done:
             return None
@@ -107,3 +129,8 @@ class RandomSearch(Book):
         if len(fresh) > len(names):
             self._trials += fresh[len(names) :]
             self._finished, self._failure = False, None
+
+
+def drawn_in(trials: Sequence[Mapping[str, Any]]) -> int:
+    """How many architectures the trials of a saved state draw: neither repeated ones nor the largest net."""
+    return sum(not trial["id"].endswith(RETRY) and trial["id"] != LARGEST for trial in trials)

@@ -27,7 +27,8 @@ from autostr_nni.runs.search_folder import (
 )
 from autostr_nni.runs.summary import RESULT, TrialRecord, read_json, summarize
 from autostr_nni.strategies import build
-from autostr_nni.strategies.core import RETRY, Metrics, Proposal, Strategy
+from autostr_nni.strategies.core import Metrics, Proposal, Strategy
+from autostr_nni.strategies.random_search import drawn_in
 from autostr_nni.system.errors import InputError
 from autostr_nni.system.files import write_atomic
 
@@ -139,7 +140,7 @@ def _restore(strategy: Strategy, recipe: Recipe, folder: Path, log: Log) -> None
             f"{folder}: holds a search by the strategy {state.get('strategy')!r}, not {strategy.name!r}; "
             "give another folder"
         )
-    drawn = sum(not trial["id"].endswith(RETRY) for trial in state["trials"])
+    drawn = drawn_in(state["trials"])
     if digest not in (recipe.digest(), recipe.with_count(drawn).digest()):  # a random search may have more
         check_recorded(recipe, folder)
     strategy.load_state_dict(state)
@@ -166,8 +167,7 @@ def resume_search(
     source = _source(content, folder) if content else None
     recipe = recipe_from(recorded_recipe(folder), folder, str(folder / RECIPE), source=source)
     if count is not None:
-        trials = content["state"]["trials"] if content else []
-        had = len([trial for trial in trials if not trial["id"].endswith(RETRY)])
+        had = drawn_in(content["state"]["trials"]) if content else 0
         if name != "random":
             raise InputError(
                 f"{folder}: a {name} search has a fixed number of trials; it cannot be given more"

@@ -17,7 +17,7 @@ from autostr_nni.nni.state import RECIPE_FILE, find_state
 from autostr_nni.progress.display import Log
 from autostr_nni.recipe.extras import check_extras
 from autostr_nni.runs.summary import read_json
-from autostr_nni.strategies.core import RETRY
+from autostr_nni.strategies.random_search import drawn_in
 from autostr_nni.system.errors import InputError
 
 if TYPE_CHECKING:
@@ -150,7 +150,7 @@ def _with_architectures(
 ) -> tuple[dict[str, Any], bool]:
     """Let a random search draw more; whether it does."""
     trials = state["state"]["trials"]
-    drawn = sum(not trial["id"].endswith(RETRY) for trial in trials)
+    drawn = drawn_in(trials)
     arguments = params["tuner"]["classArgs"]
     if max_trials is not None and max_trials < drawn:
         raise InputError(f"--max-trials {max_trials}: the search has {drawn} architectures already")

@@ -88,6 +88,12 @@ class Recipe(Section):
         return self.model_copy(update={"search": self.search.model_copy(update={"random": random})})
 
     @property
+    def random_min_macs(self) -> int:
+        """MACs that a net of random search has at least: by default as many as those of halving."""
+        own = self.search.random.min_m
+        return round((self.search.halving.min_m if own is None else own) * 1e6)
+
+    @property
     def has_proxy(self) -> bool:
         """Whether nets are ranked by another recognizer than the one that is trained in the end."""
         return self.for_ranking().model != self.model
@@ -136,6 +142,15 @@ class Recipe(Section):
         space = _guarded("model.image", self.space)
         self._check_paths(space)
         budget = self.search.operators.budget
+        for key, least_m in (
+            ("halving", self.search.halving.min_m),
+            ("random", self.search.random.min_m or 0.0),
+        ):
+            if least_m * 1e6 > budget:
+                raise ValueError(
+                    f"search.{key}.min_m: {least_m:g} M MACs is above search.operators.budget_m, "
+                    f"which is {budget / 1e6:g}: no net lies between"
+                )
         for path in self.search_paths():
             layers = cost_table(path, space)
             least = stem_cost(space).macs + sum(min(c.macs for c in ops.values()) for ops in layers)

@@ -108,10 +108,13 @@ class OperatorsSection(Section):
 
 
 class RandomSection(Section):
-    """The baseline: architectures drawn at random, each trained alone."""
+    """The baselines: architectures drawn at random, and the largest within the band, each trained alone."""
 
     count: Count = 10
     paths: Literal["all", "typical"] = "all"
+    # million MACs of a backbone at least, null: as in halving; at most: operators.budget_m
+    min_m: NotNegative | None = None
+    largest: bool = False  # also train the net of the most MACs within the band
 
 
 class HalvingSection(Section):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import count
 from typing import Any
 
 from autostr_nni import __version__
 from autostr_nni.recipe.training import LEARNT_ABOVE
 from autostr_nni.report.costs import cost_so_far
-from autostr_nni.report.nets import add_interval, epoch_data, net_data
+from autostr_nni.report.nets import add_interval, epoch_data, is_largest, net_data
 from autostr_nni.report.reading.history import DONE, FAILED, RUNNING, SearchHistory, checked_recipe
 from autostr_nni.report.settings import groups, settings
 from autostr_nni.report.statistics import pareto_front
@@ -48,7 +49,8 @@ def analyse(histories: Sequence[SearchHistory], draws: int = 2000, seed: int = 0
 def search_data(history: SearchHistory, key: str) -> dict[str, Any]:
     """One search: its state, what it cost, and what it found."""
     trained = [trial for trial in history.trials if trial.step == "train"]
-    nets = [net_data(trial, history, place) for place, trial in enumerate(trained, 1)]
+    place = count(1)
+    nets = [net_data(t, history, 0 if is_largest(t.parameters) else next(place)) for t in trained]
     starts = [trial.start for trial in history.trials if trial.start is not None]
     ends = [trial.end or trial.start + trial.spent("seconds") for trial in history.trials if trial.start]
     limit = (history.recipe or {}).get("data", {}).get("validation_limit")

@@ -8,6 +8,7 @@ from typing import Any
 from autostr_nni.report.reading.history import FAILED, SearchHistory, TrialHistory
 from autostr_nni.report.statistics import wilson
 from autostr_nni.runs.summary import architecture_text, number
+from autostr_nni.strategies.random_search import LARGEST, NET
 
 
 def net_data(trial: TrialHistory, history: SearchHistory, place: int) -> dict[str, Any]:
@@ -17,9 +18,12 @@ def net_data(trial: TrialHistory, history: SearchHistory, place: int) -> dict[st
     label = {"two-step": "AutoSTR", "halving": f"halving {place}", "random": f"random {place}"}.get(
         history.strategy, history.name
     )
+    if is_largest(trial.parameters):
+        label = "largest of the band"
     net: dict[str, Any] = {
         "trial": trial.id,
         "label": label,
+        "largest": is_largest(trial.parameters),
         "architecture": text,
         "status": trial.status,
         "accuracy": number(best, "default"),
@@ -40,6 +44,11 @@ def net_data(trial: TrialHistory, history: SearchHistory, place: int) -> dict[st
         if isinstance(values, Mapping):
             net["tests"][str(name)] = test_data(values)
     return net
+
+
+def is_largest(parameters: Mapping[str, Any]) -> bool:
+    """Whether a trial trains the largest net of the band, which random search does not draw."""
+    return parameters.get(NET) == LARGEST
 
 
 def ranked_by_accuracy(nets: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

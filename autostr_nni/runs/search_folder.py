@@ -80,8 +80,8 @@ def check_recorded(recipe: Recipe, folder: Path) -> None:
 
 def strategy_of(folder: Path) -> str:
     """The strategy of a search whose state is lost, told from its trials."""
-    names = ("random", "halving")  # their trials' own
-    return next((name for name in names if any((folder / "trials").glob(f"{name}-*"))), "two-step")
+    names = {"random-*": "random", "largest*": "random", "halving-*": "halving"}  # of their trials alone
+    return next((names[name] for name in names if any((folder / "trials").glob(name))), "two-step")
 
 
 # --- one search in a folder --------------------------------------------------------------------------------

@@ -193,6 +193,8 @@ def _row(trial: TrialRecord) -> dict[str, Any]:
     metrics = trial.metrics or {}
     row: dict[str, Any] = {"trial": trial.id, "stride_path": trial.parameters.get("stride_path")}
     text = architecture_text(trial.parameters)
+    if "net" in trial.parameters:
+        row["net"] = str(trial.parameters["net"])
     if text is not None:
         row["architecture"] = text
     elif row["stride_path"] is None:  # of a user's own trials
@@ -249,6 +251,8 @@ def _test_lines(test: Any) -> list[str]:
 
 def _name(row: Mapping[str, Any]) -> str:
     named = row.get("architecture") or row.get("stride_path")
+    if row.get("net") == "largest":
+        return f"{named} (the largest net of the band)"
     return str(named or ", ".join(f"{key} {value}" for key, value in row.get("parameters", {}).items()))
 
 

@@ -8,7 +8,7 @@ from collections import Counter
 import pytest
 
 from autostr_nni.search_spaces.counting import backbone_costs, smallest_macs, total
-from autostr_nni.search_spaces.drawing import sample_within
+from autostr_nni.search_spaces.drawing import largest_within, macs_of, sample_within
 from autostr_nni.search_spaces.space import SearchSpace
 from autostr_nni.system.errors import InputError
 
@@ -50,3 +50,39 @@ def test_below_the_smallest_there_is_nothing_to_draw() -> None:
     assert MACS[sample_within(SPACE, random.Random(0), smallest_macs(SPACE))] == smallest_macs(SPACE)
     with pytest.raises(InputError, match="too small to draw under"):
         sample_within(SPACE, random.Random(0), smallest_macs(SPACE) - 1)
+
+
+def test_a_band_has_two_ends() -> None:
+    some = sorted(set(MACS.values()))
+    low, high = some[len(some) // 4], some[len(some) // 2]
+    within = {net for net, macs in MACS.items() if low <= macs <= high}
+    rng = random.Random(0)
+    assert {sample_within(SPACE, rng, high, min_macs=low) for _ in range(60 * len(within))} == within
+    with pytest.raises(InputError, match=r"a band of .* to .* M MACs holds too few architectures"):
+        sample_within(SPACE, rng, some[1] - 1, min_macs=some[0] + 1)
+
+
+def test_the_largest_net_is_the_one_of_all_that_are_listed() -> None:
+    rng = random.Random(0)
+    limits = {macs + more for macs in MACS.values() for more in (0, -1)}
+    for limit in limits - {min(MACS.values()) - 1}:
+        found = largest_within(SPACE, rng, limit)
+        assert MACS[found] == max(macs for macs in MACS.values() if macs <= limit)
+    with pytest.raises(InputError, match="too small: the smallest architecture"):
+        largest_within(SPACE, rng, min(MACS.values()) - 1)
+
+
+def test_the_largest_net_keeps_to_paths_and_is_any_of_equal_ones() -> None:
+    paths = list(SPACE.paths)[1:2]
+    on_them = {net: macs for net, macs in MACS.items() if net.path in paths}
+    limit = sorted(on_them.values())[-2]
+    best = {net for net, macs in on_them.items() if macs == max(m for m in on_them.values() if m <= limit)}
+    found = {largest_within(SPACE, random.Random(seed), limit, paths) for seed in range(60)}
+    assert found == best
+
+
+def test_the_largest_net_where_macs_have_no_large_divisor() -> None:
+    """The paper's space at widths that share no factor: within a hair of the budget, never over it."""
+    space = SearchSpace(stem_width=31, stage_widths=(31, 67, 127, 251, 509))
+    found = macs_of(largest_within(space, random.Random(0), 449_999_999), space)
+    assert 449_998_000 < found <= 449_999_999

@@ -13,8 +13,10 @@ from fake_trainer import SPACE, finish, train
 from autostr_nni.recipe import recipe_from
 from autostr_nni.search_spaces.architecture import Architecture
 from autostr_nni.search_spaces.counting import backbone_costs, total
+from autostr_nni.search_spaces.drawing import macs_of
 from autostr_nni.search_spaces.space import SearchSpace
 from autostr_nni.strategies import RandomSearch, Strategy, TwoStep, build
+from autostr_nni.strategies.random_search import drawn_in
 from autostr_nni.system.errors import InputError
 
 TINY = SearchSpace(
@@ -128,3 +130,60 @@ def test_built_from_a_recipe() -> None:
     assert isinstance(build("two-step", recipe), TwoStep)
     with pytest.raises(InputError, match="nearest is 'two-step'"):
         build("twostep", recipe)
+
+
+def macs(strategy: Strategy) -> list[int]:
+    return [macs_of(net, SPACE) for net in drawn(strategy)]
+
+
+def test_a_band_holds_all_nets_and_the_largest_is_a_trial_of_its_own() -> None:
+    band = {"max_macs": 150_000_000, "min_macs": 100_000_000}
+    plain, named = (RandomSearch(SPACE, 6, 3, **band, largest=largest) for largest in (False, True))
+    assert min(macs(RandomSearch(SPACE, 20, 3, 150_000_000))) < 100_000_000
+    assert min(macs(plain)) >= 100_000_000 and max(macs(plain)) <= 150_000_000
+    first, *others = named.trials
+    assert first.id == "largest" and first.parameters["net"] == "largest"
+    assert macs(named)[0] == 150_000_000 and others == plain.trials  # the draws stay what they were
+    assert named.planned == 7 and drawn_in(named.state_dict()["trials"]) == 6
+    more = RandomSearch(SPACE, 9, 3, **band, largest=True)
+    more.load_state_dict(named.state_dict())
+    assert [trial.id for trial in more.trials] == ["largest", *(f"random-{i}" for i in range(1, 10))]
+
+
+def test_a_draw_that_is_the_largest_net_is_told_from_it() -> None:
+    size = TINY.size()
+    strategy = RandomSearch(TINY, size, 0, 10**9, largest=True)
+    strategy.suggest()
+    ids = [strategy.match(trial.parameters) for trial in strategy.trials]
+    assert ids == [trial.id for trial in strategy.trials] and len(ids) == size + 1
+
+
+def test_a_band_without_nets_is_told() -> None:
+    with pytest.raises(
+        InputError, match=r"min_m: no net has 61 to 61 M MACs; the largest of them has 60.9984 M"
+    ):
+        RandomSearch(SPACE, 2, 0, 61_000_000, SPACE.typical_paths()[:1], min_macs=60_999_999)
+    with pytest.raises(InputError, match="need an upper bound"):
+        RandomSearch(SPACE, 2, 0, largest=True)
+
+
+def test_the_band_of_a_recipe() -> None:
+    """Random search has the lower bound of halving unless it is given its own."""
+    content: dict[str, Any] = {
+        "data": {"train": ["a"], "validation": ["b"]},
+        "search": {
+            "random": {"count": 3, "largest": True},
+            "halving": {"min_m": 80},
+            "operators": {"budget_m": 100},
+        },
+    }
+    strategy = build("random", recipe_from(content, Path("/")))
+    assert strategy.state_dict() == RandomSearch(SPACE, 3, 0, 10**8, None, 8 * 10**7, True).state_dict()
+    content["search"]["random"]["min_m"] = 0
+    strategy = build("random", recipe_from(content, Path("/")))
+    assert strategy.state_dict() == RandomSearch(SPACE, 3, 0, 10**8, largest=True).state_dict()
+    for section in ("random", "halving"):
+        content["search"][section]["min_m"] = 100.5
+        with pytest.raises(InputError, match=rf"search\.{section}\.min_m: 100\.5 M MACs is above search\.op"):
+            recipe_from(content, Path("/"))
+        content["search"][section]["min_m"] = 0

@@ -14,6 +14,7 @@ from autostr_nni.models.backbone import Backbone
 from autostr_nni.models.ctc import CTCDecoder
 from autostr_nni.search_spaces.architecture import Architecture
 from autostr_nni.search_spaces.counting import backbone_costs, total
+from autostr_nni.search_spaces.drawing import macs_of
 from autostr_nni.strategies import Halving, build
 
 OPTIMIZERS = {"FlatAdadelta": "adadelta", "Adam": "adam", "AdamW": "adamw"}
@@ -139,7 +140,17 @@ def drawn(seen: Seen) -> list[Architecture]:
     """The architectures of the random baseline."""
     space = seen.recipe.space()
     trials = strategies.build("random", seen.recipe).trials
-    return [Architecture.from_parameters(trial.parameters, space) for trial in trials]
+    return [Architecture.from_parameters(t.parameters, space) for t in trials if "net" not in t.parameters]
+
+
+def random_band(seen: Seen) -> float:
+    """0.05 where all random nets have so many million MACs, which not all of them have without a band."""
+    return 0.05 if min(macs_of(net, seen.recipe.space()) for net in drawn(seen)) >= 50_000 else 0.0
+
+
+def has_largest(seen: Seen) -> bool:
+    """Whether the random baseline trains the largest net besides."""
+    return strategies.build("random", seen.recipe).trials[0].parameters.get("net") == "largest"
 
 
 def typical(seen: Seen) -> str:

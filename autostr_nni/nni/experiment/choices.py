@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from autostr_nni.strategies.random_search import LARGEST, NET
 from autostr_nni.system.errors import InputError, shown
 
 if TYPE_CHECKING:
@@ -52,6 +53,8 @@ def search_space_of(recipe: Recipe, strategy: Strategy | None) -> dict[str, Any]
         known = {"two-step": ["path", "operators", "train"], "halving": ["rung", "train"]}
         steps = known.get(strategy.name, steps)
     declared: dict[str, list[str]] = {"step": steps, "stride_path": sorted(paths)}
+    if strategy is not None and any(NET in trial.parameters for trial in strategy.trials):
+        declared[NET] = [LARGEST]
     for layer in range(1, space.layers + 1):
         allowed = [set(space.candidates(path, layer)) for path in typical]
         common = set(space.operations) if strategy is not None else set.intersection(*allowed)

@@ -16,10 +16,11 @@ delete process.env.AUTOSTR_PLANNED;
 
 const WORD = /^[\w.-]{1,60}$/; // the name is that of a folder too
 
-// `path-ABABB-3` for trial number 3; null for trials that have no step and stride path.
+// `path-ABABB-3` for trial number 3, `largest-ABABB-0` for a net with a name of its own; null for trials that have
+// no step and stride path.
 function trialName(form) {
-  const { step, stride_path: stridePath } = parametersOf(form.hyperParameters.value);
-  const words = [step, stridePath, form.sequenceId].map(String);
+  const { step, net, stride_path: stridePath } = parametersOf(form.hyperParameters.value);
+  const words = [net || step, stridePath, form.sequenceId].map(String);
   return step && stridePath && words.every((word) => WORD.test(word)) ? words.join('-') : null;
 }
 
