@@ -211,7 +211,7 @@ def _cut_off() -> None:
     """Replace what lies behind the reading of inputs: trials, and the start of NNI's manager."""
     import nni.experiment
 
-    from autostr_nni.report import pictures
+    from autostr_nni.report.figures import pictures
     from autostr_nni.training import run_trial
 
     def not_run(*_: Any, **__: Any) -> Any:
