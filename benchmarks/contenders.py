@@ -17,7 +17,6 @@ from autostr_nni.search_spaces.stride_path import StridePath
 from autostr_nni.supernet.architecture_parameters import ArchitectureParameters
 from autostr_nni.supernet.architecture_step import architecture_step
 from autostr_nni.supernet.supernet import Supernet
-from autostr_nni.training.flat_adadelta import FlatAdadelta
 
 SPACE = SearchSpace()
 PATH = StridePath.parse("ABABB", SPACE.stage_layers)
@@ -31,7 +30,7 @@ def precision() -> AbstractContextManager[None]:
 
 def weight_optimizer(parameters: Any) -> torch.optim.Optimizer:
     """The optimizer of the weights, as trials have it."""
-    return FlatAdadelta(parameters)
+    return torch.optim.Adadelta(parameters, foreach=True)
 
 
 class PlainBlock(nn.Module):

@@ -9,7 +9,6 @@ import torch
 from torch import nn
 
 from autostr_nni.recipe.training import OptimizerSection, TrainingSection
-from autostr_nni.training.flat_adadelta import FlatAdadelta
 
 
 def build_optimizer(parameters: Iterable[nn.Parameter], section: OptimizerSection) -> torch.optim.Optimizer:
@@ -19,12 +18,11 @@ def build_optimizer(parameters: Iterable[nn.Parameter], section: OptimizerSectio
     CPU some calls for every parameter are a good part of a small net's step.
     """
     o = section
+    common = {"lr": o.lr, "eps": o.eps, "weight_decay": o.weight_decay, "foreach": True}
     if o.name == "adadelta":
-        return FlatAdadelta(parameters, lr=o.lr, rho=o.rho, eps=o.eps, weight_decay=o.weight_decay)
+        return torch.optim.Adadelta(parameters, rho=o.rho, **common)
     kind: Any = torch.optim.AdamW if o.name == "adamw" else torch.optim.Adam
-    made: torch.optim.Optimizer = kind(
-        parameters, lr=o.lr, betas=o.betas, eps=o.eps, weight_decay=o.weight_decay, foreach=True
-    )
+    made: torch.optim.Optimizer = kind(parameters, betas=o.betas, **common)
     return made
 
 

@@ -17,7 +17,7 @@ from autostr_nni.search_spaces.counting import backbone_costs, total
 from autostr_nni.search_spaces.drawing import macs_of
 from autostr_nni.strategies import Halving, build
 
-OPTIMIZERS = {"FlatAdadelta": "adadelta", "Adam": "adam", "AdamW": "adamw"}
+OPTIMIZERS = {"Adadelta": "adadelta", "Adam": "adam", "AdamW": "adamw"}
 
 
 def architecture(seen: Seen) -> Architecture:
