@@ -5,8 +5,7 @@
 Rendered words of style scene, or any set. The floor is one tight loop in a process of its own over encoded
 images that are in memory already: JPEG decoding and resizing with the fastest library that is installed
 (Pillow, torchvision, OpenCV and simplejpeg are tried). Two such loops at once, in two processes, tell what
-the machine itself makes of two workers. All of a run's figures are taken in turn; medians of all runs. No
-decoded word is kept (`data.keep_decoded_mb`): every image is read and decoded.
+the machine itself makes of two workers. All of a run's figures are taken in turn; medians of all runs.
 
 The cores of a virtual machine can differ in speed by a fifth, for minutes. So within a run the floor
 and a single worker are kept to the same core, the next one in every run.

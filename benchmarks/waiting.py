@@ -3,10 +3,9 @@
     python benchmarks/waiting.py [--words 4000] [--runs 7] [--steps 30] [--search] [--json]
 
 Trainings at the sizes of two recipes, with the smallest net of each, which waits the most: loading in the
-training process and in one loader process, words that are decoded for the first time and words that were
-kept (`data.keep_decoded_mb`). All of a run's figures are taken in turn; medians of all runs. `--search` runs
-the quickstart's two steps and training in this process instead, trial after trial, and adds up over all of
-them (minutes).
+training process and in one loader process. All of a run's figures are taken in turn; medians of all runs.
+`--search` runs the quickstart's two steps and training in this process, trial after trial, and adds up
+over all of them (minutes).
 """
 
 from __future__ import annotations
@@ -32,7 +31,6 @@ from autostr_nni.data.charset import Charset
 from autostr_nni.data.dataset import Batch, WordDataset
 from autostr_nni.data.loader import WordLoader, make_loader
 from autostr_nni.data.sets.prepare import prepare_data
-from autostr_nni.data.shared_words import keeping_decoded
 from autostr_nni.data.synth.produce import synthesize
 from autostr_nni.inprocess.run import run_search
 from autostr_nni.models.recognizer import build_recognizer
@@ -55,14 +53,12 @@ class Endless(Sampler[int]):
             yield from np.random.default_rng(turn).permutation(self.length).tolist()
 
 
-def training(recipe: Recipe, folder: Path, workers: int, kept: bool, steps: int) -> dict[str, float]:
+def training(recipe: Recipe, folder: Path, workers: int, steps: int) -> dict[str, float]:
     """Share of a training's time in which it waits for its next batch; the first batch is not counted."""
     torch.set_num_threads(recipe.training.threads or torch.get_num_threads())
     torch.manual_seed(recipe.seed)
     charset, space = Charset.named(recipe.data.charset), recipe.space()
     words = WordDataset(folder, charset, recipe.data.max_length, recipe.model.image)
-    if kept:
-        words.batch(range(len(words)))
     path = space.typical_paths()[1]
     architecture = space.default_architecture(path, "k3e1")
     net = build_recognizer(architecture, space, recipe.model, charset.classes)
@@ -90,14 +86,12 @@ def trainings(count: int, runs: int, steps: int) -> dict[str, dict[str, float]]:
         words, numbers = Path(temporary, "words"), Path(temporary, "numbers")
         synthesize(words, count)
         synthesize(numbers, count, source="digits:2-3", style="mild", charset="digits", system_fonts=False)
-        cases = list(
-            itertools.product((("quickstart", numbers), ("real_words", words)), (0, 1), (False, True))
-        )
-        for _, ((example, folder), workers, kept) in itertools.product(range(runs), cases):
-            name = f"{example}, {workers} workers, {'kept' if kept else 'decoded'}"
+        cases = list(itertools.product((("quickstart", numbers), ("real_words", words)), (0, 1)))
+        for _, ((example, folder), workers) in itertools.product(range(runs), cases):
             recipe = load_recipe(EXAMPLES / example / "recipe.yml")
-            with keeping_decoded((recipe.data.keep_decoded_mb << 20) if kept else 0):
-                found.setdefault(name, []).append(training(recipe, folder, workers, kept, steps))
+            found.setdefault(f"{example}, {workers} workers", []).append(
+                training(recipe, folder, workers, steps)
+            )
     return {
         name: {key: statistics.median(row[key] for row in rows) for key in rows[0]}
         for name, rows in found.items()

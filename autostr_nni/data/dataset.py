@@ -18,7 +18,6 @@ from autostr_nni.data.charset import END, PAD, Charset
 from autostr_nni.data.decoding.images import decode_image
 from autostr_nni.data.labels import Labels, label_cause
 from autostr_nni.data.sets.lmdb_io import LmdbReader, beyond_text, find_sets
-from autostr_nni.data.word_cache import KeptWords
 from autostr_nni.system.errors import InputError
 
 #: Target value of the places after a word's end; cross-entropy ignores it.
@@ -55,8 +54,7 @@ class WordDataset(Dataset["Sample | None"]):
     label", "no known character", "too long"); ``trimmed`` counts the labels that lost characters outside the
     charset, ``beyond`` the samples that ``num-samples`` does not reach. ``limit`` keeps that many words,
     drawn by ``seed``. An item is (uint8 image [3, height, width], class numbers with the end, label as it is
-    in the set), or None where the image cannot be decoded: no other sample ever takes its place. The images
-    of batches are decoded once where there is memory to keep them (``decoded``).
+    in the set), or None where the image cannot be decoded: no other sample ever takes its place.
     """
 
     def __init__(
@@ -78,7 +76,6 @@ class WordDataset(Dataset["Sample | None"]):
         self.total = sum(map(len, self.readers))
         self.beyond = sum(reader.beyond() for reader in self.readers)
         self._versions = [reader.version() for reader in self.readers]
-        self._kept = KeptWords(self.readers, self._versions, self.image)
         self._labels = Labels()
         self._numbers = np.array(charset.numbers(PADDING, _UNKNOWN), np.int64)
         self._set, self._sample = self._scan()
@@ -116,28 +113,15 @@ class WordDataset(Dataset["Sample | None"]):
 
     def fill(self, pixels: np.ndarray, indices: Indices) -> Filled:
         """Write the images of a batch straight into ``pixels`` (uint8 [at least B, height, width, 3])."""
-        chosen = np.asarray(indices, np.int64)
-        if not self._kept:
-            return self._decode(pixels, chosen, np.arange(len(chosen)))
-        there = self._kept.copy(self._set[chosen], self._sample[chosen], pixels[: len(chosen)])
-        (rest,) = np.nonzero(~there)
-        return self._decode(pixels, chosen, rest) if len(rest) else Filled([], {})
-
-    def _decode(self, pixels: np.ndarray, chosen: np.ndarray, places: np.ndarray) -> Filled:
-        """Write the images at these places of the batch; all others are there."""
-        encoded, changed = self._read(chosen[places])
+        encoded, changed = self._read(np.asarray(indices, np.int64))
         dropped = []
-        for place, data in zip(places.tolist(), encoded, strict=True):
+        for place, data in enumerate(encoded):
             if data is None or decode_image(data, self.image, pixels[place]) is None:
                 dropped.append(place)
-        if self._kept and not changed:
-            for place in set(places.tolist()).difference(dropped):
-                index = chosen[place]
-                self._kept.keep(int(self._set[index]), int(self._sample[index]), pixels[place])
         if dropped:
-            left = np.delete(np.arange(len(chosen)), dropped)
+            left = np.delete(np.arange(len(encoded)), dropped)
             pixels[: len(left)] = pixels[left]
-        return Filled(dropped, {int(places[number]): label for number, label in changed.items()})
+        return Filled(dropped, changed)
 
     def assemble(self, pixels: torch.Tensor, indices: Indices, filled: Filled) -> Batch:
         """The batch of ``indices`` whose images ``fill`` wrote into ``pixels``, of which it is a view."""

@@ -55,8 +55,6 @@ def run_search(
     Raises:
         InputError: the folder is in use or holds another search, or a trial found the input at fault.
     """
-    from autostr_nni.data.shared_words import keeping_decoded  # needs numpy
-
     if run is None:
         from autostr_nni.training.run_trial import run_proposal  # needs torch
 
@@ -72,8 +70,7 @@ def run_search(
             display(line)
             state.show()
 
-        kept = keeping_decoded(recipe.data.keep_decoded_mb << 20)  # trials find what those before decoded
-        with display.following(state.line), kept:
+        with display.following(state.line):
             _run_all(strategy, recipe, folder, run, tell, state)
         result = outcome(strategy, folder, recipe)
         write_json(folder / "summary.json", result)

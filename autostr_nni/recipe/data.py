@@ -104,8 +104,15 @@ class DataSection(Section):
     max_length: Length = 25  # characters; longer words are left out
     validation_limit: Count | None = None  # use at most so many validation words, drawn by the seed
     workers: Annotated[int, Field(ge=0, le=256)] = 1  # loader processes; 0 loads in the training process
-    keep_decoded_mb: Annotated[int, Field(ge=0, le=10**6)] = 2048  # memory for decoded words; 0: none is kept
     synth: dict[Folder, SynthSet] = Field(default_factory=dict)  # set folder: words to be rendered into it
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_older_versions(cls, value: Any) -> Any:
+        """Pass over `keep_decoded_mb`: it set aside memory for decoded words, and changed no result."""
+        if isinstance(value, dict):
+            return {key: kept for key, kept in value.items() if key != "keep_decoded_mb"}
+        return value
 
     @field_validator("synth", mode="before")
     @classmethod

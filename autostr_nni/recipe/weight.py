@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 #: Dotted keys, each with all below it, that move speed, memory or what is reported, and never a choice.
 WITHOUT_WEIGHT = (
     "data.workers",
-    "data.keep_decoded_mb",
     "data.test",
     "training.device",
     "training.devices",

@@ -8,7 +8,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from autostr_nni.data.shared_words import keeping_decoded
 from autostr_nni.recipe import Recipe
 from autostr_nni.runs.records import RECIPE, RESULT, read_metrics, read_result
 from autostr_nni.search_spaces.architecture import Architecture
@@ -56,8 +55,7 @@ def run_proposal(
     if parameters.get("step") == "rung" or not recipe.has_proxy:  # a proxy's winner starts from scratch
         climb(folder, parameters)
     prepare_torch(recipe)
-    with keeping_decoded(recipe.data.keep_decoded_mb << 20):
-        result = _run_step(parameters, recipe, folder, report)
+    result = _run_step(parameters, recipe, folder, report)
     write_atomic(folder / RESULT, json.dumps({"parameters": dict(parameters), **result}, indent=1))
     forget_previous(folder)
     final: dict[str, Any] = result["metrics"]
@@ -118,8 +116,7 @@ def train_architecture(
     if epochs_done(recipe, folder) is None:
         write_atomic(folder / RECIPE, json.dumps(recipe.model_dump(mode="json"), indent=1))
     report = logged(report, recipe, folder)
-    with keeping_decoded(recipe.data.keep_decoded_mb << 20):
-        result = train_fully(architecture, space, recipe, folder, report, init)
+    result = train_fully(architecture, space, recipe, folder, report, init)
     write_atomic(folder / RESULT, json.dumps(result, indent=1))
     forget_previous(folder)
     return result

@@ -33,8 +33,6 @@ MODULE = "autostr_nni.trial"
 #: What a trial imports: its training, and what `nni` stands on. Not `nni` itself, which reads at import
 #: which trial it is in.
 IMPORTED = ("autostr_nni.training.run_trial", "pandas", "scipy.stats", "json_tricks", "requests", "psutil")
-#: Imported with a trial's training: begins a place for decoded words, which the forks share.
-SHARING = "autostr_nni.data.shared_words"
 IDLE = 600.0  # seconds without a trial after which the memory is given back
 REQUEST_TIMEOUT = 10.0  # seconds for a command to send its request
 _PR_SET_PDEATHSIG = 1
@@ -49,9 +47,6 @@ def import_all() -> dict[str, str]:
     wait_asleep()  # for all forks: OpenMP reads it when torch is imported
     for name in IMPORTED:
         importlib.import_module(name)
-    sharing = sys.modules.get(SHARING)
-    if sharing is not None:
-        sharing.begin()
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_initialized():
         raise RuntimeError("CUDA is in use: a fork could not use it")

@@ -39,6 +39,13 @@ def test_defaults_are_the_papers(tmp_path: Path) -> None:
     )
 
 
+def test_a_key_that_older_versions_had_is_passed_over(tmp_path: Path) -> None:
+    """Recipes lie in checkpoints and in the folders of searches."""
+    data = {"train": ["a"], "validation": ["b"]}
+    old = recipe_from({"data": {**data, "keep_decoded_mb": 2048}}, tmp_path)
+    assert old == recipe_from({"data": data}, tmp_path)
+
+
 def test_relative_paths_start_at_the_recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(tmp_path, SMALLEST + "seed: 1\n")
     monkeypatch.chdir("/")

@@ -33,7 +33,6 @@ BASE: dict[str, Any] = {
 # Said once more than in the product: what moves speed, memory and reports, and never a choice.
 FREE = {
     "data.workers",
-    "data.keep_decoded_mb",
     "data.test.svt",
     "training.device",
     "training.devices",

@@ -160,7 +160,6 @@ SECOND: dict[str, Key] = {
 NOTHING: dict[str, Key] = {
     "data.test": Key({"plain": "test"}, lambda seen: {name: "test" for name in tests(seen)}, "train"),
     "data.workers": Key(1, lambda seen: seen.task.trainer.train_dataloader.num_workers, "path"),
-    "data.keep_decoded_mb": Key(3, lambda seen: seen.memory >> 20),
     "training.threads": Key(2, lambda seen: seen.threads[0]),
     "training.checkpoint_minutes": Key(7.5, lambda seen: seen.minutes.pop()),
     "training.tensorboard": Key(True, lambda seen: (seen.folder / "tensorboard").is_dir()),

@@ -62,7 +62,6 @@ class Seen:
     task: Any = None
     epochs: int = 0
     threads: list[int] = field(default_factory=list)  # as they are asked for, up to the training
-    memory: int = 0
     stem: Any = None  # its weights as they start
     alphas: list[torch.Tensor] = field(default_factory=list)  # as they start
     weights: list[Step] = field(default_factory=list)
@@ -115,7 +114,7 @@ def watched(recipe: Recipe, parameters: dict[str, str], folder: Path) -> Seen:
 @contextmanager
 def watching(seen: Seen) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        fit, keeping = one_net.fit, run_trial.keeping_decoded
+        fit = one_net.fit
         weight, arch = ReadingTask.weight_step, OperatorSearchTask.arch_step
         regulariser, add = ArchitectureParameters.regulariser, Reader.add
         set_threads = torch.set_num_threads
@@ -156,14 +155,9 @@ def watching(seen: Seen) -> Iterator[None]:
             seen.read.append(batch.texts)
             add(reader, batch)
 
-        def watched_keeping(limit: int) -> Any:
-            seen.memory = limit
-            return keeping(limit)
-
         patch.setattr(torch, "set_num_threads", seen.threads.append)  # more are slow on a busy machine
         patch.setattr(one_net, "fit", watched_fit)
         patch.setattr(operator_search, "fit", watched_fit)
-        patch.setattr(run_trial, "keeping_decoded", watched_keeping)
         patch.setattr(ReadingTask, "weight_step", watched_weight)
         patch.setattr(OperatorSearchTask, "arch_step", watched_arch)
         patch.setattr(ArchitectureParameters, "regulariser", watched_regulariser)

@@ -10,10 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from autostr_nni.data import dataset
-from autostr_nni.data.decoding.images import decode_image
 from autostr_nni.data.sets.lmdb_io import write_lmdb
-from autostr_nni.data.shared_words import keeping_decoded
 from autostr_nni.reading.checkpoint import load_trained
 from autostr_nni.reading.evaluation import evaluate, open_set
 from autostr_nni.runs.records import read_metrics, read_result
@@ -89,33 +86,6 @@ def test_same_seed_same_figures_another_seed_others(tmp_path, finished, make_rec
     for seed, equal in ((1, True), (2, False)):
         run_proposal(steps["path"], make_recipe({"seed": seed}), tmp_path / str(seed), silent)
         assert (timeless(read_metrics(tmp_path / str(seed))) == lines) is equal
-
-
-@pytest.mark.parametrize("workers", [0, 1])
-def test_trials_of_a_search_decode_no_word_twice(
-    tmp_path, monkeypatch, finished, make_recipe, steps, workers
-):
-    """And find the same as one that decodes each word as it comes."""
-    decoded: list[int] = []
-
-    def counted(*arguments):
-        decoded.append(1)
-        return decode_image(*arguments)
-
-    monkeypatch.setattr(dataset, "decode_image", counted)
-    lines = timeless(read_metrics(finished(steps["path"])[0]))
-    kept = make_recipe({"data.workers": workers})
-    del decoded[:]
-    with keeping_decoded(1 << 24):
-        for name in ("first", "second"):
-            run_proposal(steps["path"], kept, tmp_path / name, silent)
-            assert timeless(read_metrics(tmp_path / name)) == lines
-            # In a process of their own words are decoded unseen; the 10 of validation are as many.
-            assert len(decoded) == (0 if workers else 20 + 10)
-    plain = make_recipe({"data.workers": 0, "data.keep_decoded_mb": 0})
-    run_proposal(steps["path"], plain, tmp_path / "plain", silent)
-    assert timeless(read_metrics(tmp_path / "plain")) == lines
-    assert len(decoded) > (0 if workers else 30) + 30
 
 
 def test_a_finished_trial_is_not_trained_again(monkeypatch, finished, make_recipe, proposal):
