@@ -18,7 +18,7 @@ def build_optimizer(parameters: Iterable[nn.Parameter], section: OptimizerSectio
     CPU some calls for every parameter are a good part of a small net's step.
     """
     o = section
-    common = {"lr": o.lr, "eps": o.eps, "weight_decay": o.weight_decay, "foreach": True}
+    common: dict[str, Any] = {"lr": o.lr, "eps": o.eps, "weight_decay": o.weight_decay, "foreach": True}
     if o.name == "adadelta":
         return torch.optim.Adadelta(parameters, rho=o.rho, **common)
     kind: Any = torch.optim.AdamW if o.name == "adamw" else torch.optim.Adam
