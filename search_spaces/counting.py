@@ -11,23 +11,27 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from .architecture import Architecture
+from .cost import Cost, conv_bn_cost
+from .operation import changes_shape
 from .operations import parse
 from .path_set import State
 from .space import SearchSpace
 from .stride_path import KEEP, Stride, StridePath
 
+__all__ = [
+    "BlockCost",
+    "Cost",
+    "backbone_costs",
+    "conv_bn_cost",
+    "cost_table",
+    "layer_inputs",
+    "operation_cost",
+    "smallest_macs",
+    "stem_cost",
+    "total",
+]
+
 Shape = tuple[int, int, int]  # channels, height, width
-
-
-@dataclass(frozen=True)
-class Cost:
-    """MACs of one image and learnable parameters."""
-
-    macs: int = 0
-    params: int = 0
-
-    def __add__(self, other: Cost) -> Cost:
-        return Cost(self.macs + other.macs, self.params + other.params)
 
 
 @dataclass(frozen=True)
@@ -40,12 +44,6 @@ class BlockCost:
     out_shape: Shape
     macs: int
     params: int
-
-
-def conv_bn_cost(cin: int, cout: int, kernel: int, h: int, w: int, groups: int = 1) -> Cost:
-    """Cost a convolution without bias, of output h x w, and its batch normalisation."""
-    weights = cin // groups * cout * kernel * kernel
-    return Cost(weights * h * w, weights + 2 * cout)
 
 
 @lru_cache(maxsize=100_000)
@@ -63,24 +61,12 @@ def operation_cost(
 
     Raises:
         InputError: no such operation.
-        ValueError: a `skip` that changes the shape without `projection_skip`.
+        ValueError: the shape changes, and the operation keeps it.
     """
-    spec = parse(op)
-    out_h, out_w = -(-h // stride[0]), -(-w // stride[1])
-    changes = stride != KEEP or cin != cout
-    if spec.kind == "skip":
-        if not changes:
-            return Cost()
-        if not projection_skip:
-            raise ValueError(f"skip cannot lead from {cin} channels to {cout} with stride {stride}")
-        return conv_bn_cost(cin, cout, 1, out_h, out_w)
-    if spec.kind == "res3":
-        cost = conv_bn_cost(cin, cout, 1, out_h, out_w) + conv_bn_cost(cout, cout, 3, out_h, out_w)
-        return cost + conv_bn_cost(cin, cout, 1, out_h, out_w) if changes else cost
-    hidden = cin * spec.expansion
-    cost = conv_bn_cost(hidden, hidden, spec.kernel, out_h, out_w, groups=hidden)
-    cost += conv_bn_cost(hidden, cout, 1, out_h, out_w)
-    return cost + conv_bn_cost(cin, hidden, 1, h, w) if spec.expansion != 1 else cost
+    operation = parse(op)
+    if not operation.fits(changes_shape(cin, cout, stride), projection_skip):
+        raise ValueError(f"{op} cannot lead from {cin} channels to {cout} with stride {stride}")
+    return operation.cost(cin, cout, h, w, stride)
 
 
 def stem_cost(space: SearchSpace) -> Cost:

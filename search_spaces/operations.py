@@ -1,59 +1,85 @@
-"""The names of the operations that a layer may have, and what a name means."""
+"""The operations that there are, by name. A new one is a subclass of `Operation`, and is registered here.
+
+Those of a user's own come from a module that the recipe names under `extensions`, which calls `register`.
+"""
 
 from __future__ import annotations
 
 import difflib
 import re
-from dataclasses import dataclass
 from functools import cache
-from typing import Literal
 
 from autostr_nni.system.errors import InputError, shown
 
-# Table 2 of the paper: mobile inverted bottlenecks of kernel k and expansion e, and the skip-connection.
+from .operation import MBConv, Operation, Residual, Skip
+
+# The candidates of the paper's Table 2, which are a recipe's unless it names others: mobile inverted
+# bottlenecks of kernel k and expansion e, and the skip-connection.
 OPERATIONS = ("k3e1", "k3e3", "k3e6", "k5e1", "k5e3", "k5e6", "skip")
 # The operation that every layer has while stride paths are compared: ASTER's residual unit.
 DEFAULT_OPERATION = "res3"
 
+_known: dict[str, Operation] = {}
 
-@dataclass(frozen=True)
-class OperationSpec:
-    """What an operation is made of.
 
-    Attributes:
-        kind: `mbconv`: 1x1 expand-BN-ReLU6 (none if expansion is 1), k x k depthwise-BN-ReLU6,
-            1x1 project-BN;
-            `res3`: 1x1 convolution with the stride, 3x3 convolution, shortcut; `skip`: the input itself.
-        kernel: the side of the kernel.
-        expansion: hidden channels over input channels.
+def register(operation: Operation) -> Operation:
+    """Make an operation known by its name.
+
+    Raises:
+        InputError: the name cannot be one, or is another's.
     """
+    name = operation.name
+    if not isinstance(name, str) or re.fullmatch(r"[A-Za-z][\w.-]{0,39}", name) is None:
+        raise InputError(
+            f"operation {shown(name)}: a name is a letter and up to 39 letters, digits, dots, dashes or "
+            "underscores"
+        )
+    other = _known.get(name) or _mbconv(name)
+    if other is not None and _origin(other) != _origin(operation):
+        raise InputError(
+            f"operation {name} is there already, of {'.'.join(_origin(other))}; use another name"
+        )
+    _known[name] = operation
+    return operation
 
-    kind: Literal["mbconv", "skip", "res3"]
-    kernel: int = 1
-    expansion: int = 1
+
+def _origin(operation: Operation) -> tuple[str, str]:
+    kind = type(operation)
+    return kind.__module__, kind.__qualname__
 
 
-def parse(name: str) -> OperationSpec:
-    """Read an operation's name: `skip`, `res3`, or `k5e6` for an MBConv of kernel 5 and expansion 6.
+def parse(name: str) -> Operation:
+    """Find an operation by its name: one that is registered, or `k5e6` for an MBConv of kernel 5 and
+    expansion 6, of which there are those of the kernels 1, 3, 5, 7, 9 and expansions 1 to 9.
 
     Raises:
         InputError: no such operation.
     """
     if not isinstance(name, str):
         raise InputError(f"operation {shown(name)} must be a name such as k5e6")
-    return _parse(name)
+    found = _known.get(name) or _mbconv(name)
+    if found is None:
+        hint = nearest(name, known())
+        raise InputError(f"unknown operation {shown(name)}: use one of {', '.join(known())}{hint}")
+    return found
+
+
+def known() -> list[str]:
+    """List the names to choose from: the paper's, and all that are registered."""
+    return list(dict.fromkeys((*OPERATIONS, *_known)))
+
+
+def nearest(name: str, names: list[str]) -> str:
+    """Say which name may be meant, for the end of a sentence; nothing where none is near."""
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.3)
+    return f"; did you mean {near[0]}?" if near else ""
 
 
 @cache
-def _parse(name: str) -> OperationSpec:
-    if name == "skip":
-        return OperationSpec("skip")
-    if name == "res3":
-        return OperationSpec("res3", kernel=3)
+def _mbconv(name: str) -> MBConv | None:
     match = re.fullmatch(r"k([13579])e([1-9])", name)
-    if match is None:
-        known = [*OPERATIONS, DEFAULT_OPERATION]
-        near = difflib.get_close_matches(name, known, n=1, cutoff=0.3)
-        hint = f"; did you mean {near[0]}?" if near else ""
-        raise InputError(f"unknown operation {shown(name)}: use one of {', '.join(known)}{hint}")
-    return OperationSpec("mbconv", int(match[1]), int(match[2]))
+    return None if match is None else MBConv(int(match[1]), int(match[2]))
+
+
+register(Skip())
+register(Residual())

@@ -69,8 +69,9 @@ class SearchSpace:
             ops.parse(name)
         if len(set(self.operations)) != len(self.operations):
             raise InputError(f"operations {list(self.operations)} must not repeat")
-        if not set(self.operations) - {"skip"}:
-            raise InputError("operations must hold at least one besides skip")
+        if not any(ops.parse(name).fits(True, False) for name in self.operations):
+            others = " and ".join(self.operations) or "skip"
+            raise InputError(f"operations must hold at least one besides {others}")
         if not self.paths.count():
             raise InputError(
                 f"no stride path of {self.layers} layers leads from {self.height}x{self.width} to "
@@ -142,9 +143,17 @@ class SearchSpace:
         """List the operations that may stand where a stride and widths are given."""
         if projection_skip is None:
             projection_skip = self.projection_skip
-        if projection_skip or (stride == KEEP and cin == cout):
+        if stride == KEEP and cin == cout:
             return self.operations
-        return tuple(name for name in self.operations if name != "skip")
+        return self._where_shape_changes[projection_skip]
+
+    @cached_property
+    def _where_shape_changes(self) -> dict[bool, tuple[str, ...]]:
+        """The operations that may stand where the shape changes, without and with `projection_skip`."""
+        return {
+            projection: tuple(name for name in self.operations if ops.parse(name).fits(True, projection))
+            for projection in (False, True)
+        }
 
     def candidates(self, path: StridePath, layer: int) -> tuple[str, ...]:
         """List the operations that a layer, counted from 1, may have on a path."""
@@ -236,9 +245,9 @@ class SearchSpace:
             if name == DEFAULT_OPERATION or name in self.candidates(architecture.path, layer):
                 continue
             if name in self.operations:
+                allow = ", or allow projection_skip" if ops.parse(name).fits(True, True) else ""
                 raise InputError(
-                    f"layer {layer} changes the shape and cannot be skip: choose another operation, "
-                    "or allow projection_skip"
+                    f"layer {layer} changes the shape and cannot be {name}: choose another operation{allow}"
                 )
             known = ", ".join([*self.operations, DEFAULT_OPERATION])
             raise InputError(f"layer {layer}: operation {name} is not of this space, which has {known}")

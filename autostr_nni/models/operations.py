@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from autostr_nni.models.fused.expansion import Moments, folds
 from autostr_nni.models.fused.gate import fits, pays
 from autostr_nni.models.fused.mbconv import ConvNorm, Parts, mbconv
+from autostr_nni.search_spaces.operation import changes_shape
 from autostr_nni.search_spaces.operations import parse
 from autostr_nni.system.errors import InputError
 
@@ -107,22 +108,23 @@ class ProjectionSkip(nn.Sequential):
         super().__init__(parts)
 
 
+def build_skip(cin: int, cout: int, stride: Stride) -> nn.Module:
+    """The input itself, or what stands for it where the shape changes."""
+    return nn.Identity() if stride == (1, 1) and cin == cout else ProjectionSkip(cin, cout, stride)
+
+
 def build_operation(
     name: str, cin: int, cout: int, stride: Stride, projection_skip: bool = False
 ) -> nn.Module:
     """The module of one operation, ``[B, cin, H, W]`` to ``[B, cout, H / s_h, W / s_w]``.
 
     Raises:
-        InputError: the name is no operation, or ``skip`` is asked for where the shape changes and the
-            space offers no projection skip.
+        InputError: the name is no operation, or one that keeps the shape is asked for where it changes
+            (of ``skip``: and the space offers no projection skip).
     """
-    spec = parse(name)
-    if spec.kind == "mbconv":
-        return MBConv(cin, cout, spec.kernel, spec.expansion, stride)
-    if spec.kind == "res3":
-        return ResidualUnit(cin, cout, stride)
-    if stride == (1, 1) and cin == cout:
-        return nn.Identity()
-    if not projection_skip:
-        raise InputError("skip is not offered at a layer that changes shape: choose another operation there")
-    return ProjectionSkip(cin, cout, stride)
+    operation = parse(name)
+    if not operation.fits(changes_shape(cin, cout, stride), projection_skip):
+        raise InputError(
+            f"{name} is not offered at a layer that changes shape: choose another operation there"
+        )
+    return operation.build(cin, cout, stride)

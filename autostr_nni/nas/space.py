@@ -10,6 +10,7 @@ from nni.nas.space import ModelStatus, SimplifiedModelSpace
 from nni.nas.space.metrics import Metrics
 
 from autostr_nni.search_spaces.nni_space import default_backbone
+from autostr_nni.search_spaces.operations import DEFAULT_OPERATION
 from autostr_nni.search_spaces.space import SearchSpace
 from autostr_nni.search_spaces.stride_path import StridePath
 from autostr_nni.strategies.two_step import OPERATORS, PATH, TRAIN
@@ -24,7 +25,7 @@ class ReadableModelSpace(SimplifiedModelSpace):  # type: ignore[misc]
     dictionary counts by its `default`, so that NNI's strategies can rank models by it.
     """
 
-    default_operation = "res3"
+    default_operation = DEFAULT_OPERATION
 
     def __init__(self, *arguments: Any, **keywords: Any) -> None:
         super().__init__(*arguments, **keywords)

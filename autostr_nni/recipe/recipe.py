@@ -19,6 +19,7 @@ from autostr_nni.recipe.search import SearchSection
 from autostr_nni.recipe.training import EvaluationSection, TrainingSection
 from autostr_nni.recipe.weight import with_weight
 from autostr_nni.search_spaces.counting import cost_table, stem_cost
+from autostr_nni.search_spaces.operations import DEFAULT_OPERATION
 from autostr_nni.search_spaces.space import SearchSpace
 from autostr_nni.search_spaces.stride_path import StridePath
 from autostr_nni.system.errors import InputError
@@ -141,6 +142,12 @@ class Recipe(Section):
             )
         space = _guarded("model.image", self.space)
         self._check_paths(space)
+        default = self.search.path.default_operation
+        if default not in (DEFAULT_OPERATION, *space.operations):
+            raise ValueError(
+                f"search.path.default_operation: is {default!r}, which is not among "
+                f"search.operators.operations; add it there, or write {DEFAULT_OPERATION}"
+            )
         budget = self.search.operators.budget
         for key, least_m in (
             ("halving", self.search.halving.min_m),

@@ -10,36 +10,42 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from autostr_nni.recipe.base import Betas, Count, Section
 from autostr_nni.recipe.model import TranslatorKind
 from autostr_nni.recipe.training import NotNegative, OptimizerSection, Positive, Threads
-from autostr_nni.search_spaces.operations import DEFAULT_OPERATION, OPERATIONS
+from autostr_nni.search_spaces.operation import Operation
+from autostr_nni.search_spaces.operations import DEFAULT_OPERATION, OPERATIONS, known, parse
+from autostr_nni.system.errors import InputError
 
 Millions = Annotated[float, Field(gt=0.0, le=1e9)]  # of MACs
 
 
-def _nearest(name: str, known: tuple[str, ...]) -> str:
-    near = get_close_matches(name, known, n=1, cutoff=0.0)
-    return f"; nearest is {near[0]!r}" if near else ""
+def _parsed(name: str) -> Operation:
+    """The operation of a name, which must be one."""
+    try:
+        return parse(name)
+    except InputError:
+        near = get_close_matches(name, known(), n=1, cutoff=0.0)
+        raise ValueError(
+            f"has no operation {name!r}; nearest is {near[0]!r}, known are {', '.join(known())}, MBConvs of "
+            "other kernels and expansions such as k7e3, and those of extensions"
+        ) from None
 
 
 def _operations(names: tuple[str, ...]) -> tuple[str, ...]:
     """Known, distinct, and at least one that can change width and stride."""
-    for name in names:
-        if name not in OPERATIONS:
-            raise ValueError(
-                f"has no operation {name!r}{_nearest(name, OPERATIONS)}, known are {', '.join(OPERATIONS)}"
-            )
+    parsed = [_parsed(name) for name in names]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise ValueError(f"names {', '.join(twice)} more than once")
-    if not set(names) - {"skip"}:
-        raise ValueError("needs an operation besides skip, which cannot change a layer's width or stride")
+    if not any(operation.fits(True, False) for operation in parsed):
+        raise ValueError(
+            f"needs an operation besides {' and '.join(names)}, which cannot change a layer's width or stride"
+        )
     return names
 
 
 def _default_operation(name: str) -> str:
-    known = (DEFAULT_OPERATION, *(op for op in OPERATIONS if op != "skip"))
-    if name not in known:
+    if not _parsed(name).fits(True, False):
         raise ValueError(
-            f"is {name!r}, which is no operation{_nearest(name, known)}, known are {', '.join(known)}"
+            f"is {name!r}, which cannot change a layer's width or stride; {DEFAULT_OPERATION} can"
         )
     return name
 
@@ -65,7 +71,7 @@ class PathSection(Section):
     epoch_images: Count | None = None  # null: the whole set
     max_length: Count | None = None  # rank by words of at most so many characters; null: data.max_length
     paths: Annotated[Literal["typical"] | tuple[str, ...], BeforeValidator(_paths)] = "typical"
-    default_operation: Annotated[str, AfterValidator(_default_operation)] = "res3"
+    default_operation: Annotated[str, AfterValidator(_default_operation)] = DEFAULT_OPERATION
 
 
 class ArchOptimizerSection(Section):

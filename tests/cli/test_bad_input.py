@@ -61,7 +61,7 @@ RECIPES = {
     "missing key": ("data.validation", None, "data.validation is missing"),
     "impossible value": ("model.image", [30, 32], "model.image: no stride path"),
     "path outside P": ("search.path.paths", ["AABBB", "AAABB"], "AAABB does not take 32x32 to 1x8"),
-    "unknown operation": ("search.operators.operations", ["k3e1", "k7e1"], "no operation 'k7e1'; nearest is"),
+    "unknown operation": ("search.operators.operations", ["k3e1", "k4e1"], "no operation 'k4e1'; nearest is"),
     "budget below every net": ("search.operators.budget_m", 0.001, "below the smallest net"),
 }
 

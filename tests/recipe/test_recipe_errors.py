@@ -47,7 +47,7 @@ FAULTS = {
     "search: {path: {paths: typicl}}": "search.path.paths must be typical or a list of paths",
     "search: {path: {paths: []}}": "search.path.paths is an empty list",
     "search: {path: {default_operation: skip}}": "search.path.default_operation is 'skip'",
-    "search: {operators: {operations: [k3e1, k7e6]}}": "no operation 'k7e6'; nearest is 'k5e6'",
+    "search: {operators: {operations: [k3e1, k5f6]}}": "no operation 'k5f6'; nearest is 'k5e6'",
     "search: {operators: {operations: [k3e1, k3e1]}}": "names k3e1 more than once",
     "search: {operators: {operations: [skip]}}": "needs an operation besides skip",
     "search: {operators: {budget_m: 0}}": "search.operators.budget_m must be greater than 0",

@@ -10,7 +10,8 @@ import pytest
 
 from autostr_nni.search_spaces.architecture import Architecture
 from autostr_nni.search_spaces.named import NAMED, lookup
-from autostr_nni.search_spaces.operations import OPERATIONS, OperationSpec, parse
+from autostr_nni.search_spaces.operation import MBConv
+from autostr_nni.search_spaces.operations import OPERATIONS, parse
 from autostr_nni.search_spaces.space import SearchSpace
 from autostr_nni.search_spaces.stride_path import StridePath
 from autostr_nni.search_spaces.written import parse_architecture
@@ -125,9 +126,10 @@ def test_what_cannot_be_read_is_explained(tmp_path):
 
 
 def test_operations():
-    assert parse("k5e6") == OperationSpec("mbconv", 5, 6)
-    assert parse("res3") == OperationSpec("res3", 3) and parse("skip").kind == "skip"
-    assert [parse(name).kind for name in OPERATIONS].count("mbconv") == 6
+    found = parse("k5e6")
+    assert isinstance(found, MBConv) and (found.kernel, found.expansion) == (5, 6)
+    assert parse("res3").fits(True, False) and not parse("skip").fits(True, False)
+    assert [isinstance(parse(name), MBConv) for name in OPERATIONS].count(True) == 6
     for name in ("k4e1", "k3e0", "K3E1", "k3e3 ", 3, None):
         with pytest.raises(InputError, match="operation"):
             parse(name)

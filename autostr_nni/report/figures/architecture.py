@@ -11,15 +11,23 @@ from matplotlib.patches import FancyBboxPatch
 from autostr_nni.report.figures.style import INK, MUTED, VERMILION, new_figure
 from autostr_nni.search_spaces.architecture import Architecture
 from autostr_nni.search_spaces.counting import BlockCost, backbone_costs, total
+from autostr_nni.search_spaces.operation import Operation
 from autostr_nni.search_spaces.operations import parse
 from autostr_nni.search_spaces.space import SearchSpace
 from autostr_nni.search_spaces.stride_path import KEEP, LETTER_OF, Stride
 
 ROW = 0.275  # inches
-# Fill by kernel and expansion, darker for larger; the name stands in every block besides.
-_FILLS = {3: ("#e3f1fa", "#b9dcf0", "#8cc5e6"), 5: ("#fdeed5", "#f9d69c", "#f2b95c")}
 _BLOCK = (1.6, 4.95)  # left and right side of a block; the figure is 10 wide
 _SIZE, _MACS = 8.2, 9.95
+
+
+class _Stem(Operation):
+    """The convolution that precedes the layers, to be drawn as they are."""
+
+    name, label = "conv3x3", "conv 3×3"
+
+
+_STEM = _Stem()
 
 
 def draw_architecture(architecture: Architecture, space: SearchSpace, title: str | None = None) -> Figure:
@@ -77,14 +85,15 @@ def _block(axes: Axes, row: int, block: BlockCost, stride: Stride) -> None:
     """One operation: its box, the arrow into it, its stride, the size of what it gives, its MACs."""
     left, right = _BLOCK
     centre = (left + right) / 2
-    skip = block.operation == "skip"
+    drawn = _STEM if block.operation == _STEM.name else parse(block.operation)
+    skip = drawn.passes_by
     axes.add_patch(
         FancyBboxPatch(
             (left, row - 0.33),
             right - left,
             0.66,
             boxstyle="round,pad=0,rounding_size=0.14",
-            facecolor=fill(block.operation),
+            facecolor=drawn.fill,
             edgecolor=MUTED if skip else INK,
             linestyle=(0, (3, 2)) if skip else "-",
             linewidth=0.9,
@@ -93,9 +102,11 @@ def _block(axes: Axes, row: int, block: BlockCost, stride: Stride) -> None:
     )
     if skip:  # the features pass by: a line straight through
         axes.plot([centre, centre], [row - 0.33, row + 0.33], color=MUTED, linewidth=1.0, zorder=3)
-        axes.text(centre + 0.2, row, "skip", va="center", fontsize=8, color=MUTED, style="italic")
+        axes.text(
+            centre + 0.2, row, drawn.label or drawn.name, va="center", fontsize=8, color=MUTED, style="italic"
+        )
     else:
-        axes.text(centre, row, label(block.operation), ha="center", va="center", fontsize=8)
+        axes.text(centre, row, drawn.label or drawn.name, ha="center", va="center", fontsize=8)
     if block.name.startswith("layer"):
         number = block.name.removeprefix("layer ")
         axes.text(left - 0.15, row, number, ha="right", va="center", fontsize=7.5, color=MUTED)
@@ -123,24 +134,3 @@ def _stages(axes: Axes, stage_layers: Sequence[int]) -> None:
             0.5, (top + bottom) / 2, f"stage {stage}", rotation=90, ha="right", va="center", fontsize=7.5
         )
         first += layers
-
-
-def label(operation: str) -> str:
-    """The operation as the paper writes it."""
-    spec = None if operation == "conv3x3" else parse(operation)
-    if spec is None:
-        return "conv 3×3"
-    if spec.kind == "mbconv":
-        return f"MBConv (k:{spec.kernel}, e:{spec.expansion})"
-    return "skip" if spec.kind == "skip" else "residual 3×3"
-
-
-def fill(operation: str) -> str:
-    """A block's colour: blues for kernel 3, oranges for kernel 5, the darker the wider."""
-    if operation == "skip":
-        return "white"
-    spec = None if operation == "conv3x3" else parse(operation)
-    if spec is None or spec.kind != "mbconv":
-        return "#e9edf1"
-    shades = _FILLS[3] if spec.kernel <= 3 else _FILLS[5]
-    return shades[0 if spec.expansion < 2 else 1 if spec.expansion < 5 else 2]

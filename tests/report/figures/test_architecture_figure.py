@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from autostr_nni.cli.main import main
-from autostr_nni.report.figures.architecture import draw_architecture, fill
+from autostr_nni.report.figures.architecture import draw_architecture
 from autostr_nni.search_spaces.named import lookup
+from autostr_nni.search_spaces.operations import parse
 from autostr_nni.search_spaces.space import SearchSpace
 
 
@@ -41,7 +42,7 @@ def test_a_net_of_other_stages() -> None:
 
 def test_operations_differ_in_colour() -> None:
     names = ("k3e1", "k3e3", "k3e6", "k5e1", "k5e3", "k5e6", "skip", "res3")
-    assert len({fill(name) for name in names}) == len(names)
+    assert len({parse(name).fill for name in names}) == len(names)
 
 
 @pytest.mark.parametrize("ending, start", [("png", b"\x89PNG"), ("svg", b"<?xml")])
