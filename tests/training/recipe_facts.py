@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from recipe_watch import Seen
+from recipe_watch import Seen, texts_of
 
 from autostr_nni import strategies
 from autostr_nni.models.backbone import Backbone
@@ -35,7 +35,7 @@ def weights_seed(seen: Seen) -> int | None:
 
 def order_seed(seen: Seen) -> int | None:
     """The seed from which the order of the words comes."""
-    words = [seen.task.training_set.text(index) for index in range(len(seen.task.training_set))]
+    words = texts_of(seen.task.training_set)
     for number in range(20):
         order = np.random.default_rng([number, 0]).permutation(len(words))
         if [words[index] for index in order][: len(seen.words(0))] == seen.words(0):

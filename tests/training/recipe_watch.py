@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,6 +14,7 @@ import pytest
 import torch
 from PIL import Image
 
+from autostr_nni.data.dataset import WordDataset
 from autostr_nni.data.sets.lmdb_io import write_lmdb
 from autostr_nni.reading.evaluation import Reader
 from autostr_nni.recipe import Recipe
@@ -101,6 +102,12 @@ class Seen:
             x = block(x)
             found.append(tuple(x.shape[1:]))
         return found
+
+
+def texts_of(words: WordDataset) -> list[str]:
+    """The words of a set that training has closed, which is left closed."""
+    with closing(words):
+        return [words.text(index) for index in range(len(words))]
 
 
 def watched(recipe: Recipe, parameters: dict[str, str], folder: Path) -> Seen:

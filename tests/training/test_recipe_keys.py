@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from recipe_keys import ELSEWHERE, FIRST, NOTHING, SECOND, Key
-from recipe_watch import Seen, watched, write_sets
+from recipe_watch import Seen, texts_of, watched, write_sets
 
 from autostr_nni.data.sets import prepare
 from autostr_nni.recipe import Recipe, recipe_from
@@ -158,7 +158,7 @@ def test_warming_up_draws_uniformly_and_then_by_the_probabilities(tmp_path, make
 def test_every_epoch_shows_the_parameters_other_words(seen, steps) -> None:
     """They come from one chain of orders of D_val: each comes once before any comes twice."""
     base = seen("base", "operators", steps)
-    words = [base.task.arch_set.text(index) for index in range(len(base.task.arch_set))]
+    words = texts_of(base.task.arch_set)
     order = np.random.default_rng([1, 0]).permutation(len(words))
     shown = [text for step in base.architecture for text in step.texts]
     assert len(shown) == len(words) - len(words) % 8 == 2 * 8
