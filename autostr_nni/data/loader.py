@@ -1,21 +1,11 @@
-"""Batches of word images, decoded in the training process or in loader processes.
-
-A loader process reads the numbers of its words from a ring of shared batches, writes their pixels there and
-sends the place alone, so no memory is made, mapped or given away per batch. Whichever is free takes the next
-batch, and they are put in order afterwards.
-"""
+"""Batches of word images, decoded in the training process or in loader processes."""
 
 from __future__ import annotations
 
-import mmap
-import multiprocessing
 import os
 import random
-import time
-import weakref
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from functools import partial
-from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,15 +13,11 @@ import torch
 from torch.utils.data import BatchSampler, DataLoader, Dataset, Sampler, SequentialSampler, get_worker_info
 
 from autostr_nni.data.dataset import Batch, Filled, WordDataset
-from autostr_nni.data.pipes import pipe_context
 from autostr_nni.system.errors import InputError
 from autostr_nni.system.freed_memory import keep_freed_memory
 from autostr_nni.system.lifeline import die_with_parent
 
 _PREFETCH = 4  # batches of one loader process that may be waiting or in work
-_AHEAD = 4  # batches for each loader process that may be made before it is their turn
-_REST = 1e-3  # seconds that a process rests where nothing more may be begun
-_HELD = 3  # batches that the training may hold at a time without their being copied
 
 
 class EpochSampler(Sampler[int]):
@@ -65,114 +51,37 @@ class EpochSampler(Sampler[int]):
             position += len(part)
 
 
-class _Task(NamedTuple):
-    """What is asked of a loader process: the words in a slot of the ring, which takes their pixels."""
+class _Made(NamedTuple):
+    """A batch as a loader process sends it: pixels as numpy's, which need no room in /dev/shm."""
 
-    number: int  #: of the batch, counted from 0
-    slot: int
-    words: int
-
-
-class _Done(NamedTuple):
-    """What comes back: the pixels lie in the ring."""
-
-    number: int
-    slot: int
+    indices: list[int]
+    pixels: np.ndarray  #: uint8 [B, height, width, 3]
     filled: Filled
 
 
-class Ring:
-    """Shared memory for batches on their way; a slot serves again when nobody holds its images any more."""
+class _Fetch(Dataset[_Made]):
+    """What the loader runs, in a loader process or in its own: whole batches."""
 
-    def __init__(self, slots: int, shape: tuple[int, ...]) -> None:
-        self.slots, self.memory = slots, shared_bytes((slots, *shape))
-        self.words = shared_bytes((slots, shape[0] * 8)).view(torch.int64)  # indices that were asked for
-        self.pixels = list(self.memory.numpy())
-        self.pinned = torch.cuda.is_available()
-        self.held: set[int] = set()  # slots whose images somebody has
-        self.asked = list(self.words.numpy())
-        self.counts = [0] * slots
-        self.free = list(range(slots))
-
-    def restart(self) -> None:
-        """Forget what was asked for and never taken out."""
-        self.free = [slot for slot in range(self.slots) if slot not in self.held]
-
-    def ask(self, number: int, indices: list[int]) -> _Task:
-        """Give the words of a batch a free slot."""
-        slot, count = self.free.pop(), len(indices)
-        self.asked[slot][:count] = indices
-        self.counts[slot] = count
-        return _Task(number, slot, count)
-
-    def take_out(self, slot: int) -> torch.Tensor:
-        """The images of a slot: uint8 [batch, height, width, 3].
-
-        They are the ring's own memory, or a copy where that would leave too few slots to go on with.
-        """
-        if len(self.held) >= _HELD or self.pinned:
-            pixels = self.memory[slot]
-            copy = torch.empty(pixels.shape, dtype=torch.uint8, pin_memory=self.pinned)
-            self.free.append(slot)
-            return copy.copy_(pixels)
-        array = self.pixels[slot].view()  # every tensor that shares its memory keeps this object alive
-        self.held.add(slot)
-        weakref.finalize(array, self._give_back, slot).atexit = False
-        return torch.from_numpy(array)
-
-    def _give_back(self, slot: int) -> None:
-        self.held.discard(slot)
-        self.free.append(slot)  # the next to be used: it is still in the processor's cache
-
-
-class _Tasks(BatchSampler):
-    """Batches of indices, each with a free place in the ring."""
-
-    def __init__(self, batches: BatchSampler, ring: Ring) -> None:
-        super().__init__(batches.sampler, batches.batch_size, batches.drop_last)
-        self.batches, self.ring = batches, ring
-
-    def __len__(self) -> int:
-        return len(self.batches)
-
-    def __iter__(self) -> Iterator[_Task | None]:  # type: ignore[override]
-        # This runs when the loader asks for the first batch: no process is writing any more.
-        self.ring.restart()
-        for number, indices in enumerate(self.batches):
-            while not self.ring.free:
-                yield None  # one process lags behind: the others are not to run away from it
-            yield self.ring.ask(number, indices)
-
-
-class _Fetch(Dataset[_Done]):
-    """What the loader runs, in a loader process or in its own."""
-
-    def __init__(self, words: WordDataset, ring: Ring) -> None:
-        self.words, self.memory, self.indices = words, ring.memory, ring.words
+    def __init__(self, words: WordDataset) -> None:
+        self.words = words
 
     def __len__(self) -> int:
         return len(self.words)
 
-    def __getitems__(self, task: _Task | None) -> _Done | None:
-        if task is None:
-            time.sleep(_REST)
-            return None
-        indices = self.indices[task.slot].numpy()[: task.words]
-        return _Done(task.number, task.slot, self.words.fill(self.memory[task.slot].numpy(), indices))
+    def __getitems__(self, indices: list[int]) -> _Made:
+        pixels = np.empty((len(indices), *self.words.image, 3), np.uint8)
+        return _Made(indices, pixels, self.words.fill(pixels, indices))
 
 
 class WordLoader(DataLoader[Batch]):
-    """A ``DataLoader`` of batches that belong to whoever takes them."""
+    """A ``DataLoader`` whose processes send pixels alone: labels are with whoever takes the batches."""
 
     def __init__(self, words: WordDataset, batches: BatchSampler, workers: int) -> None:
         self.words = words
-        self.ring = Ring(workers * (_PREFETCH + _AHEAD) + _HELD + 1, (batches.batch_size, *words.image, 3))
         super().__init__(
-            _Fetch(words, self.ring),  # type: ignore[arg-type]  # _take makes its items into batches
-            batch_sampler=_Tasks(batches, self.ring),
+            _Fetch(words),  # type: ignore[arg-type]  # __iter__ makes its items into batches
+            batch_sampler=batches,
             num_workers=workers,
-            multiprocessing_context=pipe_context() if workers else None,
-            in_order=False,  # the next batch goes to whichever process is free
             persistent_workers=workers > 0,
             prefetch_factor=_PREFETCH if workers else None,
             collate_fn=_as_it_is,
@@ -181,22 +90,12 @@ class WordLoader(DataLoader[Batch]):
         )
 
     def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]
-        return self._in_turn(super().__iter__())
-
-    def _in_turn(self, finished: Iterable[Any]) -> Iterator[Batch]:
-        """Batches as their numbers follow: whichever loader process was free had made the next one."""
-        waiting: dict[int, _Done] = {}
-        turn = 0
-        for done in finished:
-            if done is not None:
-                waiting[done.number] = done
-            while turn in waiting:
-                yield self._take(waiting.pop(turn))
-                turn += 1
-
-    def _take(self, done: Any) -> Batch:
-        indices = self.ring.asked[done.slot][: self.ring.counts[done.slot]]
-        return self.words.assemble(self.ring.take_out(done.slot), indices, done.filled)
+        made: Any
+        for made in super().__iter__():
+            pixels = torch.from_numpy(made.pixels)
+            if torch.cuda.is_available():
+                pixels = pixels.pin_memory()
+            yield self.words.assemble(pixels, made.indices, made.filled)
 
 
 def make_loader(
@@ -216,20 +115,6 @@ def make_loader(
     if batches is None:
         batches = BatchSampler(sampler or SequentialSampler(dataset), batch_size, drop_last)
     return WordLoader(dataset, batches, workers)
-
-
-def shared_bytes(shape: tuple[int, ...]) -> torch.Tensor:
-    """A uint8 tensor that processes started from here share.
-
-    Where they are forked it is anonymous memory: it needs no room in /dev/shm, and none is left behind
-    when a process is killed.
-    """
-    method = multiprocessing.get_start_method(allow_none=True) or multiprocessing.get_all_start_methods()[0]
-    if method == "fork":
-        return torch.frombuffer(mmap.mmap(-1, prod(shape)), dtype=torch.uint8).view(shape)
-    memory = torch.empty(shape, dtype=torch.uint8)
-    memory.share_memory_()  # type: ignore[no-untyped-call]
-    return memory
 
 
 def _as_it_is(done: Any) -> Any:
