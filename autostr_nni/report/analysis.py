@@ -10,7 +10,10 @@ from autostr_nni import __version__
 from autostr_nni.recipe.training import LEARNT_ABOVE
 from autostr_nni.report.costs import cost_so_far
 from autostr_nni.report.nets import add_interval, epoch_data, is_largest, net_data
+from autostr_nni.report.notes import notes, only_within_seeds
 from autostr_nni.report.reading.history import DONE, FAILED, RUNNING, SearchHistory, checked_recipe
+from autostr_nni.report.seeds.comparison import compare
+from autostr_nni.report.seeds.groups import seed_of
 from autostr_nni.report.settings import groups, settings
 from autostr_nni.report.statistics import pareto_front
 from autostr_nni.runs.summary import TrialRecord, losses_of, number, summarize
@@ -26,17 +29,22 @@ def analyse(histories: Sequence[SearchHistory], draws: int = 2000, seed: int = 0
     """The whole report as JSON-able data.
 
     Keys: ``searches`` (one each: state, figures, nets, paths, operators), ``spaces`` (searches that may be
-    compared, with their Pareto fronts and costs), ``settings`` (where their recipes differ), ``notes``.
+    compared, with their Pareto fronts, costs, and the comparison of strategies over seeds), ``settings``
+    (where their recipes differ), ``notes``.
     """
     searches = [search_data(history, f"s{place}") for place, history in enumerate(histories, 1)]
     _distinguish(searches, histories)
     together = groups(searches)
+    by_key = {search["key"]: history for search, history in zip(searches, histories, strict=True)}
     for group in together:
         members = [search for search in searches if search["key"] in group["searches"]]
         nets = [net for search in members for net in search["nets"] if net["accuracy"] is not None]
         group["pareto"] = {cost: _front(nets, cost) for cost in COSTS}
         group["cost"] = cost_so_far(members, draws, seed)
+        group["comparison"] = compare(members, by_key)
     compared = settings(histories, [search["key"] for search in searches])
+    if any(group["comparison"]["pairs"] for group in together):
+        only_within_seeds(compared, by_key)
     return {
         "autostr": __version__,
         "searches": searches,
@@ -76,6 +84,7 @@ def search_data(history: SearchHistory, key: str) -> dict[str, Any]:
         ],
         "unread": {trial.id: trial.unread for trial in history.trials if trial.unread},
         "recipe_source": history.recipe_source,
+        "seed": seed_of(history),
         "space": history.space,
         "images": sum(trial.spent("images_seen") for trial in history.trials),
         "seconds": sum(trial.spent("seconds") for trial in history.trials),
@@ -177,40 +186,6 @@ def architecture_of(
         return Architecture.parse(text, known), known
     except (InputError, TypeError, ValueError):
         return None
-
-
-def notes(
-    searches: list[dict[str, Any]], together: list[dict[str, Any]], compared: dict[str, Any]
-) -> list[str]:
-    """What a reader must know before comparing, in sentences."""
-    said = []
-    if len(together) > 1:
-        parts = "; ".join(
-            f"{group['name']}: {', '.join(_labels(searches, group['searches']))}" for group in together
-        )
-        said.append(
-            f"These searches are not comparable: they are over different spaces ({parts}). "
-            "Each space has its own figures."
-        )
-    weighty = [row["key"] for row in compared["differences"] if row["weight"]]
-    if weighty:
-        shown = ", ".join(weighty[:6]) + (f" and {len(weighty) - 6} more" if len(weighty) > 6 else "")
-        said.append(f"The searches had different settings: {shown}. See the table of settings.")
-    if compared["missing"] and len(searches) > 1:
-        missing = ", ".join(_labels(searches, compared["missing"]))
-        said.append(f"The recipe of {missing} is not known, so its settings could not be compared.")
-    for search in searches:
-        if search["best"] is not None and search["best"]["status"] != DONE:
-            said.append(f"The best net of {search['label']} has not been trained to its end.")
-        said.extend(f"{search['label']}: {told}." for told in search["verdict"].values() if told)
-        if search["unread"]:
-            lines = ", ".join(f"{count} of {trial}" for trial, count in search["unread"].items())
-            said.append(f"Damaged lines of {search['label']}'s records were left out: {lines}.")
-    return said
-
-
-def _labels(searches: list[dict[str, Any]], keys: Sequence[str]) -> list[str]:
-    return [search["label"] for search in searches if search["key"] in keys]
 
 
 def _distinguish(searches: list[dict[str, Any]], histories: Sequence[SearchHistory]) -> None:

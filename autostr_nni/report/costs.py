@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from autostr_nni.report.reading.history import DONE, FAILED
+from autostr_nni.report.seeds.groups import members
 from autostr_nni.report.statistics import NONE, Curve, band, best_so_far, bootstrap, known
 
 UNITS = ("images", "seconds")
@@ -25,6 +26,7 @@ def cost_so_far(searches: Sequence[Mapping[str, Any]], draws: int, seed: int) ->
 
 def _of_unit(searches: Sequence[Mapping[str, Any]], unit: str, draws: int, seed: int) -> dict[str, Any]:
     observed, bands, pools = {}, {}, {}
+    searches = [{**search, **members(search)[0]} for search in searches]  # the largest net is no draw
     for search in searches:
         observed[search["key"]] = observed_curve(search, unit)
         pool = pool_of(search, unit)
@@ -38,7 +40,7 @@ def _of_unit(searches: Sequence[Mapping[str, Any]], unit: str, draws: int, seed:
         for search in searches
         if search["strategy"] in ("two-step", "halving") and search["best"] is not None
         for other in searches
-        if other["key"] in pools
+        if other["key"] in pools and other.get("seed") in (search.get("seed"), None)
     ]
     return {"observed": observed, "bands": bands, "equal_cost": equal}
 

@@ -10,7 +10,9 @@ from typing import Any
 import jinja2
 
 from autostr_nni.report.figures.pictures import SECTIONS, Picture
-from autostr_nni.report.figures.style import MARKERS, colour, count
+from autostr_nni.report.figures.seeds import places_of
+from autostr_nni.report.figures.style import MARKERS, colour, count, marker
+from autostr_nni.report.seeds.sentence import COSTS, points
 
 _SIGNS = dict(zip(MARKERS, "●■▲◆▼✚✖", strict=True))
 
@@ -32,20 +34,42 @@ def render(report: Mapping[str, Any], pictures: Sequence[Picture]) -> str:
         duration=duration,
         value=value,
         pieces=pieces,
+        points=points,
+        cost=COSTS.__getitem__,
     )
     sections: dict[str, list[Picture]] = {section: [] for section in SECTIONS}
     for picture in pictures:
         sections[picture.section].append(picture)
     searches = report["searches"]
+    places = places_of(report)
     return environment.get_template("page.html").render(
         report=report,
         pictures=sections,
-        colours={s["key"]: colour(place) for place, s in enumerate(searches)},
-        signs={s["key"]: _SIGNS[MARKERS[place % len(MARKERS)]] for place, s in enumerate(searches)},
+        colours={s["key"]: colour(places[s["key"]]) for s in searches},
+        signs={s["key"]: _SIGNS[marker(places[s["key"]])] for s in searches},
+        comparisons=compared(report, places),
         labels={s["key"]: s["label"] for s in searches},
         test_sets=list(dict.fromkeys(name for s in searches for name in (s["best"] or {}).get("tests", {}))),
         nets=ranked_nets(report),
     )
+
+
+def compared(report: Mapping[str, Any], places: Mapping[str, int]) -> list[dict[str, Any]]:
+    """The pairs of strategies, each side with its label and look, and its figures by cost."""
+    found = []
+    for number, space in enumerate(report["spaces"], 1):
+        labels = {group["key"]: group["label"] for group in space["comparison"]["groups"]}
+        for pair in space["comparison"]["pairs"]:
+            sides = {
+                side: {
+                    "label": labels[pair[side]],
+                    "colour": colour(places[f"{number} {pair[side]}"]),
+                    "sign": _SIGNS[marker(places[f"{number} {pair[side]}"])],
+                }
+                for side in ("first", "second")
+            }
+            found.append({**pair, **sides})
+    return found
 
 
 def ranked_nets(report: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -31,6 +31,8 @@ def csv_files(report: Mapping[str, Any]) -> dict[str, str]:
             for unit, cost in group["cost"].items()
             for row in cost["equal_cost"]
         ],
+        "comparison.csv": list(_comparison(report)),
+        "pairs.csv": list(_pairs(report)),
         "settings.csv": [
             {
                 "key": row["key"],
@@ -51,6 +53,28 @@ def as_csv(rows: Rows) -> str:
     writer.writeheader()
     writer.writerows(rows)
     return file.getvalue()
+
+
+def _comparison(report: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
+    for about, pair in _compared(report):
+        for found in pair["figures"]:
+            yield {**about, **_flat(found)}
+
+
+def _pairs(report: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
+    for about, pair in _compared(report):
+        for found in pair["figures"]:
+            for row in found["rows"]:
+                names = {"strategy": about["first"], "against": about["second"]}
+                yield {**names, "unit": found["unit"], "set": found["set"], **row}
+
+
+def _compared(report: Mapping[str, Any]) -> Iterable[tuple[dict[str, str], Mapping[str, Any]]]:
+    """Each pair of strategies with their labels."""
+    for group in report["spaces"]:
+        labels = {item["key"]: item["label"] for item in group["comparison"]["groups"]}
+        for pair in group["comparison"]["pairs"]:
+            yield {"first": labels[pair["first"]], "second": labels[pair["second"]]}, pair
 
 
 def _flat(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -39,7 +39,7 @@ def make_recipe(**changes: Any) -> Recipe:
     }
     for key, value in changes.items():
         section, _, name = key.partition("__")
-        content[section] = {**content.get(section, {}), name: value}
+        content[section] = {**content.get(section, {}), name: value} if name else value
     return recipe_from(content, Path("/"))
 
 

@@ -18,7 +18,13 @@ def search(strategy: str, accuracies: list[float], before: float = 0.0) -> dict[
     for place, accuracy in enumerate(accuracies):
         spent = {"images": 10.0, "seconds": 20.0}
         epochs = [{**spent, "accuracy": accuracy}]
-        net = {"trial": f"t{place}", "status": "done", "accuracy": accuracy, "before": started}
+        net = {
+            "trial": f"t{place}",
+            "status": "done",
+            "accuracy": accuracy,
+            "before": started,
+            "largest": False,
+        }
         nets.append({**net, **spent, "epochs": epochs})
         trials.append({"trial": f"t{place}", "step": "train", **spent})
     return {"key": strategy, "strategy": strategy, "nets": nets, "trials": trials, "best": nets[0]}

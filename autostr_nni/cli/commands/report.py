@@ -87,5 +87,7 @@ def as_text(report: dict[str, Any]) -> str:
                 str(search["nets_trained"]),
             )
         )
+    verdicts = [pair["sentence"] for space in report["spaces"] for pair in space["comparison"]["pairs"]]
     states = [f"{search['label']}: {search['sentence']}" for search in report["searches"]]
-    return "\n".join([table(rows, "<<>>>>>>"), "", *states, *report["notes"]])
+    said = [*states, *report["notes"], *([""] if verdicts else []), *verdicts]
+    return "\n".join([table(rows, "<<>>>>>>"), "", *said])

@@ -18,39 +18,31 @@ _STEPS = {"path": "paths", "operators": "operators", "train": "training"}
 
 
 def draw_cost(
-    searches: Sequence[Mapping[str, Any]], places: Sequence[int], cost: Mapping[str, Any], unit: str
+    searches: Sequence[Mapping[str, Any]],
+    names: Sequence[str],
+    places: Sequence[int],
+    cost: Mapping[str, Any],
+    unit: str,
 ) -> Figure:
-    """Best accuracy so far against what was spent, with the band of random search (paper's Figure 7)."""
+    """Best accuracy so far against what was spent, with the band of random search (paper's Figure 7).
+
+    Searches of the same name are one strategy over seeds: thin lines, and their mean.
+    """
     figure = new_figure(3.7)
     axes = figure.add_subplot()
     steps: Sequence[Mapping[str, Any]] = ()
-    for search, place in zip(searches, places, strict=True):
-        key = search["key"]
-        seen, band = cost["observed"][key], cost["bands"].get(key)
-        if band:
-            tone: dict[str, Any] = {"color": colour(place), "alpha": 0.18, "linewidth": 0, "step": "post"}
-            low, median, high = (np.array(band[key], dtype=float) for key in ("low", "median", "high"))
-            axes.fill_between(band["cost"], np.nan_to_num(low), high, where=~np.isnan(high), **tone)
-            axes.step(
-                band["cost"],
-                median,
-                where="post",
-                color=colour(place),
-                label=f"{search['label']}: median, 95 %",
-            )
-            axes.step(
-                seen["cost"],
-                seen["accuracy"],
-                where="post",
-                color=colour(place),
-                linewidth=1.0,
-                linestyle=":",
-                label=f"{search['label']}: as it happened",
-            )
-            continue
-        axes.step(seen["cost"], seen["accuracy"], where="post", color=colour(place), label=search["label"])
+    for name, place in dict(zip(names, places, strict=True)).items():
+        keys = [search["key"] for search, other in zip(searches, names, strict=True) if other == name]
+        if len(keys) > 1:
+            _of_seeds(axes, [cost["observed"][key] for key in keys], colour(place), name)
+        elif keys[0] in cost["bands"]:
+            _band(axes, cost["bands"][keys[0]], cost["observed"][keys[0]], colour(place), name)
+        else:
+            seen = cost["observed"][keys[0]]
+            axes.step(seen["cost"], seen["accuracy"], where="post", color=colour(place), label=name)
+    for search in searches:
         if search["strategy"] == "two-step" and not steps:
-            steps = seen["steps"]
+            steps = cost["observed"][search["key"]]["steps"]
     _steps(axes, steps)
     axes.set_xlabel(UNITS[unit])
     axes.xaxis.set_major_formatter(FuncFormatter(large))
@@ -60,6 +52,34 @@ def draw_cost(
     accuracy_axis(axes, "best validation word accuracy")
     figure.legend(loc="outside upper left", ncols=1)
     return figure
+
+
+def _band(axes: Axes, band: Mapping[str, Any], seen: Mapping[str, Any], tone: str, name: str) -> None:
+    """Random search of one seed: the band of its orders, and the order that happened."""
+    low, median, high = (np.array(band[key], dtype=float) for key in ("low", "median", "high"))
+    shade: dict[str, Any] = {"color": tone, "alpha": 0.18, "linewidth": 0, "step": "post"}
+    axes.fill_between(band["cost"], np.nan_to_num(low), high, where=~np.isnan(high), **shade)
+    axes.step(band["cost"], median, where="post", color=tone, label=f"{name}: median, 95 %")
+    dotted: dict[str, Any] = {"linewidth": 1.0, "linestyle": ":", "label": f"{name}: as it happened"}
+    axes.step(seen["cost"], seen["accuracy"], where="post", color=tone, **dotted)
+
+
+def _of_seeds(axes: Axes, curves: Sequence[Mapping[str, Any]], tone: str, name: str) -> None:
+    """A thin line for each seed, and their mean where all have a net and none has ended."""
+    known = [curve for curve in curves if curve["cost"]]
+    for curve in known:
+        axes.step(curve["cost"], curve["accuracy"], where="post", color=tone, linewidth=0.8, alpha=0.55)
+    label = f"{name}: {len(curves)} seeds, mean"
+    start = max((curve["cost"][0] for curve in known), default=0.0)
+    end = min((curve["cost"][-1] for curve in known), default=0.0)
+    if len(known) < len(curves) or start > end:
+        axes.plot([], [], color=tone, label=f"{name}: {len(curves)} seeds")
+        return
+    grid = sorted({start, end, *(c for curve in known for c in curve["cost"] if start <= c <= end)})
+    reached = [
+        np.array(curve["accuracy"])[np.searchsorted(curve["cost"], grid, side="right") - 1] for curve in known
+    ]
+    axes.step(grid, np.mean(reached, axis=0), where="post", color=tone, linewidth=2.4, label=label)
 
 
 def _steps(axes: Axes, steps: Sequence[Mapping[str, Any]]) -> None:

@@ -11,6 +11,13 @@ from matplotlib.figure import Figure
 
 from autostr_nni.report.analysis import architecture_of
 from autostr_nni.report.figures.architecture import draw_architecture
+from autostr_nni.report.figures.captions import (
+    cost_caption,
+    front,
+    net_count,
+    ranks_caption,
+    seeds_caption,
+)
 from autostr_nni.report.figures.cost import draw_cost
 from autostr_nni.report.figures.one_search import (
     draw_entropy,
@@ -20,12 +27,13 @@ from autostr_nni.report.figures.one_search import (
     draw_probabilities,
     draw_probabilities_over_time,
 )
+from autostr_nni.report.figures.seeds import draw_seeds, names_of, places_of
 from autostr_nni.report.figures.size import draw_size
-from autostr_nni.report.figures.style import count, rendered, styled
+from autostr_nni.report.figures.style import rendered, styled
 from autostr_nni.report.nets import ranked_by_accuracy
 from autostr_nni.report.reading.history import DONE
 
-SECTIONS = ("size", "cost", "curves", "architectures", "others", "paths", "operators")
+SECTIONS = ("seeds", "size", "cost", "curves", "architectures", "others", "paths", "operators")
 MOST_NETS = 20  # drawings of one search's nets; a report is to be looked at
 
 
@@ -61,23 +69,34 @@ Plan = tuple[str, str, str, str, Callable[[], Figure]]
 def _of_spaces(report: dict[str, Any]) -> Iterator[Plan]:
     """What compares the searches of a space."""
     order = {search["key"]: place for place, search in enumerate(report["searches"])}
+    looks = places_of(report)
     several = len(report["spaces"]) > 1
     for number, group in enumerate(report["spaces"], 1):
         members = [report["searches"][order[key]] for key in group["searches"]]
-        places = [order[key] for key in group["searches"]]
+        places = [looks[key] for key in group["searches"]]
         nets = [net for search in members for net in search["nets"] if net["accuracy"] is not None]
         if not nets:
             continue
         tail, of = (f"-space{number}", f" · {group['name']}") if several else ("", "")
+        comparison = group["comparison"]
+        names = names_of(comparison, members)
+        for unit in comparison["pairs"] and ("images", "seconds"):
+            yield (
+                f"seeds-{unit}{tail}",
+                "seeds",
+                f"Searches over seeds at equal {unit}{of}",
+                seeds_caption(comparison),
+                _later(draw_seeds, comparison, looks, unit, number),
+            )
         sizes = (("macs_m", "macs", "MACs"), ("params_m", "parameters", "parameters"))
         for cost, file, words in sizes:
             if all(net[cost] is None for net in nets):
                 continue
-            front = group["pareto"][cost]
+            on_front = group["pareto"][cost]
             unfinished = any(net["status"] != DONE for net in nets)
             caption = (
-                f"Validation word accuracy of {_nets(len(nets))} trained from scratch against {words}; "
-                f"bars are 95 % intervals where the number of words is known. {_front(len(front))}"
+                f"Validation word accuracy of {net_count(len(nets))} trained from scratch against {words}; "
+                f"bars are 95 % intervals where the number of words is known. {front(len(on_front))}"
                 f"{' Hollow marks: not trained to the end.' if unfinished else ''}"
             )
             yield (
@@ -85,15 +104,15 @@ def _of_spaces(report: dict[str, Any]) -> Iterator[Plan]:
                 "size",
                 f"Accuracy against {words}{of}",
                 caption,
-                _later(draw_size, members, places, front, cost),
+                _later(draw_size, members, names, places, on_front, cost),
             )
         for unit in ("images", "seconds"):
             yield (
                 f"accuracy-{unit}{tail}",
                 "cost",
                 f"Accuracy against {unit} so far{of}",
-                _cost_caption(group["cost"][unit], unit, members),
-                _later(draw_cost, members, places, group["cost"][unit], unit),
+                cost_caption(group["cost"][unit], unit, members, len(set(names)) < len(names)),
+                _later(draw_cost, members, names, places, group["cost"][unit], unit),
             )
 
 
@@ -116,7 +135,7 @@ def _of_searches(report: dict[str, Any]) -> Iterator[Plan]:
                 f"{key}-paths",
                 "paths",
                 f"Stride paths ranked · {label}",
-                _ranks_caption(search["paths"]),
+                ranks_caption(search["paths"]),
                 _later(draw_path_ranks, search["paths"]),
             )
         if any(path["epochs"] for path in search["paths"]):
@@ -130,15 +149,6 @@ def _of_searches(report: dict[str, Any]) -> Iterator[Plan]:
         for operators in search["operators"]:
             yield from _of_operators(operators, search, f"{key}-{operators['trial']}")
         yield from _of_architectures(search)
-
-
-def _ranks_caption(paths: list[dict[str, Any]]) -> str:
-    text = "Step 1: each path with the same operation everywhere; the lowest validation loss is chosen."
-    if any(path["loss_error"] is not None for path in paths):
-        text += " Bars: 95 % over the draw of validation words."
-        if any(path["tied"] for path in paths[1:]):
-            text += " Hollow: not told apart from the first, the same words compared in pairs."
-    return text
 
 
 def _of_operators(operators: dict[str, Any], search: dict[str, Any], name: str) -> Iterator[Plan]:
@@ -207,35 +217,3 @@ def _of_architectures(search: dict[str, Any]) -> Iterator[Plan]:
 
 def _later(draw: Callable[..., Figure], *arguments: Any) -> Callable[[], Figure]:
     return lambda: draw(*arguments)
-
-
-def _nets(count: int) -> str:
-    return "1 net" if count == 1 else f"{count} nets"
-
-
-def _front(count: int) -> str:
-    if not count:
-        return "No net has been trained to its end yet, so there is no Pareto front."
-    verb = "is" if count == 1 else "are"
-    return f"{_nets(count).capitalize()} {verb} on the Pareto front: none is smaller and as accurate."
-
-
-def _cost_caption(cost: dict[str, Any], unit: str, members: list[dict[str, Any]]) -> str:
-    """How to read the curves, and who is ahead at equal cost."""
-    text = "Everything a search spent counts, AutoSTR's first two steps and failed trials included."
-    if cost["bands"]:
-        counts = " and ".join(str(band["nets"]) for band in cost["bands"].values())
-        text += f" Random search: median and middle 95 % over 2000 resampled orders of its {counts} nets."
-    labels = {search["key"]: search["label"] for search in members}
-    for row in cost["equal_cost"]:
-        text += (
-            f" At {count(row['at'])} {unit}, {labels[row['search']]} has {_reached(row['accuracy'])}, "
-            f"{labels[row['random']]} {_reached(row['random_median'])} "
-            f"({_reached(row['random_low'])} to {_reached(row['random_high'])}); "
-            f"AutoSTR is ahead in {100 * row['wins']:.0f} % of the orders."
-        )
-    return text
-
-
-def _reached(accuracy: float | None) -> str:
-    return "no net yet" if accuracy is None else f"{100 * accuracy:.1f} %"

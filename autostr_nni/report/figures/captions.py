@@ -1,0 +1,69 @@
+"""What stands below the drawings, told by the report's data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from autostr_nni.report.figures.style import count
+from autostr_nni.report.seeds.reached import VALIDATION
+
+
+def ranks_caption(paths: list[dict[str, Any]]) -> str:
+    """How to read the ranking of paths."""
+    text = "Step 1: each path with the same operation everywhere; the lowest validation loss is chosen."
+    if any(path["loss_error"] is not None for path in paths):
+        text += " Bars: 95 % over the draw of validation words."
+        if any(path["tied"] for path in paths[1:]):
+            text += " Hollow: not told apart from the first, the same words compared in pairs."
+    return text
+
+
+def seeds_caption(comparison: Mapping[str, Any]) -> str:
+    """How to read the drawing."""
+    sets = {pair["set"] for pair in comparison["pairs"]}
+    scored = "the validation words, as there is no test set" if sets == {VALIDATION} else "test words"
+    text = (
+        f"Above: each search on {scored}, by the net that is best on validation words of those trained by "
+        "then; lines join searches of one seed, bars are means. Below: the mean of the differences within "
+        "seeds, with the t interval over seeds."
+    )
+    if len(comparison["pairs"]) > 1:
+        text += f" The intervals of all {len(comparison['pairs'])} comparisons hold together at 95 %."
+    return text
+
+
+def net_count(count: int) -> str:
+    """``1 net``, ``5 nets``."""
+    return "1 net" if count == 1 else f"{count} nets"
+
+
+def front(count: int) -> str:
+    """How many nets are on the Pareto front."""
+    if not count:
+        return "No net has been trained to its end yet, so there is no Pareto front."
+    verb = "is" if count == 1 else "are"
+    return f"{net_count(count).capitalize()} {verb} on the Pareto front: none is smaller and as accurate."
+
+
+def cost_caption(cost: dict[str, Any], unit: str, members: list[dict[str, Any]], several: bool) -> str:
+    """How to read the curves, and who is ahead at equal cost."""
+    text = "Everything a search spent counts, AutoSTR's first two steps and failed trials included."
+    if several:
+        return f"{text} Thin: each seed. Bold: their mean, from where all have a net until one has ended."
+    if cost["bands"]:
+        counts = " and ".join(str(band["nets"]) for band in cost["bands"].values())
+        text += f" Random search: median and middle 95 % over 2000 resampled orders of its {counts} nets."
+    labels = {search["key"]: search["label"] for search in members}
+    for row in cost["equal_cost"]:
+        text += (
+            f" At {count(row['at'])} {unit}, {labels[row['search']]} has {_reached(row['accuracy'])}, "
+            f"{labels[row['random']]} {_reached(row['random_median'])} "
+            f"({_reached(row['random_low'])} to {_reached(row['random_high'])}); "
+            f"AutoSTR is ahead in {100 * row['wins']:.0f} % of the orders."
+        )
+    return text
+
+
+def _reached(accuracy: float | None) -> str:
+    return "no net yet" if accuracy is None else f"{100 * accuracy:.1f} %"

@@ -1,0 +1,1 @@
+"""Searches of several seeds, compared by strategy."""

@@ -1,0 +1,132 @@
+"""Groups of searches against one another, in pairs of the same seed, at equal cost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+from typing import Any
+
+from autostr_nni.report.reading.history import SearchHistory
+from autostr_nni.report.seeds.groups import grouped
+from autostr_nni.report.seeds.paired import Paired, paired, wins
+from autostr_nni.report.seeds.reached import VALIDATION, reached, spent
+from autostr_nni.report.seeds.sentence import sentence
+
+END = "end"  # each search at its own end, whatever it cost
+UNITS = ("images", "seconds", END)
+
+
+def compare(searches: Sequence[Mapping[str, Any]], histories: Mapping[str, SearchHistory]) -> dict[str, Any]:
+    """The searches of one space by group and seed, as plain data.
+
+    ``groups``: key, label, strategy, the searches and seeds of each. ``pairs``: two groups each, with
+    ``figures`` by unit and set (`figure`), a ``sentence``, and ``set``, the one that the sentence is about.
+    ``left_out``: sentences.
+    """
+    groups, left_out = grouped(searches, histories)
+    shared = [(a, b) for a, b in combinations(groups, 2) if a["members"].keys() & b["members"].keys()]
+    pairs = []
+    for first, second in shared:
+        seeds = sorted(first["members"].keys() & second["members"].keys())
+        alone = sorted(first["members"].keys() ^ second["members"].keys())
+        if alone:
+            numbers = ", ".join(map(str, alone))
+            left_out.append(
+                f"{first['label']} and {second['label']} are compared over the seeds that both have; left "
+                f"out: {numbers}"
+            )
+        figures = [
+            found
+            for unit in UNITS
+            for found in figures_of(first["members"], second["members"], seeds, unit, len(shared))
+        ]
+        pair: dict[str, Any] = {"first": first["key"], "second": second["key"], "seeds": seeds}
+        pair |= {"figures": figures, "set": decisive(figures)}
+        pair["sentence"] = sentence(first["label"], second["label"], pair)
+        pairs.append(pair)
+    return {
+        "groups": [
+            {
+                "key": group["key"],
+                "label": group["label"],
+                "strategy": group["strategy"],
+                "searches": group["searches"],
+                "seeds": sorted(group["members"]),
+            }
+            for group in groups
+        ],
+        "pairs": pairs,
+        "left_out": left_out,
+    }
+
+
+def figures_of(
+    first: Mapping[int, Mapping[str, Any]],
+    second: Mapping[int, Mapping[str, Any]],
+    seeds: Sequence[int],
+    unit: str,
+    comparisons: int,
+) -> list[dict[str, Any]]:
+    """The figures of every set at one cost: for each seed, what the cheaper of its two searches spent."""
+    found = []
+    for seed in seeds:
+        cost = "images" if unit == END else unit
+        costs = [spent(side[seed], cost) for side in (first, second)]
+        at = max(costs) if unit == END else min(costs)
+        scores = [reached(side[seed], cost, at) for side in (first, second)]
+        found.append((seed, costs, at, scores))
+    sets = dict.fromkeys(name for *_, scores in found for side in scores for name in side)
+    return [
+        figure(
+            unit,
+            name,
+            [
+                {
+                    "seed": seed,
+                    "at": None if unit == END else at,
+                    "first_cost": costs[0],
+                    "second_cost": costs[1],
+                    "first": scores[0].get(name),
+                    "second": scores[1].get(name),
+                }
+                for seed, costs, at, scores in found
+            ],
+            comparisons,
+        )
+        for name in sets
+    ]
+
+
+def figure(unit: str, name: str, rows: list[dict[str, Any]], comparisons: int) -> dict[str, Any]:
+    """One comparison: a row per seed, the mean difference with its interval, wins.
+
+    A seed with a net on one side only is no difference, but a win.
+    """
+    for row in rows:
+        both = row["first"] is not None and row["second"] is not None
+        row["difference"] = row["first"] - row["second"] if both else None
+    differences = [row["difference"] for row in rows if row["difference"] is not None]
+    told = paired(differences, comparisons) if differences else Paired(0.0, None, None, None)
+    first, ties, second = wins([(row["first"], row["second"]) for row in rows])
+    return {
+        "unit": unit,
+        "set": name,
+        "rows": rows,
+        "n": len(rows),
+        "compared": len(differences),
+        "mean": told.mean if differences else None,
+        "low": told.low,
+        "high": told.high,
+        "p": told.p,
+        "wins": first,
+        "ties": ties,
+        "losses": second,
+        "comparisons": comparisons,
+    }
+
+
+def decisive(figures: Sequence[Mapping[str, Any]]) -> str:
+    """The set that decides: all test words together, else the first test set, else validation."""
+    sets = [found["set"] for found in figures]
+    tests = [name for name in sets if name != VALIDATION]
+    return "test all" if "test all" in tests else tests[0] if tests else VALIDATION

@@ -1,0 +1,114 @@
+"""Which searches are one strategy with several seeds: all that counts is alike but the seed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from autostr_nni.recipe.load import completed
+from autostr_nni.recipe.weight import dotted, with_weight
+from autostr_nni.report.reading.history import SearchHistory
+
+LARGEST = "largest net"
+# Settings that a seed may move along with: words may be rendered anew for each.
+_OF_SEEDS = ("seed", "data.train", "data.validation", "data.synth")
+_BUDGET = ("search.operators.budget_m", "search.operators.operations")
+# What of the search's settings a strategy looks at; others look at all.
+_OWN = {
+    "two-step": ("search.path", "search.operators", "search.proxy"),
+    "halving": ("search.halving", "search.proxy", *_BUDGET),
+    "random": ("search.random.count", "search.random.paths", "search.random.min_m", *_BUDGET),
+    LARGEST: ("search.random.paths", *_BUDGET),
+    "single net": (),
+}
+
+
+def seed_of(history: SearchHistory) -> int | None:
+    """The seed of a search; None where its recipe is not known."""
+    if history.recipe is None:
+        return None
+    seed = completed(history.recipe).get("seed", 0)
+    return seed if type(seed) is int else None
+
+
+def members(search: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The strategies that a search holds: itself, and the largest net of the band beside random search."""
+    largest = {net["trial"] for net in search["nets"] if net["largest"]}
+    found = []
+    for strategy, inside in ((search["strategy"], False), (LARGEST, True)):
+        if inside and not largest:
+            continue
+        nets = [net for net in search["nets"] if (net["trial"] in largest) is inside]
+        trials = [trial for trial in search["trials"] if (trial["trial"] in largest) is inside]
+        found.append({"key": search["key"], "strategy": strategy, "nets": nets, "trials": trials})
+    return found
+
+
+def grouped(
+    searches: Sequence[Mapping[str, Any]], histories: Mapping[str, SearchHistory]
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """Groups with a member per seed, in order of appearance, and sentences about what was left out.
+
+    A group has ``key``, ``label``, ``strategy`` and ``members`` by seed.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    left_out = []
+    for search in searches:
+        history = histories[search["key"]]
+        seed = seed_of(history)
+        for member in members(search):
+            about = settings_of(history, member)
+            name = json.dumps([member["strategy"], about], sort_keys=True)
+            group = found.setdefault(
+                name, {"strategy": member["strategy"], "settings": about, "members": {}, "searches": []}
+            )
+            group["searches"].append(search["key"])
+            if seed is None:
+                left_out.append(f"{search['label']} is not compared over seeds: its recipe is not known")
+            elif seed in group["members"]:
+                left_out.append(
+                    f"{search['label']} is not compared over seeds: another search of the same settings has "
+                    f"the seed {seed} too"
+                )
+            else:
+                group["members"][seed] = member
+    groups = list(found.values())
+    for place, (group, label) in enumerate(zip(groups, labels(groups), strict=True), 1):
+        group.update(key=f"g{place}", label=label)
+    return groups, list(dict.fromkeys(left_out))
+
+
+def settings_of(history: SearchHistory, member: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings by which a strategy is another: of the recipe, what it looks at, without the seed."""
+    recipe = dotted(with_weight(completed(history.recipe))) if history.recipe is not None else {}
+    own = _OWN.get(member["strategy"], ("search",))
+    kept = {
+        key: value
+        for key, value in recipe.items()
+        if not _below(key, _OF_SEEDS) and (not key.startswith("search.") or _below(key, own))
+    }
+    if member["strategy"] == "single net" and member["nets"]:
+        kept["net"] = member["nets"][0]["architecture"]
+    return kept
+
+
+def _below(key: str, parts: Sequence[str]) -> bool:
+    return any(key == part or key.startswith(f"{part}.") for part in parts)
+
+
+def labels(groups: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The strategies' names, with what differs between groups of the same one."""
+    found = []
+    for group in groups:
+        alike = [other for other in groups if other["strategy"] == group["strategy"]]
+        keys = [
+            key
+            for key in sorted({key for other in alike for key in other["settings"]})
+            if len({json.dumps(other["settings"].get(key)) for other in alike}) > 1
+        ]
+        told = [f"{key.removeprefix('search.')} {json.dumps(group['settings'].get(key))}" for key in keys[:2]]
+        more = [f"{len(keys) - 2} more"] if len(keys) > 2 else []
+        found.append(f"{group['strategy']} ({', '.join(told + more)})" if told else group["strategy"])
+    places = [found[:place].count(label) for place, label in enumerate(found)]
+    return [f"{label} {place + 1}" if place else label for label, place in zip(found, places, strict=True)]

@@ -1,0 +1,80 @@
+"""Who is ahead, or that it is open, in a sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from autostr_nni.report.seeds.paired import LEAST
+from autostr_nni.report.seeds.reached import VALIDATION
+
+COSTS = {"images": "at equal images", "seconds": "at equal seconds", "end": "each at its own end"}
+
+
+def sentence(first: str, second: str, pair: Mapping[str, Any]) -> str:
+    """The verdict on two groups: at equal images on the decisive set, then at equal seconds."""
+    figures = {found["unit"]: found for found in pair["figures"] if found["set"] == pair["set"]}
+    words = "validation words (there is no test set)" if pair["set"] == VALIDATION else "test words"
+    main = figures.get("images")
+    if main is None:
+        return f"It is open whether {first} or {second} is ahead: neither has a trained net."
+    said = f"{_verdict(first, second, main, words)} {COSTS['images']}: {told(first, second, main)}."
+    other = figures.get("seconds")
+    if other is not None:
+        short = "open, " if leader(other) == 0 else ""
+        said += f" {COSTS['seconds'].capitalize()}: {short}{told(first, second, other)}."
+    return said
+
+
+def leader(found: Mapping[str, Any]) -> int:
+    """1 where the first is ahead beyond chance, -1 where the second is, 0 where it is open.
+
+    Open too where one of them has no net yet in some seeds: what is left would be a choice of seeds.
+    """
+    if found["low"] is None or found["compared"] < found["n"]:
+        return 0
+    return 1 if found["low"] > 0 else -1 if found["high"] < 0 else 0
+
+
+def told(first: str, second: str, found: Mapping[str, Any]) -> str:
+    """``halving +2.1 points over 5 seeds (95 %: +0.3 to +3.9), ahead in 5``, of who has more on average."""
+    if found["mean"] is not None and found["mean"] < 0:
+        return told(second, first, mirrored(found))
+    seeds = "1 seed" if found["n"] == 1 else f"{found['n']} seeds"
+    if found["mean"] is None:
+        return f"in none of {seeds} had both a trained net by then"
+    text = f"{first} {points(found['mean'])} points over {seeds}"
+    if found["compared"] < found["n"]:
+        text = (
+            f"{first} {points(found['mean'])} points over {found['compared']} of {seeds}, in the others one "
+        )
+        text += "of the two had no trained net yet"
+    if found["low"] is not None:
+        text += f" (95 %: {points(found['low'])} to {points(found['high'])})"
+    text += f", ahead in {found['wins']}"
+    if found["ties"]:
+        text += f", level in {found['ties']}"
+    if found["compared"] < LEAST:
+        text += f"; {LEAST} seeds are the least that tell anything, 5 are better"
+    return text
+
+
+def mirrored(found: Mapping[str, Any]) -> dict[str, Any]:
+    """The figures as the second sees them."""
+    turned = {key: None if found[key] is None else -found[key] for key in ("mean", "low", "high")}
+    turned["low"], turned["high"] = turned["high"], turned["low"]
+    return {**found, **turned, "wins": found["losses"], "losses": found["wins"]}
+
+
+def points(value: float) -> str:
+    """A difference of accuracies in percentage points, with its sign."""
+    text = f"{100 * value:+.1f}"
+    return "0.0" if text in ("+0.0", "-0.0") else text.replace("-", "−")
+
+
+def _verdict(first: str, second: str, found: Mapping[str, Any], words: str) -> str:
+    ahead = leader(found)
+    if ahead == 0:
+        return f"It is open whether {first} or {second} is ahead on {words}"
+    before, behind = (first, second) if ahead > 0 else (second, first)
+    return f"{before} is ahead of {behind} on {words}"

@@ -1,0 +1,179 @@
+"""Strategies over seeds: which searches belong together, what is compared at which cost, who is ahead."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from autostr_nni.recipe import recipe_from
+from autostr_nni.report.reading.history import SearchHistory
+from autostr_nni.report.seeds.comparison import compare
+from autostr_nni.report.seeds.reached import reached
+
+
+def net(
+    name: str, accuracy: float, test: float, largest: bool = False, status: str = "done"
+) -> dict[str, Any]:
+    """A net that cost 10 images and 20 seconds, and read half as much after half of them."""
+    epochs = [{"images": 5.0, "seconds": 10.0, "accuracy": accuracy / 2}]
+    epochs += [{"images": 10.0, "seconds": 20.0, "accuracy": accuracy}]
+    about = {"trial": name, "status": status, "accuracy": accuracy, "loss": 1.0, "largest": largest}
+    before = {"images": 0.0, "seconds": 0.0}
+    tests = {"words": {"accuracy": test}}
+    return {**about, "images": 10.0, "seconds": 20.0, "before": before, "epochs": epochs, "tests": tests}
+
+
+def search(key: str, strategy: str, nets: list[dict[str, Any]], before: float = 0.0) -> dict[str, Any]:
+    trials = [{"trial": "path", "step": "path", "images": before, "seconds": 2 * before}] if before else []
+    trials += [{"trial": n["trial"], "step": "train", "images": 10.0, "seconds": 20.0} for n in nets]
+    return {"key": key, "label": key, "strategy": strategy, "nets": nets, "trials": trials}
+
+
+def history(seed: int, **search: Any) -> SearchHistory:
+    content = {"seed": seed, "data": {"train": [f"t{seed}"], "validation": ["v"]}, "search": search}
+    recipe = recipe_from(content, Path("/w")).model_dump(mode="json")
+    return SearchHistory("", "", "", "", Path(), "finished", [], recipe=recipe)
+
+
+def compared(searches: list[dict[str, Any]], seeds: list[int], **settings: Any) -> dict[str, Any]:
+    told = {s["key"]: history(seed, **settings) for s, seed in zip(searches, seeds, strict=True)}
+    return compare(searches, told)
+
+
+def figures(found: dict[str, Any], unit: str, name: str, pair: int = 0) -> dict[str, Any]:
+    (figure,) = [f for f in found["pairs"][pair]["figures"] if (f["unit"], f["set"]) == (unit, name)]
+    return dict(figure)
+
+
+def five(halving: list[float], random: list[float]) -> dict[str, Any]:
+    """A halving and a random search of each seed, in a muddle, by the accuracies of one net on test words."""
+    searches = [search(f"h{i}", "halving", [net(f"h{i}n", 0.5, score)]) for i, score in enumerate(halving)]
+    searches += [search(f"r{i}", "random", [net(f"r{i}n", 0.5, score)]) for i, score in enumerate(random)]
+    seeds = [*range(len(halving)), *range(len(random))]
+    order = sorted(range(len(searches)), key=lambda i: (i * 7) % 5)
+    order.sort(key=lambda i: i != 0)  # the first search names the first group
+    return compared([searches[i] for i in order], [seeds[i] for i in order])
+
+
+def test_who_is_ahead() -> None:
+    found = five([0.60, 0.62, 0.59, 0.63, 0.61], [0.58, 0.59, 0.57, 0.60, 0.58])
+    assert [(g["label"], g["seeds"]) for g in found["groups"]] == [
+        ("halving", [0, 1, 2, 3, 4]),
+        ("random", [0, 1, 2, 3, 4]),
+    ]
+    told = figures(found, "images", "test words")
+    assert told["mean"] == pytest.approx(0.026) and (told["wins"], told["losses"], told["n"]) == (5, 0, 5)
+    assert (told["low"], told["high"]) == (pytest.approx(0.0192, abs=1e-4), pytest.approx(0.0328, abs=1e-4))
+    (pair,) = found["pairs"]
+    assert pair["sentence"] == (
+        "halving is ahead of random on test words at equal images: halving +2.6 points over 5 seeds (95 %: "
+        "+1.9 to +3.3), ahead in 5. At equal seconds: halving +2.6 points over 5 seeds (95 %: +1.9 to +3.3), "
+        "ahead in 5."
+    )
+    (pair,) = five([0.58, 0.59, 0.57, 0.60, 0.58], [0.60, 0.62, 0.59, 0.63, 0.61])["pairs"]
+    assert pair["sentence"].startswith(
+        "random is ahead of halving on test words at equal images: random +2.6"
+    )
+
+
+def test_open() -> None:
+    (pair,) = five([0.60, 0.55, 0.63], [0.58, 0.59, 0.57])["pairs"]
+    assert pair["sentence"].startswith(
+        "It is open whether halving or random is ahead on test words at equal images: halving +1.3 points "
+        "over 3 seeds (95 %: −11.2 to +13.8), ahead in 2."
+    )
+    (pair,) = five([0.60], [0.50])["pairs"]
+    assert (
+        "is open" in pair["sentence"]
+        and "halving +10.0 points over 1 seed, ahead in 1; 3 seeds are the lea" in (pair["sentence"])
+    )
+
+
+def test_validation_words_choose_and_test_words_tell() -> None:
+    nets = [net("a", 0.6, 0.5), net("b", 0.7, 0.4), net("c", 0.5, 0.9)]
+    one = search("s", "random", nets)
+    assert reached(one, "images", 10) == {"validation": 0.6, "test words": 0.5}
+    assert reached(one, "images", 30) == {"validation": 0.7, "test words": 0.4}
+    # Within a training validation words tell already; test words when it has ended, or lacks 2 % of the cost.
+    assert reached(one, "images", 16) == {"validation": 0.6, "test words": 0.5}
+    assert reached(one, "images", 5) == {"validation": 0.3}
+    assert reached(one, "seconds", 39.5) == {"validation": 0.7, "test words": 0.4}
+    assert reached(search("s", "random", [net("a", 0.6, 0.5, status="failed")]), "images", 99) == {}
+
+
+def test_the_cheaper_of_a_seed_sets_the_cost() -> None:
+    """Seed 0: two random nets beside steps and a net of 20 images in all; seed 1: one net each."""
+    searches = [
+        search("t0", "two-step", [net("t0n", 0.6, 0.6)], before=10.0),
+        search("t1", "two-step", [net("t1n", 0.6, 0.6)]),
+        search("r0", "random", [net("a", 0.4, 0.4), net("b", 0.5, 0.5), net("c", 0.9, 0.9)]),
+        search("r1", "random", [net("d", 0.4, 0.4), net("e", 0.8, 0.8)]),
+    ]
+    found = compared(searches, [0, 1, 0, 1])
+    rows = figures(found, "images", "test words")["rows"]
+    assert [(row["at"], row["first"], row["second"]) for row in rows] == [(20.0, 0.6, 0.5), (10.0, 0.6, 0.4)]
+    rows = figures(found, "end", "test words")["rows"]
+    assert [(row["first_cost"], row["second_cost"], row["second"]) for row in rows] == [
+        (20.0, 30.0, 0.9),
+        (10.0, 20.0, 0.8),
+    ]
+
+
+def test_a_seed_without_a_net_is_lost_and_leaves_it_open() -> None:
+    searches = [
+        search(f"t{i}", "two-step", [net(f"t{i}", 0.9, 0.9)], before=20.0 * (i == 3)) for i in range(4)
+    ]
+    searches += [search(f"r{i}", "random", [net(f"r{i}", 0.5, 0.5 + i / 100)]) for i in range(4)]
+    found = compared(searches, [*range(4), *range(4)])
+    told = figures(found, "images", "test words")
+    assert (told["n"], told["compared"], told["wins"], told["losses"]) == (4, 3, 3, 1) and told["low"] > 0
+    assert found["pairs"][0]["sentence"].startswith(
+        "It is open whether two-step or random is ahead on test words at equal images: two-step +39.0 points "
+        "over 3 of 4 seeds, in the others one of the two had no trained net yet"
+    )
+
+
+def test_the_largest_net_is_a_strategy_of_its_own() -> None:
+    searches = [
+        search(f"s{i}", "random", [net(f"l{i}", 0.9, 0.9, largest=True), net(f"r{i}", 0.5, 0.5)])
+        for i in range(3)
+    ]
+    found = compared(searches, [0, 1, 2])
+    assert [group["label"] for group in found["groups"]] == ["random", "largest net"]
+    assert figures(found, "images", "test words")["mean"] == pytest.approx(-0.4)
+    assert found["pairs"][0]["sentence"].startswith("largest net is ahead of random on test words")
+
+
+def test_settings_that_a_strategy_does_not_look_at_make_no_group() -> None:
+    searches = [search(f"r{i}", "random", [net(f"r{i}n", 0.5, 0.5)]) for i in range(3)]
+    told = {
+        "r0": history(0, halving={"nets": 5}),
+        "r1": history(1, halving={"nets": 7}),
+        "r2": history(2, random={"count": 5}),
+    }
+    groups = compare(searches, told)["groups"]
+    assert [(group["label"], group["seeds"]) for group in groups] == [
+        ("random (random.count 10)", [0, 1]),
+        ("random (random.count 5)", [2]),
+    ]
+
+
+def test_what_is_left_out_is_told() -> None:
+    searches = [search(key, key[0], [net(key, 0.5, 0.5)]) for key in ("a0", "a0again", "a1", "b0", "c")]
+    told = {key: history(int(key[1])) for key in ("a0", "a0again", "a1", "b0")}
+    told["c"] = SearchHistory("", "", "", "", Path(), "finished", [])
+    found = compare(searches, told)
+    assert found["left_out"] == [
+        "a0again is not compared over seeds: another search of the same settings has the seed 0 too",
+        "c is not compared over seeds: its recipe is not known",
+        "a and b are compared over the seeds that both have; left out: 1",
+    ]
+    assert [pair["seeds"] for pair in found["pairs"]] == [[0]]
+
+
+def test_validation_words_decide_where_there_is_no_test_set() -> None:
+    nets = [{**net(name, accuracy, 0.0), "tests": {}} for name, accuracy in (("a", 0.5), ("b", 0.4))]
+    found = compared([search("a", "halving", nets[:1]), search("b", "random", nets[1:])], [0, 0])
+    assert "ahead on validation words (there is no test set) at equal images" in found["pairs"][0]["sentence"]
