@@ -12,6 +12,7 @@ from autostr_nni.runs.records import read_metrics, read_result
 from autostr_nni.search_spaces.architecture import Architecture
 from autostr_nni.search_spaces.counting import backbone_costs, total
 from autostr_nni.supernet.supernet import Supernet
+from autostr_nni.system.errors import InputError
 from autostr_nni.training import operator_search
 from autostr_nni.training.going_on.continuing import LAST
 from autostr_nni.training.operator_task import OperatorSearchTask
@@ -188,13 +189,13 @@ def test_the_supernet_may_do_without_bilstm(tmp_path, make_recipe, steps):
 def test_threads_of_its_own(make_recipe, tmp_path, monkeypatch) -> None:
     """The search has them, and the trials after it, in the same process, those of before."""
     seen: list[int] = []
-    build = operator_search.build_supernet_recognizer
 
-    def watched(*args: Any) -> Any:
+    def watched(*_: Any) -> Any:
         seen.append(torch.get_num_threads())
-        return build(*args)
+        raise InputError("enough is seen")
 
     monkeypatch.setattr(operator_search, "build_supernet_recognizer", watched)
     recipe = make_recipe({"search.operators.threads": 2})
-    run_proposal({"step": "operators", "stride_path": "ABABB"}, recipe, tmp_path, lambda *report: None)
+    with pytest.raises(InputError, match="enough"):
+        run_proposal({"step": "operators", "stride_path": "ABABB"}, recipe, tmp_path, lambda *report: None)
     assert seen == [2] and torch.get_num_threads() == 1
