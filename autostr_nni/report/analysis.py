@@ -17,6 +17,7 @@ from autostr_nni.report.seeds.groups import seed_of
 from autostr_nni.report.settings import groups, settings
 from autostr_nni.report.statistics import pareto_front
 from autostr_nni.runs.summary import TrialRecord, losses_of, number, summarize
+from autostr_nni.runs.told import weaknesses
 from autostr_nni.runs.verdict import rank_paths
 from autostr_nni.search_spaces.architecture import Architecture
 from autostr_nni.search_spaces.space import SearchSpace
@@ -64,6 +65,7 @@ def search_data(history: SearchHistory, key: str) -> dict[str, Any]:
     limit = (history.recipe or {}).get("data", {}).get("validation_limit")
     for net in nets:
         add_interval(net, limit)
+    verdict = verdict_of(history)
     ranked = sorted((net for net in nets if net["accuracy"] is not None), key=_rank)
     return {
         "key": key,
@@ -94,7 +96,8 @@ def search_data(history: SearchHistory, key: str) -> dict[str, Any]:
         "nets": nets,
         "paths": path_data(history),
         "operators": operator_data(history),
-        "verdict": verdict_of(history),
+        "verdict": verdict,
+        "doubts": weaknesses(verdict),
         "trials": [
             {
                 "trial": trial.id,

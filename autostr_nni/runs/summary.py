@@ -14,10 +14,13 @@ from typing import Any
 
 from autostr_nni.recipe.training import LEARNT_ABOVE
 from autostr_nni.runs.verdict import (
+    Score,
     WordLosses,
     judge_best,
+    judge_nets,
     judge_operators,
     judge_paths,
+    judge_rungs,
     rank_paths,
     word_losses,
 )
@@ -28,7 +31,6 @@ MOST = 64 << 20  # bytes of a file of ours
 RESULT = "result.json"
 PARAMETERS = "parameters.json"
 WORD_LOSSES = "word_losses.json"
-REMARKS = ("paths", "operators")  # of a verdict: what does not make a search fail
 
 
 @dataclass(frozen=True)
@@ -125,7 +127,8 @@ def summarize(trials: Iterable[TrialRecord], learnt_above: float = LEARNT_ABOVE)
             **_row(trained[0]),
             "test": result.get("test", (trained[0].metrics or {}).get("test")),
         }
-    summary["verdict"] = judge(paths, found, trained, learnt_above)
+    rungs = [trial for trial in good if trial.step == "rung"]
+    summary["verdict"] = judge(paths, found, trained, learnt_above, rungs)
     return summary
 
 
@@ -145,12 +148,17 @@ def best_of_all(
 
 
 def judge(
-    paths: Sequence[TrialRecord], found: TrialRecord | None, trained: Sequence[TrialRecord], above: float
+    paths: Sequence[TrialRecord],
+    found: TrialRecord | None,
+    trained: Sequence[TrialRecord],
+    above: float,
+    rungs: Sequence[TrialRecord] = (),
 ) -> dict[str, str | None]:
     """What the findings do not show, in sentences; None for what there is nothing to say of.
 
     ``best``: the best net has learnt nothing, so there is no result. ``paths``: the ranking is within noise.
-    ``operators``: the operations are not decided. Paths come by their loss, nets by their accuracy.
+    ``rungs``: nets went on by what they could not read yet. ``operators``: the operations are not decided.
+    ``nets``: the choice among trained nets is within noise. Paths come by their loss, nets by their accuracy.
     """
     ranked = rank_paths([losses_of(trial.folder) for trial in paths])
     first = paths[0].metrics if paths else None
@@ -167,8 +175,16 @@ def judge(
             number(first, "blind"),
             above,
         ),
+        "rungs": judge_rungs([_score(trial) for trial in rungs], above),
         "operators": judge_operators(_probabilities(found)),
+        "nets": judge_nets([_score(trial) for trial in trained], above) if best else None,
     }
+
+
+def _score(trial: TrialRecord) -> Score:
+    told, epochs = trial.metrics, trial.parameters.get("epochs")
+    whole = epochs if type(epochs) is int else None
+    return Score(trial.accuracy, number(told, "words"), number(told, "blind"), whole)
 
 
 def losses_of(folder: Path | None) -> WordLosses | None:
@@ -204,61 +220,3 @@ def _row(trial: TrialRecord) -> dict[str, Any]:
         row[key] = number(metrics, key)
     row["folder"] = str(trial.folder) if trial.folder else None
     return row
-
-
-def summary_text(summary: Mapping[str, Any]) -> str:
-    """The summary for people, a few lines of plain text."""
-    lines = []
-    if summary["paths"]:
-        lines.append("Stride paths by validation loss:")
-        for rank, row in enumerate(summary["paths"], 1):
-            accuracy = _percent(row["word_accuracy"])
-            lines.append(
-                f"  {rank:2}. {row['stride_path']}  loss {_figure(row['loss'])}  word accuracy {accuracy}"
-            )
-    if summary["found"]:
-        lines.append(f"Operator search found {summary['found']}")
-    if len(summary["architectures"]) > 1:
-        lines.append("Architectures by validation word accuracy:")
-        for rank, row in enumerate(summary["architectures"], 1):
-            size = f"{_figure(row['flops_m'])} M MACs"
-            lines.append(f"  {rank:2}. {_percent(row['word_accuracy'])}  {size}  {_name(row)}")
-    best = summary["best"]
-    if best:
-        nothing = " (it has learnt nothing)" if summary["verdict"]["best"] else ""
-        lines.append(f"Best architecture{nothing}: {_name(best)}")
-        lines.append(f"  {_figure(best['flops_m'])} M MACs, {_figure(best['params_m'])} M parameters")
-        words = "" if best.get("words") is None else f" ({best['words']:.0f} words)"
-        lines.append(f"  validation word accuracy {_percent(best['word_accuracy'])}{words}")
-        lines.extend(_test_lines(best.get("test")))
-    if summary["failed"]:
-        lines.append(f"Failed trials: {', '.join(summary['failed'])}")
-    lines.extend(f"Note: {note}." for note in (summary["verdict"][key] for key in REMARKS) if note)
-    return "\n".join(lines) if lines else "No trial has finished."
-
-
-def _test_lines(test: Any) -> list[str]:
-    """One line for each test set: ``{name: {words, word_accuracy, …}}`` or a bare number per name."""
-    lines = []
-    for name, values in test.items() if isinstance(test, Mapping) else ():
-        if isinstance(values, Mapping):
-            words = f" ({values['words']} words)" if "words" in values else ""
-            lines.append(f"  test {name}: word accuracy {_percent(number(values, 'word_accuracy'))}{words}")
-        elif number(test, name) is not None:
-            lines.append(f"  test {name}: word accuracy {_percent(number(test, name))}")
-    return lines
-
-
-def _name(row: Mapping[str, Any]) -> str:
-    named = row.get("architecture") or row.get("stride_path")
-    if row.get("net") == "largest":
-        return f"{named} (the largest net of the band)"
-    return str(named or ", ".join(f"{key} {value}" for key, value in row.get("parameters", {}).items()))
-
-
-def _figure(value: float | None) -> str:
-    return "?" if value is None else f"{value:.4g}"
-
-
-def _percent(value: float | None) -> str:
-    return "?" if value is None else f"{100 * value:.1f} %"

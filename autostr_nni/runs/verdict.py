@@ -124,6 +124,66 @@ def judge_paths(
     return f"{told}; {advice}, or choose by more words" if told else None
 
 
+class Score(NamedTuple):
+    """A net's word accuracy on so many validation words, what blind answers reach, the epochs it had."""
+
+    accuracy: float | None
+    words: float | None = None
+    blind: float | None = None
+    epochs: int | None = None
+
+
+def judge_nets(nets: Sequence[Score], above: float = LEARNT_ABOVE) -> str | None:
+    """Which nets the validation words do not tell apart from the best, in a sentence; the best comes first.
+
+    Two rates are told apart where their difference is beyond chance at 95 % over all comparisons (one-sided,
+    Bonferroni), with one right and one wrong word added to each (Agresti and Caffo 2000). The words count as
+    drawn for each net by itself: which of them each net read is not known. Nets that learnt nothing are
+    `judge_best`'s.
+    """
+    first, *others = nets or [Score(None)]
+    known = [net for net in others if net.accuracy is not None and net.words]
+    if first.accuracy is None or not first.words or not known:
+        return None
+    if learnt_nothing(first.accuracy, first.blind, above):
+        return None
+    limit = NormalDist().inv_cdf(1 - (1 - SURE) / len(known))
+    tied = [net for net in known if _alike(first, net, limit)]
+    if not tied:
+        return None
+    which = "none of the others is" if len(tied) == len(known) else f"{len(tied)} of the others "
+    which += "" if len(tied) == len(known) else "are not" if len(tied) > 1 else "is not"
+    return (
+        f"the choice among {len(known) + 1} nets is within noise: {which} told apart from the best by "
+        f"{first.words:.0f} validation words ({_percent(first.accuracy)}, {_percent(tied[0].accuracy)}); "
+        "training again would vary them too: use more words, or compare over seeds (docs/comparing.md)"
+    )
+
+
+def _alike(first: Score, other: Score, limit: float) -> bool:
+    """Whether the first is ahead of the other by no more than chance allows."""
+    scores = [(net.accuracy or 0.0, net.words or 0.0) for net in (first, other)]
+    counts = [(round(accuracy * words) + 1, words + 2) for accuracy, words in scores]
+    rates = [right / words for right, words in counts]
+    error = math.sqrt(sum(p * (1 - p) / words for p, (_, words) in zip(rates, counts, strict=True)))
+    return rates[0] - rates[1] <= limit * error
+
+
+def judge_rungs(nets: Sequence[Score], above: float = LEARNT_ABOVE) -> str | None:
+    """Whether nets went on from a short training that taught none of them to read, in a sentence."""
+    epochs = min((net.epochs for net in nets if net.epochs is not None), default=None)
+    first = [net for net in nets if net.epochs == epochs and net.accuracy is not None]
+    best = max((net.accuracy or 0.0 for net in first), default=None)
+    if len(first) < 2 or epochs is None or not learnt_nothing(best, first[0].blind, above):
+        return None
+    after = f"after {epochs} epoch{'s' if epochs > 1 else ''}"
+    return (
+        f"{after} the best of {len(first)} nets read {_percent(best)} of the words, so which of them went on "
+        "is near to chance; begin the rungs later (search.halving.rungs), or rank by what reads sooner "
+        "(search.proxy.translator: ctc)"
+    )
+
+
 def judge_operators(layers: Probabilities) -> str | None:
     """Whether the last probabilities are still nearly alike, in a sentence."""
     open_layers = [[p for p in layer.values() if p > 0] for layer in layers if len(layer) > 1]

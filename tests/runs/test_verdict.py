@@ -17,12 +17,16 @@ from autostr_nni.cli.main import main
 from autostr_nni.data.sets.lmdb_io import LmdbReader
 from autostr_nni.inprocess.run import run_search
 from autostr_nni.recipe import load_recipe, recipe_from
-from autostr_nni.runs.summary import losses_of, read_search, summarize, summary_text
+from autostr_nni.runs.summary import TrialRecord, losses_of, read_search, summarize
+from autostr_nni.runs.told import summary_text
 from autostr_nni.runs.verdict import (
+    Score,
     WordLosses,
     judge_best,
+    judge_nets,
     judge_operators,
     judge_paths,
+    judge_rungs,
     learnt_nothing,
     rank_paths,
     word_losses,
@@ -177,7 +181,7 @@ def test_trials_of_another_kind_are_not_judged(tmp_path: Path) -> None:
     place.mkdir(parents=True)
     (place / "result.json").write_text(json.dumps({"metrics": {"default": -3.5}, "parameters": {"x": 1}}))
     found = summarize(read_search(tmp_path))
-    assert found["verdict"] == {"best": None, "paths": None, "operators": None}
+    assert found["verdict"] == dict.fromkeys(("best", "paths", "rungs", "operators", "nets"))
     assert "nothing" not in summary_text(found)
 
 
@@ -207,3 +211,75 @@ def test_a_training_that_learns_nothing_is_told(
     net = ["train", "ABABB:k3e1,skip,k5e3,k3e1,k3e1,k5e3", "--recipe", str(tmp_path / "recipe.yml")]
     assert main([*net, "--out", str(tmp_path / "net")]) == 0  # it may go on
     assert "autostr: warning: nothing was learnt: the best net reads " in capsys.readouterr().err
+
+
+def test_nets_within_noise() -> None:
+    """Of 1 000 words, 0.5 points are chance and 3 are not; of 20 words, 15 points are chance."""
+    assert judge_nets([Score(0.988, 1000), Score(0.983, 1000), Score(0.95, 1000)]) == (
+        "the choice among 3 nets is within noise: 1 of the others is not told apart from the best by 1000 "
+        "validation words (98.8 %, 98.3 %); training again would vary them too: use more words, or compare "
+        "over seeds (docs/comparing.md)"
+    )
+    assert judge_nets([Score(0.9, 1000), Score(0.87, 1000)]) is None
+    assert "none of the others is told apart" in str(judge_nets([Score(0.9, 20), Score(0.75, 20)]))
+    assert "2 of the others are not" in str(judge_nets([Score(0.9, 99), *[Score(0.9, 99)] * 2, Score(0, 99)]))
+    for nothing in ([], [Score(0.9, 99)], [Score(0.9), Score(0.9)], [Score(0.9, 9), Score(None, 9)]):
+        assert judge_nets(nothing) is None
+    assert judge_nets([Score(0.04, 99), Score(0.04, 99)]) is None  # that nothing was learnt is told instead
+
+
+def test_chance_alone_tells_few_nets_apart() -> None:
+    """In 200 searches of ten nets that read alike, 300 words: at most one in twenty told apart wrongly."""
+    rng = random.Random(5)
+    wrong = 0
+    for _ in range(200):
+        reads = [sum(rng.random() < 0.6 for _ in range(300)) / 300 for _ in range(10)]
+        best, *others = sorted(reads, reverse=True)
+        # The best is compared with one that was not chosen for being far behind.
+        wrong += judge_nets([Score(best, 300), Score(others[0], 300)]) is None
+    assert wrong <= 10
+
+
+def test_rungs_that_taught_nothing() -> None:
+    read = [Score(0.012, 500, 0.002, 2), Score(0.0, 500, 0.002, 2), Score(0.5, 500, 0.002, 6)]
+    assert str(judge_rungs(read)).startswith(
+        "after 2 epochs the best of 2 nets read 1.2 % of the words, so which of them went on is near to"
+    )
+    assert judge_rungs([*read, Score(0.2, 500, 0.002, 2)]) is None  # one of them reads
+    assert judge_rungs(read[:1]) is None and judge_rungs([]) is None
+
+
+def trained(*reads: float, **parameters: Any) -> list[TrialRecord]:
+    """Trained nets that read so much of 100 words."""
+    about = {"step": "train", "stride_path": "ABABB", "op_01": "k3e1", **parameters}
+    told = {"loss": 1.0, "words": 100, "blind": 0.01}
+    return [TrialRecord(f"random-{i}", about, {"default": read, **told}) for i, read in enumerate(reads)]
+
+
+def test_never_a_best_architecture_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    found = {**summarize(trained(0.61, 0.6)), "folder": "runs/one", "failure": None}
+    assert "Best architecture (not told apart from others): ABABB:k3e1" in summary_text(found)
+    assert tell(found, Arguments()) == 0  # type: ignore[arg-type]
+    assert (
+        capsys.readouterr().out.splitlines()[-1].startswith("Note: the choice among 2 nets is within noise: ")
+    )
+    machine = Arguments()
+    machine.json = True
+    assert tell(found, machine) == 0  # type: ignore[arg-type]
+    assert capsys.readouterr().err.startswith("autostr: warning: the choice among 2 nets is within noise")
+    assert "Best architecture: ABABB:k3e1" in summary_text(summarize(trained(0.9, 0.2)))
+    poor = summarize(trained(0.01, 0.01))
+    assert (
+        "Best architecture (it has learnt nothing): " in summary_text(poor)
+        and poor["verdict"]["nets"] is None
+    )
+
+
+def test_the_largest_net_is_named() -> None:
+    found = summarize([*trained(0.9, net="largest"), *trained(0.2)])
+    assert "Best architecture: ABABB:k3e1 (the largest net of the band)" in summary_text(found)
+
+
+def test_operations_that_hardly_moved_are_told_beside_the_net(tmp_path: Path) -> None:
+    said = summary_text(search(tmp_path / "run", 0.6))
+    assert "Best architecture (its path within noise, its operations undecided): " in said

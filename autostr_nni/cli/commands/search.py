@@ -163,7 +163,7 @@ def beside(display: Display, args: argparse.Namespace) -> AbstractContextManager
 
 def tell(result: dict[str, Any], args: argparse.Namespace) -> int:
     """Print what a search found; the exit status."""
-    from autostr_nni.runs.summary import summary_text
+    from autostr_nni.runs.told import remarks, summary_text
 
     failure = result.get("failure")
     if args.json:
@@ -173,6 +173,11 @@ def tell(result: dict[str, Any], args: argparse.Namespace) -> int:
         say(f"Kept in {result['folder']}")
         if commands := next_commands(result):
             say("\n".join(["Next:", *(f"  {command}" for command in commands)]))
+        for told in remarks(result):
+            say(f"Note: {told}.")
+    if args.json:
+        for told in remarks(result):
+            remark(f"autostr: warning: {told}")
     if failure:
         complain(failure)
     return 1 if failure else 0

@@ -1,0 +1,87 @@
+"""The summary of a search as text. Light."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from autostr_nni.runs.summary import number
+
+# By the verdict's keys: what is said of the best architecture in the same breath.
+_DOUBTS = {
+    "best": "it has learnt nothing",
+    "paths": "its path within noise",
+    "rungs": "chosen among nets that could not read yet",
+    "operators": "its operations undecided",
+    "nets": "not told apart from others",
+}
+
+
+def summary_text(summary: Mapping[str, Any]) -> str:
+    """The summary for people, a few lines of plain text; `remarks` are told apart."""
+    lines = []
+    if summary["paths"]:
+        lines.append("Stride paths by validation loss:")
+        for rank, row in enumerate(summary["paths"], 1):
+            accuracy = _percent(row["word_accuracy"])
+            lines.append(
+                f"  {rank:2}. {row['stride_path']}  loss {_figure(row['loss'])}  word accuracy {accuracy}"
+            )
+    if summary["found"]:
+        lines.append(f"Operator search found {summary['found']}")
+    if len(summary["architectures"]) > 1:
+        lines.append("Architectures by validation word accuracy:")
+        for rank, row in enumerate(summary["architectures"], 1):
+            size = f"{_figure(row['flops_m'])} M MACs"
+            lines.append(f"  {rank:2}. {_percent(row['word_accuracy'])}  {size}  {_name(row)}")
+    best = summary["best"]
+    if best:
+        doubts = ", ".join(weaknesses(summary["verdict"]))
+        lines.append(f"Best architecture{f' ({doubts})' if doubts else ''}: {_name(best)}")
+        lines.append(f"  {_figure(best['flops_m'])} M MACs, {_figure(best['params_m'])} M parameters")
+        words = "" if best.get("words") is None else f" ({best['words']:.0f} words)"
+        lines.append(f"  validation word accuracy {_percent(best['word_accuracy'])}{words}")
+        lines.extend(_test_lines(best.get("test")))
+    if summary["failed"]:
+        lines.append(f"Failed trials: {', '.join(summary['failed'])}")
+    return "\n".join(lines) if lines else "No trial has finished."
+
+
+def remarks(summary: Mapping[str, Any]) -> list[str]:
+    """What does not make a search fail, but what its result does not show: sentences for its very end."""
+    verdict = summary.get("verdict") or {}
+    return [told for key, told in verdict.items() if told and key != "best"]
+
+
+def weaknesses(verdict: Mapping[str, str | None]) -> list[str]:
+    """The same in a few words, to stand beside the best architecture; that nothing was learnt says it all."""
+    if verdict["best"]:
+        return [_DOUBTS["best"]]
+    return [words for key, words in _DOUBTS.items() if verdict.get(key)]
+
+
+def _test_lines(test: Any) -> list[str]:
+    """One line for each test set: ``{name: {words, word_accuracy, …}}`` or a bare number per name."""
+    lines = []
+    for name, values in test.items() if isinstance(test, Mapping) else ():
+        if isinstance(values, Mapping):
+            words = f" ({values['words']} words)" if "words" in values else ""
+            lines.append(f"  test {name}: word accuracy {_percent(number(values, 'word_accuracy'))}{words}")
+        elif number(test, name) is not None:
+            lines.append(f"  test {name}: word accuracy {_percent(number(test, name))}")
+    return lines
+
+
+def _name(row: Mapping[str, Any]) -> str:
+    named = row.get("architecture") or row.get("stride_path")
+    if row.get("net") == "largest":
+        return f"{named} (the largest net of the band)"
+    return str(named or ", ".join(f"{key} {value}" for key, value in row.get("parameters", {}).items()))
+
+
+def _figure(value: float | None) -> str:
+    return "?" if value is None else f"{value:.4g}"
+
+
+def _percent(value: float | None) -> str:
+    return "?" if value is None else f"{100 * value:.1f} %"
