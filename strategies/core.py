@@ -6,28 +6,51 @@ what it proposes depends on the recipe, its seed and those results alone, never 
 
 from __future__ import annotations
 
-import math
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Literal, Protocol, get_args, runtime_checkable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
 from autostr_nni.system.errors import InputError
 
-Parameters = dict[str, Any]  # flat: text and numbers
-Metrics = dict[str, Any]
-Status = Literal["waiting", "running", "done", "failed"]
+from .steps import TRAIN
+from .trials import (
+    RETRY,
+    Metrics,
+    Parameters,
+    Proposal,
+    Status,
+    Trial,
+    finite,
+    most_accurate,
+    plain,
+    reached,
+    reasons,
+    saved_trials,
+    succeeded,
+)
+
+if TYPE_CHECKING:  # a strategy needs the recipe's values, not its classes
+    from autostr_nni.recipe import Recipe
+
+__all__ = [
+    "RETRY",
+    "Book",
+    "Metrics",
+    "Parameters",
+    "Proposal",
+    "Status",
+    "Strategy",
+    "Trial",
+    "plain",
+    "reached",
+    "reasons",
+    "saved_trials",
+    "succeeded",
+]
 
 STATE_VERSION = 1
-RETRY = "-retry"
-
-
-@dataclass(frozen=True)
-class Proposal:
-    """A trial to be run. `id` is unique in a search, and fit for a folder's name."""
-
-    id: str
-    parameters: Parameters
+#: Settings of the recipe that every search of nets looks at.
+BUDGET = ("search.operators.budget_m", "search.operators.operations")
 
 
 @runtime_checkable
@@ -37,6 +60,10 @@ class Strategy(Protocol):
     @property
     def name(self) -> str:
         """The name that `strategies.build` knows it by."""
+
+    @property
+    def steps(self) -> tuple[str, ...]:
+        """The steps (`steps.STEPS`) that its trials have, in the order in which they begin."""
 
     @property
     def finished(self) -> bool:
@@ -84,36 +111,31 @@ class Strategy(Protocol):
         """Go on from `state_dict()` of the same strategy over the same recipe."""
 
 
-@dataclass(frozen=True)
-class Trial:
-    """One proposal and what became of it. `reason` says why it failed."""
-
-    id: str
-    parameters: Parameters
-    status: Status = "waiting"
-    metrics: Metrics | None = None
-    reason: str | None = None
-
-    @property
-    def proposal(self) -> Proposal:
-        """What is handed out to be run."""
-        return Proposal(self.id, dict(self.parameters))
-
-    @property
-    def settled(self) -> bool:
-        """It was observed."""
-        return self.status in ("done", "failed")
-
-
 class Book:
     """The trials of a search, and the parts of a strategy that do not depend on what is searched.
 
-    The whole state is the list of trials: which step is on follows from it. Subclasses give `name` and
-    `_advance`, which adds the trials that became possible, and may refine `_fault`.
+    The whole state is the list of trials: which step is on follows from it. Subclasses give the attributes,
+    `from_recipe`, and `_advance`, which adds the trials that became possible and ends the search; they may
+    refine what else is here. `registry.register` makes one known by its name.
     A failed trial is proposed once more, as `<id>-retry` with the same parameters.
+
+    Attributes:
+        name: as experiment files, states and reports write it.
+        label: what reports call one of its nets; `{place}` is the net's number among those trained.
+        steps: the steps (`steps.STEPS`) that its trials have, in the order in which they begin.
+        baseline: its nets are drawn one without regard to another, so that reports may compare other searches
+            with what any order of them would have found.
+        settings: keys of the recipe's `search` that it looks at, each with all below it; searches that differ in
+            these are not the same one with another seed.
+        grows: a search that is resumed may be given more nets (`grown`).
     """
 
-    name = "book"
+    name: ClassVar[str] = ""
+    label: ClassVar[str] = ""
+    steps: ClassVar[tuple[str, ...]] = (TRAIN,)
+    settings: ClassVar[tuple[str, ...]] = ("search",)
+    baseline: ClassVar[bool] = False
+    grows: ClassVar[bool] = False
 
     def __init__(self) -> None:
         self._trials: list[Trial] = []
@@ -122,6 +144,21 @@ class Book:
 
     # -- for subclasses
 
+    @classmethod
+    def from_recipe(cls, recipe: Recipe) -> Book:
+        """The strategy over a recipe."""
+        raise NotImplementedError
+
+    @classmethod
+    def grown(cls, recipe: Recipe, nets: int) -> Recipe:
+        """The recipe of the same search with so many nets in all, if the recipe's own has fewer."""
+        return recipe
+
+    @classmethod
+    def drawn(cls, trials: Sequence[Trial]) -> int:
+        """Nets of a search that grows, by which `grown` counts."""
+        return sum(not trial.id.endswith(RETRY) for trial in trials)
+
     def _advance(self) -> None:
         """Add what may be proposed next, or finish; called whenever something was learnt."""
         raise NotImplementedError
@@ -129,7 +166,7 @@ class Book:
     def _fault(self, trial: Trial, metrics: Mapping[str, Any]) -> str | None:
         """Why `metrics` are no success of `trial`; None if they are one."""
         for key in ("loss", "default"):
-            if key in metrics and not _finite(metrics[key]):
+            if key in metrics and not finite(metrics[key]):
                 return f"its {key} is {metrics[key]}"
         return None
 
@@ -156,13 +193,21 @@ class Book:
 
     @property
     def planned(self) -> int:
-        """How many trials a search without failures has."""
-        raise NotImplementedError
+        """How many trials a search without failures has; here those that are known."""
+        return sum(not trial.id.endswith(RETRY) for trial in self._trials)
 
     @property
     def planned_steps(self) -> list[tuple[str, int]]:
-        """The same by step; here all trials are whole trainings."""
-        return [("train", self.planned)]
+        """The same by step, in the order in which steps begin; here all trials are of the last one."""
+        return [(self.steps[-1], self.planned)]
+
+    @property
+    def best(self) -> dict[str, Any] | None:
+        """The result: here the most accurate net that was trained to the end, so far."""
+        first = most_accurate(self._of_step(TRAIN))
+        if first is None:
+            return None
+        return {"id": first.id, "parameters": dict(first.parameters), "metrics": dict(first.metrics or {})}
 
     @property
     def trials(self) -> list[Trial]:
@@ -254,74 +299,3 @@ class Book:
             raise InputError(
                 f"the result of {wrong[0]} in the saved search state is damaged; start in a new folder"
             )
-
-
-def saved_trials(state: Mapping[str, Any]) -> list[Trial]:
-    """The trials of a saved state. Raises InputError where one of them is damaged."""
-    trials = state.get("trials")
-    found: list[Trial] = []
-    for item in trials if isinstance(trials, list) else [None]:
-        try:
-            trial = Trial(**item) if isinstance(item, dict) else None
-        except TypeError:
-            trial = None
-        whole = (
-            trial is not None
-            and isinstance(trial.id, str)
-            and re.fullmatch(r"[\w.-]{1,200}", trial.id) is not None  # it names a folder
-            and trial.id.strip(".") != ""
-            and isinstance(trial.parameters, dict)
-            and isinstance(trial.parameters.get("step"), str)
-            and trial.status in get_args(Status)
-            and isinstance(trial.metrics, (dict, type(None)))
-            and (trial.metrics is not None or trial.status != "done")
-            and isinstance(trial.reason, (str, type(None)))
-            and all(trial.id != other.id for other in found)
-        )
-        if trial is None or not whole:
-            raise InputError(
-                f"trial {len(found) + 1} of the saved search state is damaged; start in a new folder"
-            )
-        found.append(trial)
-    return found
-
-
-def succeeded(trials: list[Trial]) -> list[Trial]:
-    """Those that ended well."""
-    return [trial for trial in trials if trial.status == "done"]
-
-
-def reached(parameters: Mapping[str, Any], reports: Sequence[Mapping[str, Any]]) -> Metrics | None:
-    """What a trial that was stopped before its end counts with: of its reports, one for each epoch, the one
-    that would have been its result. None before the first, and for half an operator search."""
-    step = parameters.get("step")
-    if not reports or step == "operators":
-        return None
-    scored = [r for r in reports if all(_finite(r.get(key, 0.0)) for key in ("default", "loss"))]
-    scored = [report for report in scored if "default" in report]
-    if step == "path" or not scored:
-        return dict(reports[-1])
-    best: Mapping[str, Any] = max(scored, key=lambda report: (report["default"], -report.get("loss", 0.0)))
-    return dict(best)
-
-
-def reasons(trials: list[Trial], shown: int = 3) -> str:
-    """Why trials failed, for a sentence."""
-    failed = [f"{t.id}: {t.reason}" for t in trials if t.status == "failed"]
-    rest = len(failed) - shown
-    return "; ".join(failed[:shown]) + (f"; and {rest} more" if rest > 0 else "")
-
-
-def _finite(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def plain(value: Any) -> Any:
-    """`value` without NaN and infinities, which strict JSON readers refuse."""
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
-    if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
-    return value

@@ -9,9 +9,10 @@ ranked by a proxy, the best of the top is trained once more, without it.
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from autostr_nni.search_spaces.architecture import Architecture
 from autostr_nni.search_spaces.counting import backbone_costs, total
@@ -20,9 +21,14 @@ from autostr_nni.search_spaces.mutation import mutate
 from autostr_nni.search_spaces.space import SearchSpace
 from autostr_nni.system.errors import InputError
 
-from .core import RETRY, Book, Trial, reasons, succeeded
+from .core import BUDGET, RETRY, Book, Trial, reasons
+from .steps import RUNG, TRAIN
+from .trials import most_accurate
 
-RUNG, TRAIN = "rung", "train"
+if TYPE_CHECKING:
+    from autostr_nni.recipe import Recipe
+
+
 LEADERS = 3  # whose neighbours are tried
 _TRIES = 200  # draws of a neighbour before a net is drawn from the whole space
 
@@ -68,6 +74,25 @@ class Halving(Book):
     """
 
     name = "halving"
+    label = "halving {place}"
+    steps = (RUNG, TRAIN)
+    settings = ("search.halving", "search.proxy", *BUDGET)
+
+    @classmethod
+    def from_recipe(cls, recipe: Recipe) -> Halving:
+        """By the recipe's ladder and budget."""
+        options = recipe.search.halving
+        return cls(
+            recipe.space(),
+            Ladder(options.rungs or ladder_of(recipe.training.epochs), options.reduction),
+            options.nets,
+            recipe.seed,
+            max_macs=recipe.search.operators.budget,
+            min_macs=int(options.min_m * 1e6),
+            explore=options.explore,
+            lookback=options.lookback,
+            proxy=recipe.has_proxy,
+        )
 
     def __init__(
         self,
@@ -121,23 +146,15 @@ class Halving(Book):
         shares = [ladder.reduction**-rung for rung in range(ladder.top + 1)]  # of candidates that come so far
         cost = sum(share * ladder.cost(rung) for rung, share in enumerate(shares))
         more = 0.0 if self._finished else (self._budget - self._spent()) / cost
-        there = [sum(self._rung(t) == rung for t in self._originals()) for rung in range(ladder.top + 1)]
-        counts = [known + round(more * share) for known, share in zip(there, shares, strict=True)]
+        there = Counter(map(self._rung, self._originals()))
+        counts = [there[rung] + round(more * share) for rung, share in enumerate(shares)]
         if self._proxy:
             return [(RUNG, sum(counts)), (TRAIN, 1)]
         return [(RUNG, sum(counts[:-1])), (TRAIN, counts[-1])]
 
-    @property
-    def best(self) -> dict[str, Any] | None:
-        """The most accurate net of the top rung; of equals the one with the lower loss, then the earlier."""
-        first = _most_accurate(self._of_step(TRAIN))
-        if first is None:
-            return None
-        return {"id": first.id, "parameters": dict(first.parameters), "metrics": dict(first.metrics or {})}
-
     def _winner(self) -> Trial | None:
         """The most accurate net of the top rung."""
-        return _most_accurate([t for t in self._trials if self._rung(t) == self._ladder.top])
+        return most_accurate([t for t in self._trials if self._rung(t) == self._ladder.top])
 
     def _fault(self, trial: Trial, metrics: Mapping[str, Any]) -> str | None:
         for key in ("loss", "default"):
@@ -270,13 +287,3 @@ class Halving(Book):
         if trial.id not in self._nets:
             self._nets[trial.id] = Architecture.from_parameters(trial.parameters, self._space)
         return self._nets[trial.id]
-
-
-def _most_accurate(trials: list[Trial]) -> Trial | None:
-    """Of those that ended well; of equals the one with the lower loss, then the earlier."""
-
-    def key(trial: Trial) -> tuple[float, float]:
-        metrics = trial.metrics or {}
-        return -metrics["default"], metrics["loss"]
-
-    return min(succeeded(trials), key=key, default=None)

@@ -8,25 +8,54 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from autostr_nni.search_spaces.drawing import largest_within, macs_of, sample_within
 from autostr_nni.search_spaces.space import SearchSpace
 from autostr_nni.search_spaces.stride_path import StridePath
 from autostr_nni.system.errors import InputError
 
-from .core import RETRY, Book, Trial, reasons, saved_trials, succeeded
+from .core import BUDGET, RETRY, Book, Trial, reasons, saved_trials, succeeded
+from .steps import LARGEST, NET, TRAIN
+
+if TYPE_CHECKING:
+    from autostr_nni.recipe import Recipe
 
 # Draws in a row that only repeat what was drawn before the space is taken to be exhausted.
 _REPEATS = 1000
-#: The parameter, and its value, by which the trial of the largest net is known: it is not drawn.
-NET, LARGEST = "net", "largest"
 
 
 class RandomSearch(Book):
     """`count` distinct architectures within a budget; the best is the most accurate on validation words."""
 
     name = "random"
+    label = "random {place}"
+    settings = ("search.random.count", "search.random.paths", "search.random.min_m", *BUDGET)
+    baseline = grows = True
+
+    @classmethod
+    def from_recipe(cls, recipe: Recipe) -> RandomSearch:
+        """As many as the recipe says, within its band of MACs."""
+        space, settings = recipe.space(), recipe.search.random
+        return cls(
+            space,
+            settings.count,
+            recipe.seed,
+            max_macs=recipe.search.operators.budget,
+            paths=space.typical_paths() if settings.paths == "typical" else None,
+            min_macs=recipe.random_min_macs,
+            largest=settings.largest,
+        )
+
+    @classmethod
+    def grown(cls, recipe: Recipe, nets: int) -> Recipe:
+        """The same recipe with a greater count."""
+        return recipe.with_count(max(nets, recipe.search.random.count))
+
+    @classmethod
+    def drawn(cls, trials: Sequence[Trial]) -> int:
+        """The architectures drawn: neither repeated ones nor the largest net."""
+        return super().drawn([trial for trial in trials if trial.id != LARGEST])
 
     def __init__(
         self,
@@ -65,7 +94,7 @@ class RandomSearch(Book):
                     f"largest of them has {macs_of(top, space) / 1e6:g} M"
                 )
             if largest:
-                self._add(LARGEST, {"step": "train", NET: LARGEST, **top.to_parameters()})
+                self._add(LARGEST, {"step": TRAIN, NET: LARGEST, **top.to_parameters()})
         rng = random.Random(seed)
         drawn: dict[str, dict[str, str]] = {}
         repeats = 0
@@ -84,27 +113,7 @@ class RandomSearch(Book):
                 )
         digits = len(str(count))
         for number, parameters in enumerate(drawn.values(), 1):
-            self._add(f"random-{number:0{digits}d}", {"step": "train", **parameters})
-
-    @property
-    def planned(self) -> int:
-        """Trials of a search without failures."""
-        return sum(not trial.id.endswith(RETRY) for trial in self.trials)
-
-    @property
-    def best(self) -> dict[str, Any] | None:
-        """The most accurate net so far, the largest among them; of equals the one with the lower loss, then
-        the one drawn first."""
-        done = succeeded(self.trials)
-        if not done:
-            return None
-
-        def key(trial: Trial) -> tuple[float, float]:
-            metrics = trial.metrics or {}
-            return -metrics["default"], metrics.get("loss", float("inf"))
-
-        first = min(done, key=key)
-        return {"id": first.id, "parameters": dict(first.parameters), "metrics": dict(first.metrics or {})}
+            self._add(f"random-{number:0{digits}d}", {"step": TRAIN, **parameters})
 
     def _fault(self, trial: Trial, metrics: Mapping[str, Any]) -> str | None:
         if "default" not in metrics:
@@ -129,8 +138,3 @@ class RandomSearch(Book):
         if len(fresh) > len(names):
             self._trials += fresh[len(names) :]
             self._finished, self._failure = False, None
-
-
-def drawn_in(trials: Sequence[Mapping[str, Any]]) -> int:
-    """How many architectures the trials of a saved state draw: neither repeated ones nor the largest net."""
-    return sum(not trial["id"].endswith(RETRY) and trial["id"] != LARGEST for trial in trials)

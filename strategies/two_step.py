@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from autostr_nni.search_spaces.architecture import Architecture
 from autostr_nni.search_spaces.space import SearchSpace
@@ -11,8 +11,10 @@ from autostr_nni.search_spaces.stride_path import StridePath
 from autostr_nni.system.errors import InputError
 
 from .core import Book, Trial, reasons, succeeded
+from .steps import OPERATORS, PATH, TRAIN
 
-PATH, OPERATORS, TRAIN = "path", "operators", "train"
+if TYPE_CHECKING:
+    from autostr_nni.recipe import Recipe
 
 
 class TwoStep(Book):
@@ -24,6 +26,14 @@ class TwoStep(Book):
     """
 
     name = "two-step"
+    label = "AutoSTR"
+    steps = (PATH, OPERATORS, TRAIN)
+    settings = ("search.path", "search.operators", "search.proxy")
+
+    @classmethod
+    def from_recipe(cls, recipe: Recipe) -> TwoStep:
+        """Over the recipe's paths."""
+        return cls(recipe.space(), recipe.search_paths())
 
     def __init__(self, space: SearchSpace, paths: Sequence[StridePath]) -> None:
         """`paths` are the candidates of step 1, in order. Raises InputError where there is none."""
@@ -46,18 +56,6 @@ class TwoStep(Book):
     def planned_steps(self) -> list[tuple[str, int]]:
         """All paths, the operator search, and the training of what it found."""
         return [(PATH, self.planned - 2), (OPERATORS, 1), (TRAIN, 1)]
-
-    @property
-    def best(self) -> dict[str, Any] | None:
-        """The retrained net; None until it is there."""
-        done = succeeded(self._of_step(TRAIN))
-        if not done:
-            return None
-        return {
-            "id": done[0].id,
-            "parameters": dict(done[0].parameters),
-            "metrics": dict(done[0].metrics or {}),
-        }
 
     def stoppable(self, id: str) -> bool:
         """Only step 1's trials: there is but one operator search, and one net to be trained in the end."""

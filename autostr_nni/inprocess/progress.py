@@ -7,11 +7,12 @@ from pathlib import Path
 
 from autostr_nni.progress.display import Display
 from autostr_nni.progress.estimate import DONE, FAILED, RUNNING, Seen
-from autostr_nni.progress.plan import OPERATORS, plan_of
+from autostr_nni.progress.plan import plan_of
 from autostr_nni.progress.state import found_so_far, last_sign, state_line
 from autostr_nni.recipe import Recipe
 from autostr_nni.runs.summary import TrialRecord
 from autostr_nni.strategies.core import RETRY, Strategy, Trial
+from autostr_nni.strategies.steps import OPERATORS
 
 
 class Progress:

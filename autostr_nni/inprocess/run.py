@@ -20,15 +20,15 @@ from autostr_nni.runs.search_folder import (
     check_recorded,
     find_state,
     locked,
+    record_strategy,
     recorded_recipe,
     save_state,
     strategy_of,
     write_json,
 )
 from autostr_nni.runs.summary import RESULT, TrialRecord, read_json, summarize
-from autostr_nni.strategies import build
-from autostr_nni.strategies.core import Metrics, Proposal, Strategy
-from autostr_nni.strategies.random_search import drawn_in
+from autostr_nni.strategies import find
+from autostr_nni.strategies.core import Book, Metrics, Proposal, Strategy, saved_trials
 from autostr_nni.system.errors import InputError
 from autostr_nni.system.files import write_atomic
 
@@ -64,6 +64,7 @@ def run_search(
     with locked(folder):
         _restore(strategy, recipe, folder, log)
         write_json(folder / RECIPE, recipe.model_dump(mode="json"))
+        record_strategy(strategy, folder)
         state = Progress(strategy, recipe, folder / "trials", display)
 
         def tell(line: str) -> None:
@@ -137,8 +138,10 @@ def _restore(strategy: Strategy, recipe: Recipe, folder: Path, log: Log) -> None
             f"{folder}: holds a search by the strategy {state.get('strategy')!r}, not {strategy.name!r}; "
             "give another folder"
         )
-    drawn = drawn_in(state["trials"])
-    if digest not in (recipe.digest(), recipe.with_count(drawn).digest()):  # a random search may have more
+    digests = [recipe.digest()]
+    if isinstance(strategy, Book) and strategy.grows:  # it may have been given more
+        digests.append(strategy.grown(recipe, strategy.drawn(saved_trials(state))).digest())
+    if digest not in digests:
         check_recorded(recipe, folder)
     strategy.load_state_dict(state)
     settled = sum(trial.settled for trial in strategy.trials)
@@ -154,27 +157,27 @@ def resume_search(
 ) -> dict[str, Any]:
     """Go on with the search in `folder`, by the recipe that it keeps; the outcome as of `run_search`.
 
-    `count`: architectures in all for a random search that is given more. `prepare` sees to the recipe's data.
+    `count`: nets in all, for a search that grows. `prepare` sees to the recipe's data.
 
     Raises:
         InputError: the folder holds no search that could go on, or the search cannot be given more.
     """
     content, _ = find_state(folder)
-    name = content["state"].get("strategy") if content else strategy_of(folder)
     source = _source(content, folder) if content else None
     recipe = recipe_from(recorded_recipe(folder), folder, str(folder / RECIPE), source=source)
+    kind = find(*strategy_of(folder, content["state"] if content else None))
     if count is not None:
-        had = drawn_in(content["state"]["trials"]) if content else 0
-        if name != "random":
+        had = kind.drawn(saved_trials(content["state"])) if content else 0
+        if not kind.grows:
             raise InputError(
-                f"{folder}: a {name} search has a fixed number of trials; it cannot be given more"
+                f"{folder}: a {kind.name} search has a fixed number of trials; it cannot be given more"
             )
         if count <= had:
             raise InputError(f"{folder}: the search has {had} architectures already; give it more than that")
-        recipe = recipe.with_count(count)
+        recipe = kind.grown(recipe, count)
     if prepare is not None:
         prepare(recipe, log)
-    return run_search(build(name, recipe), recipe, folder, run, log)
+    return run_search(kind.from_recipe(recipe), recipe, folder, run, log)
 
 
 def _source(content: Mapping[str, Any], folder: Path) -> Path | None:

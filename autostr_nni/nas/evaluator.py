@@ -9,6 +9,7 @@ from nni.nas.evaluator import Evaluator
 from nni.nas.space import ExecutableModelSpace
 
 from autostr_nni.recipe import load_recipe
+from autostr_nni.strategies.steps import TRAIN
 
 
 class RecipeEvaluator(Evaluator):  # type: ignore[misc]
@@ -31,7 +32,7 @@ class RecipeEvaluator(Evaluator):  # type: ignore[misc]
         from autostr_nni.trial import end_children, run_parameters
 
         try:
-            return run_parameters(load_recipe(self.recipe), {"step": "train", **(model.sample or {})})
+            return run_parameters(load_recipe(self.recipe), {"step": TRAIN, **(model.sample or {})})
         finally:
             end_children()
 

@@ -13,7 +13,7 @@ from autostr_nni.search_spaces.nni_space import default_backbone
 from autostr_nni.search_spaces.operations import DEFAULT_OPERATION
 from autostr_nni.search_spaces.space import SearchSpace
 from autostr_nni.search_spaces.stride_path import StridePath
-from autostr_nni.strategies.two_step import OPERATORS, PATH, TRAIN
+from autostr_nni.strategies.steps import OPERATORS, PATH, TRAIN
 
 SPACE = "search_space"  # how a `SearchSpace` is sent to trials
 

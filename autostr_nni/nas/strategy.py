@@ -22,9 +22,9 @@ from nni.nas.strategy import Strategy
 from autostr_nni.nas.space import ReadableModelSpace
 from autostr_nni.nni.trial_side.figures import from_nni
 from autostr_nni.recipe import Recipe, load_recipe
-from autostr_nni.strategies import build
 from autostr_nni.strategies.core import Proposal
-from autostr_nni.strategies.two_step import OPERATORS
+from autostr_nni.strategies.steps import OPERATORS, TRAIN
+from autostr_nni.strategies.two_step import TwoStep
 from autostr_nni.system.errors import InputError
 
 logger = logging.getLogger("autostr_nni.strategy")
@@ -47,7 +47,7 @@ class TwoStepStrategy(Strategy):  # type: ignore[misc]
     def __init__(self, recipe: Recipe | str | Path) -> None:
         super().__init__()
         self.recipe = recipe if isinstance(recipe, Recipe) else load_recipe(recipe)
-        self.search = build("two-step", self.recipe)
+        self.search = TwoStep.from_recipe(self.recipe)
         self._models: dict[str, ReadableModelSpace] = {}  # by proposal; the engine itself forgets models
         self._running: dict[int, str] = {}  # proposal by the model's identity
         self._ended: dict[str, float] = {}  # trials without a final report, and when they ended
@@ -127,7 +127,7 @@ class TwoStepStrategy(Strategy):  # type: ignore[misc]
         trials = self.search.trials
         if sort:
             done = [t for t in trials if t.status == "done" and t.parameters["step"] != OPERATORS]
-            trials = sorted(done, key=lambda t: (t.parameters["step"] != "train", (t.metrics or {})["loss"]))
+            trials = sorted(done, key=lambda t: (t.parameters["step"] != TRAIN, (t.metrics or {})["loss"]))
         models = [self._models[trial.id] for trial in trials if trial.id in self._models]
         yield from models[:limit]
 

@@ -61,7 +61,7 @@ def find_recipe(recipe: str) -> Path:
     path = Path(recipe).expanduser()
     if path.is_absolute():
         return path
-    folders = [Path(folder) for folder in _code_directories()] or [Path.cwd()]
+    folders = [Path(folder) for folder in code_directories()] or [Path.cwd()]
     for folder in folders:
         if (folder / path).is_file():
             return folder / path
@@ -71,7 +71,7 @@ def find_recipe(recipe: str) -> Path:
     )
 
 
-def _code_directories() -> list[str]:
+def code_directories() -> list[str]:
     """The experiment's code folders: NNI's manager starts the dispatcher with the whole configuration."""
     if "--exp_params" not in sys.argv[:-1]:
         return []

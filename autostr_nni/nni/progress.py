@@ -20,9 +20,10 @@ from autostr_nni.nni.rows import (
 )
 from autostr_nni.progress.display import Log, as_display
 from autostr_nni.progress.estimate import DONE, FAILED, RUNNING, Seen
-from autostr_nni.progress.plan import OPERATORS, Plan, plan_of
+from autostr_nni.progress.plan import Plan, plan_of
 from autostr_nni.progress.state import found_so_far, last_sign, state_line
 from autostr_nni.runs.summary import TrialRecord
+from autostr_nni.strategies.steps import OPERATORS
 
 Row = Mapping[str, Any]
 

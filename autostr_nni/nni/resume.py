@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, Any
 from autostr_nni.nni.experiment.file import ExperimentFile
 from autostr_nni.nni.experiment.gpus import fit_to_machine
 from autostr_nni.nni.experiment.stored import Stored, change, more_command, read_stored
+from autostr_nni.nni.experiment.tuners import code_of
 from autostr_nni.nni.manager import processes
 from autostr_nni.nni.search import run
 from autostr_nni.nni.state import RECIPE_FILE, find_state
 from autostr_nni.progress.display import Log
 from autostr_nni.recipe.extras import check_extras
 from autostr_nni.runs.summary import read_json
-from autostr_nni.strategies.random_search import drawn_in
+from autostr_nni.strategies import find
+from autostr_nni.strategies.core import Book, saved_trials
 from autostr_nni.system.errors import InputError
 
 if TYPE_CHECKING:
@@ -38,7 +40,7 @@ def resume(
     Trials that have ended are kept. Those that were cut short run again under their names.
 
     Args:
-        max_trials: the trials that the search may have in all; of a random search, the architectures.
+        max_trials: the trials that the search may have in all; of one that grows (random search), the nets.
         max_duration: how long the experiment may run in all, as NNI writes it: `12h`.
 
     Raises InputError where the experiment cannot go on, SearchError, and KeyboardInterrupt.
@@ -124,8 +126,11 @@ def with_budget(
     """Give the experiment what was asked for. Raises InputError if it has nothing left to go on with."""
     params = dict(stored.params)
     had = len(stored.trials) - stored.in_flight
-    if stored.strategy_name == "random" and recipe is not None and state:
-        params, grown = _with_architectures(stored, params, recipe, state, max_trials)
+    kind = None
+    if stored.strategy_name is not None and recipe is not None:
+        kind = find(stored.strategy_name, code_of(stored.params["tuner"]))
+    if kind is not None and kind.grows and recipe is not None and state:
+        params, grown = _with_nets(kind, params, recipe, state, max_trials)
     else:
         grown = max_trials is not None
         if max_trials is not None:
@@ -145,16 +150,16 @@ def with_budget(
     return change(stored, params) if params != stored.params else stored
 
 
-def _with_architectures(
-    stored: Stored, params: dict[str, Any], recipe: Recipe, state: dict[str, Any], max_trials: int | None
+def _with_nets(
+    kind: type[Book], params: dict[str, Any], recipe: Recipe, state: dict[str, Any], max_trials: int | None
 ) -> tuple[dict[str, Any], bool]:
-    """Let a random search draw more; whether it does."""
-    trials = state["state"]["trials"]
-    drawn = drawn_in(trials)
+    """Let a search that grows have more nets; whether it does."""
+    drawn = kind.drawn(saved_trials(state["state"]))
     arguments = params["tuner"]["classArgs"]
     if max_trials is not None and max_trials < drawn:
         raise InputError(f"--max-trials {max_trials}: the search has {drawn} architectures already")
-    count = max(recipe.search.random.count, arguments.get("count") or 0, max_trials or 0)
+    planned = kind.drawn(kind.from_recipe(recipe).trials)
+    count = max(planned, arguments.get("count") or 0, max_trials or 0)
     if count == drawn and max_trials is None:
         return params, False
     tuner = {**params["tuner"], "classArgs": {**arguments, "count": count}}

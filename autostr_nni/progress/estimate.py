@@ -7,7 +7,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from autostr_nni.progress.plan import TRAIN, Plan, Work
+from autostr_nni.progress.plan import Plan, Work
+from autostr_nni.strategies.steps import TRAIN
 
 DONE, FAILED, RUNNING = "done", "failed", "running"
 

@@ -14,9 +14,9 @@ from autostr_nni.search_spaces.counting import backbone_costs, cost_table, stem_
 from autostr_nni.search_spaces.space import SearchSpace
 from autostr_nni.search_spaces.stride_path import StridePath
 from autostr_nni.strategies.core import Strategy
+from autostr_nni.strategies.steps import OPERATORS, PATH, RUNG, TRAIN
 from autostr_nni.system.errors import InputError
 
-OPERATORS, PATH, RUNG, TRAIN = "operators", "path", "rung", "train"
 MILLION = 1e6
 #: MACs of the net that an operator search finds, in those of its draws: 0.2 on the quickstart, 0.6 on real
 #: words, and 0.9 in the paper's space.

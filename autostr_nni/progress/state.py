@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from autostr_nni.progress.estimate import DONE, FAILED, RUNNING, Seen, in_words, time_left
-from autostr_nni.progress.plan import OPERATORS, TRAIN, Plan
+from autostr_nni.progress.plan import Plan
 from autostr_nni.runs.records import METRICS, PULSE, read_lines, read_metrics
 from autostr_nni.runs.summary import TrialRecord, architecture_text, number
+from autostr_nni.strategies.steps import OPERATORS, TRAIN
 
 
 def state_line(plan: Plan | None, trials: Sequence[Seen], records: Iterable[TrialRecord]) -> str:

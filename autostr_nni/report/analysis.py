@@ -21,6 +21,7 @@ from autostr_nni.runs.told import weaknesses
 from autostr_nni.runs.verdict import rank_paths
 from autostr_nni.search_spaces.architecture import Architecture
 from autostr_nni.search_spaces.space import SearchSpace
+from autostr_nni.strategies.steps import OPERATORS, PATH, TRAIN
 from autostr_nni.system.errors import InputError
 
 COSTS = ("macs_m", "params_m")
@@ -57,7 +58,7 @@ def analyse(histories: Sequence[SearchHistory], draws: int = 2000, seed: int = 0
 
 def search_data(history: SearchHistory, key: str) -> dict[str, Any]:
     """One search: its state, what it cost, and what it found."""
-    trained = [trial for trial in history.trials if trial.step == "train"]
+    trained = [trial for trial in history.trials if trial.step == TRAIN]
     place = count(1)
     nets = [net_data(t, history, 0 if is_largest(t.parameters) else next(place)) for t in trained]
     starts = [trial.start for trial in history.trials if trial.start is not None]
@@ -73,6 +74,8 @@ def search_data(history: SearchHistory, key: str) -> dict[str, Any]:
         "id": history.id,
         "kind": history.kind,
         "strategy": history.strategy,
+        "baseline": history.facts is not None and history.facts.baseline,
+        "compared": history.facts is not None and not history.facts.baseline,
         "folder": str(history.folder),
         "state": history.state,
         "sentence": history.sentence,
@@ -122,11 +125,11 @@ def verdict_of(history: SearchHistory) -> dict[str, str | None]:
 
 def path_data(history: SearchHistory) -> list[dict[str, Any]]:
     """Step 1: the stride paths by validation loss (Eq. 2), those without a result last."""
-    chosen = {trial.parameters.get("stride_path") for trial in history.trials if trial.step == "operators"}
+    chosen = {trial.parameters.get("stride_path") for trial in history.trials if trial.step == OPERATORS}
     rows: list[dict[str, Any]] = []
-    losses = {trial.id: losses_of(trial.folder) for trial in history.having(DONE) if trial.step == "path"}
+    losses = {trial.id: losses_of(trial.folder) for trial in history.having(DONE) if trial.step == PATH}
     for trial in history.trials:
-        if trial.step != "path":
+        if trial.step != PATH:
             continue
         best = trial.metrics or {}
         path = trial.parameters.get("stride_path")
@@ -156,7 +159,7 @@ def operator_data(history: SearchHistory) -> list[dict[str, Any]]:
     """Step 2: probabilities of every layer's operations, their entropy and the expected MACs over time."""
     found = []
     for trial in history.trials:
-        if trial.step != "operators" or not (trial.epochs or trial.probabilities):
+        if trial.step != OPERATORS or not (trial.epochs or trial.probabilities):
             continue
         found.append(
             {

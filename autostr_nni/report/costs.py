@@ -30,7 +30,7 @@ def _of_unit(searches: Sequence[Mapping[str, Any]], unit: str, draws: int, seed:
     for search in searches:
         observed[search["key"]] = observed_curve(search, unit)
         pool = pool_of(search, unit)
-        if search["strategy"] == "random" and pool:
+        if search["baseline"] and pool:
             pools[search["key"]] = pool
             end = sum(curve.total for curve in pool)
             grid = np.linspace(0, end, _POINTS + 1).tolist()
@@ -38,7 +38,7 @@ def _of_unit(searches: Sequence[Mapping[str, Any]], unit: str, draws: int, seed:
     equal = [
         equal_cost(search, other, observed, pools[other["key"]], unit, draws, seed)
         for search in searches
-        if search["strategy"] in ("two-step", "halving") and search["best"] is not None
+        if search["compared"] and search["best"] is not None
         for other in searches
         if other["key"] in pools and other.get("seed") in (search.get("seed"), None)
     ]
@@ -93,7 +93,7 @@ def equal_cost(
     draws: int,
     seed: int,
 ) -> dict[str, Any]:
-    """AutoSTR against random search at the cost that the cheaper of the two spent.
+    """A search against random search at the cost that the cheaper of the two spent.
 
     An accuracy is None where there is no net yet.
     ``wins`` is the share of the orders in which random search is less accurate there, ties counted half.

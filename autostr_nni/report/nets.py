@@ -8,16 +8,15 @@ from typing import Any
 from autostr_nni.report.reading.history import FAILED, SearchHistory, TrialHistory
 from autostr_nni.report.statistics import wilson
 from autostr_nni.runs.summary import architecture_text, number
-from autostr_nni.strategies.random_search import LARGEST, NET
+from autostr_nni.strategies.steps import LARGEST, NET
 
 
 def net_data(trial: TrialHistory, history: SearchHistory, place: int) -> dict[str, Any]:
     """A net that was trained from scratch: the figures of its best epoch, and its test sets."""
     best = best_of(trial)
     text = architecture_text(trial.parameters) or trial.result.get("architecture")
-    label = {"two-step": "AutoSTR", "halving": f"halving {place}", "random": f"random {place}"}.get(
-        history.strategy, history.name
-    )
+    facts = history.facts
+    label = history.name if facts is None else facts.label.replace("{place}", str(place))
     if is_largest(trial.parameters):
         label = "largest of the band"
     net: dict[str, Any] = {

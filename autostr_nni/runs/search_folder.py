@@ -1,8 +1,9 @@
 """What a search without NNI keeps in its folder, how it is found again, and the lock on the folder.
 
 `state.json` is the strategy, rewritten whole after every trial; the one before it stays as
-`state.previous.json`. `recipe.json` is the recipe as it was understood. What trials left in `trials/<id>/`
-is the truth: without any state a search is put together from it.
+`state.previous.json`. `search.json` says which strategy it is, `recipe.json` is the recipe as it was
+understood. What trials left in `trials/<id>/` is the truth: without any state a search is put together
+from it.
 """
 
 from __future__ import annotations
@@ -10,13 +11,15 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
 from autostr_nni.recipe import Recipe
 from autostr_nni.recipe.load import check_unchanged
+from autostr_nni.runs.summary import read_json
+from autostr_nni.strategies import registry
 from autostr_nni.strategies.core import Strategy, plain, saved_trials
 from autostr_nni.system import files
 from autostr_nni.system.errors import InputError
@@ -24,6 +27,7 @@ from autostr_nni.system.files import write_atomic
 
 STATE = "state.json"
 RECIPE = "recipe.json"
+RECORD = "search.json"
 
 
 def write_json(path: Path, content: Any) -> None:
@@ -78,10 +82,23 @@ def check_recorded(recipe: Recipe, folder: Path) -> None:
     check_unchanged(recipe, recorded_recipe(folder), where, "it", "give another folder")
 
 
-def strategy_of(folder: Path) -> str:
-    """The strategy of a search whose state is lost, told from its trials."""
-    names = {"random-*": "random", "largest*": "random", "halving-*": "halving"}  # of their trials alone
-    return next((names[name] for name in names if any((folder / "trials").glob(name))), "two-step")
+def record_strategy(strategy: Strategy, folder: Path) -> None:
+    """Keep which strategy searches in the folder (`registry.record`)."""
+    write_json(folder / RECORD, registry.record(strategy))
+
+
+def strategy_of(folder: Path, state: Mapping[str, Any] | None) -> tuple[str, str | None]:
+    """What `strategies.find` takes for the strategy of a search, and the folder of its module.
+
+    As the search recorded it, else as its ``state`` tells, else (of version 0.1, without a state) its trials.
+    """
+    kept = read_json(folder / RECORD)
+    if isinstance(kept.get("strategy"), str):
+        code = kept.get("code")
+        return kept["strategy"], code if isinstance(code, str) else None
+    if state is not None:
+        return str(state.get("strategy")), None
+    return registry.told_by_trials(path.name for path in sorted((folder / "trials").glob("*"))), None
 
 
 # --- one search in a folder --------------------------------------------------------------------------------

@@ -24,6 +24,7 @@ from autostr_nni.runs.verdict import (
     rank_paths,
     word_losses,
 )
+from autostr_nni.strategies.steps import NET, OPERATORS, PATH, TRAIN
 from autostr_nni.system.errors import InputError
 from autostr_nni.system.text_files import read_text
 
@@ -45,7 +46,7 @@ class TrialRecord:
 
     @property
     def step(self) -> str:
-        return str(self.parameters.get("step", "train"))
+        return str(self.parameters.get("step", TRAIN))
 
     @property
     def accuracy(self) -> float | None:
@@ -108,11 +109,11 @@ def summarize(trials: Iterable[TrialRecord], learnt_above: float = LEARNT_ABOVE)
     trials = list(trials)
     good = [trial for trial in trials if trial.metrics is not None]
     paths = sorted(
-        (t for t in good if t.step == "path"), key=lambda t: _or(number(t.metrics, "loss"), math.inf)
+        (t for t in good if t.step == PATH), key=lambda t: _or(number(t.metrics, "loss"), math.inf)
     )
-    trained = [trial for trial in good if trial.step == "train"]
+    trained = [trial for trial in good if trial.step == TRAIN]
     trained.sort(key=lambda t: (-_or(t.accuracy, -math.inf), _or(number(t.metrics, "loss"), math.inf)))
-    found = next((t for t in reversed(good) if t.step == "operators"), None)
+    found = next((t for t in reversed(good) if t.step == OPERATORS), None)
     summary: dict[str, Any] = {
         "trials": len(trials),
         "failed": [t.id for t in trials if t.metrics is None],
@@ -139,7 +140,7 @@ def best_of_all(
     trials = list(trials)
     summary = {**summarize(trials, learnt_above), "best": None}
     scored = [trial for trial in trials if trial.metrics is not None and trial.accuracy is not None]
-    trained = [trial for trial in scored if trial.step == "train"] or scored
+    trained = [trial for trial in scored if trial.step == TRAIN] or scored
     trained.sort(key=lambda trial: trial.accuracy or 0.0, reverse=not minimize)
     summary["architectures"] = [_row(trial) for trial in trained]
     if trained:
@@ -209,8 +210,8 @@ def _row(trial: TrialRecord) -> dict[str, Any]:
     metrics = trial.metrics or {}
     row: dict[str, Any] = {"trial": trial.id, "stride_path": trial.parameters.get("stride_path")}
     text = architecture_text(trial.parameters)
-    if "net" in trial.parameters:
-        row["net"] = str(trial.parameters["net"])
+    if NET in trial.parameters:
+        row[NET] = str(trial.parameters[NET])
     if text is not None:
         row["architecture"] = text
     elif row["stride_path"] is None:  # of a user's own trials

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from autostr_nni.runs.summary import number
+from autostr_nni.strategies.steps import LARGEST, NET
 
 # By the verdict's keys: what is said of the best architecture in the same breath.
 _DOUBTS = {
@@ -74,7 +75,7 @@ def _test_lines(test: Any) -> list[str]:
 
 def _name(row: Mapping[str, Any]) -> str:
     named = row.get("architecture") or row.get("stride_path")
-    if row.get("net") == "largest":
+    if row.get(NET) == LARGEST:
         return f"{named} (the largest net of the band)"
     return str(named or ", ".join(f"{key} {value}" for key, value in row.get("parameters", {}).items()))
 

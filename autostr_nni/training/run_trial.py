@@ -13,6 +13,7 @@ from autostr_nni.runs.records import RECIPE, RESULT, read_metrics, read_result
 from autostr_nni.search_spaces.architecture import Architecture
 from autostr_nni.search_spaces.space import SearchSpace
 from autostr_nni.search_spaces.stride_path import StridePath
+from autostr_nni.strategies.steps import OPERATORS, PATH, RUNG, STEPS, TRAIN
 from autostr_nni.system.errors import InputError
 from autostr_nni.system.files import write_atomic
 from autostr_nni.training.device_setup import on_devices, prepare_torch, restored_threads
@@ -24,8 +25,6 @@ from autostr_nni.training.one_net import train_alone, train_fully
 from autostr_nni.training.operator_search import search_operators
 from autostr_nni.training.tensorboard import logged
 
-STEPS = ("path", "operators", "rung", "train")
-
 
 def run_proposal(
     parameters: Mapping[str, Any], recipe: Recipe, folder: Path, report: Report
@@ -33,13 +32,14 @@ def run_proposal(
     """Run one trial in ``folder``; continue it, or return its result, if it was begun or done before.
 
     Args:
-        parameters: ``step`` ("path", "operators", "rung" or "train"), ``stride_path``, for "rung" and "train"
-            ``op_01`` ..., and for "rung" the ``epochs`` that the net is trained for in all.
+        parameters: ``step`` (of `strategies.steps`), ``stride_path``, for rungs and whole trainings
+            ``op_01`` ..., and for a rung the ``epochs`` that the net is trained for in all.
         report: called with the metrics of each epoch and False, then with the final ones and True.
 
     Returns:
         The final metrics: ``default`` (word accuracy on validation, 0 to 1), ``loss``, ``flops_m``,
-        ``params_m`` and more; "operators" adds ``architecture``; "train" adds ``test`` in result.json.
+        ``params_m`` and more; an operator search adds ``architecture``, a whole training ``test`` in
+        result.json.
 
     Raises:
         InputError: the proposal is not one of the recipe's space, or its data cannot be used.
@@ -52,7 +52,7 @@ def run_proposal(
         return metrics
     folder.mkdir(parents=True, exist_ok=True)
     report = logged(report, recipe, folder)
-    if parameters.get("step") == "rung" or not recipe.has_proxy:  # a proxy's winner starts from scratch
+    if parameters.get("step") == RUNG or not recipe.has_proxy:  # a proxy's winner starts from scratch
         climb(folder, parameters)
     prepare_torch(recipe)
     result = _run_step(parameters, recipe, folder, report)
@@ -68,7 +68,7 @@ def _run_step(parameters: Mapping[str, Any], recipe: Recipe, folder: Path, repor
     space = recipe.space()
     step = parameters.get("step")
     ranking = recipe.for_ranking()
-    if step == "path":
+    if step == PATH:
         path = StridePath.parse(str(parameters["stride_path"]), space.stage_layers)
         architecture = space.default_architecture(path, recipe.search.path.default_operation)
         options = recipe.search.path
@@ -76,19 +76,19 @@ def _run_step(parameters: Mapping[str, Any], recipe: Recipe, folder: Path, repor
         work = partial(train_alone, architecture, space, ranking, folder, *budget)
         on_devices(work, ranking, report)
         return {"metrics": read_metrics(folder)[-1]}
-    if step == "operators":
+    if step == OPERATORS:
         path = StridePath.parse(str(parameters["stride_path"]), space.stage_layers)
         search = partial(search_operators, path, space, ranking, folder)
         with restored_threads():
             final, probabilities = on_devices(search, ranking, report, recipe.search.operators.batch_size)
         return {"metrics": final, "probabilities": probabilities}
-    if step == "rung":
+    if step == RUNG:
         architecture = Architecture.from_parameters(parameters, space)
         epochs, images = int(parameters["epochs"]), recipe.training.epoch_images
         work = partial(train_alone, architecture, space, ranking, folder, epochs, images, full=True)
         on_devices(work, ranking, report)
         return {"metrics": read_metrics(folder)[-1]}
-    if step == "train":
+    if step == TRAIN:
         architecture = Architecture.from_parameters(parameters, space)
         return train_fully(architecture, space, recipe, folder, report)
     raise InputError(f"step: {step!r} is no step of a search, which are {', '.join(STEPS)}")

@@ -14,7 +14,7 @@ from fault_search import findings
 
 from autostr_nni import strategies
 from autostr_nni.cli.main import main
-from autostr_nni.nni import tuner as tuner_module
+from autostr_nni.nni import proposing as tuner_module
 from autostr_nni.nni.state import STATE_FILE, find_state
 from autostr_nni.nni.tuner import StrategyTuner
 from autostr_nni.recipe import load_recipe

@@ -14,14 +14,15 @@ from nni.assessor import Assessor, AssessResult
 from nni.runtime.msg_dispatcher import MsgDispatcher
 from nni.runtime.tuner_command_channel import CommandType
 
-from autostr_nni.nni import tuner as tuner_module
+from autostr_nni.nni import proposing as tuner_module
 from autostr_nni.nni.experiment.file import load_experiment
 from autostr_nni.nni.rows import final_metrics, metrics_that_count
 from autostr_nni.nni.tuner import StrategyTuner
 from autostr_nni.report.reading.nni_history import read_experiment
 from autostr_nni.search_spaces.space import SearchSpace
-from autostr_nni.strategies import RandomSearch, TwoStep
 from autostr_nni.strategies.core import Book, reached
+from autostr_nni.strategies.random_search import RandomSearch
+from autostr_nni.strategies.two_step import TwoStep
 from autostr_nni.system.errors import InputError
 
 SPACE = SearchSpace()

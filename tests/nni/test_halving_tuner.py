@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from autostr_nni.nni import tuner as tuner_module
+from autostr_nni.nni import proposing as tuner_module
 from autostr_nni.nni.state import read_state
 from autostr_nni.nni.tuner import StrategyTuner
 from autostr_nni.search_spaces.space import SearchSpace

@@ -25,7 +25,9 @@ CONFIG: dict[str, Any] = {
     "maxTrialNumber": 3,
     "trainingService": {"platform": "local"},
 }
-OURS = " or ".join(f"autostr_nni.nni.tuner.{name}Tuner" for name in ("TwoStep", "Halving", "Random"))
+OURS = " or ".join(
+    f"autostr_nni.nni.tuner.{name}Tuner" for name in ("TwoStep", "Halving", "Random", "Strategy")
+)
 
 
 def load(folder: Path, **changes: Any) -> Any:

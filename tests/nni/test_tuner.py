@@ -12,11 +12,11 @@ import nni
 import pytest
 
 from autostr_nni.nni import manager_side
-from autostr_nni.nni import tuner as tuner_module
+from autostr_nni.nni import proposing as tuner_module
 from autostr_nni.nni.state import STATE_FILE, read_state, write_state
 from autostr_nni.nni.tuner import StrategyTuner
 from autostr_nni.search_spaces.space import SearchSpace
-from autostr_nni.strategies import TwoStep
+from autostr_nni.strategies.two_step import TwoStep
 from autostr_nni.system.errors import InputError
 from autostr_nni.system.files import previous_of
 

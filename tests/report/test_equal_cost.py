@@ -27,7 +27,15 @@ def search(strategy: str, accuracies: list[float], before: float = 0.0) -> dict[
         }
         nets.append({**net, **spent, "epochs": epochs})
         trials.append({"trial": f"t{place}", "step": "train", **spent})
-    return {"key": strategy, "strategy": strategy, "nets": nets, "trials": trials, "best": nets[0]}
+    return {
+        "key": strategy,
+        "strategy": strategy,
+        "baseline": strategy == "random",
+        "compared": strategy != "random",
+        "nets": nets,
+        "trials": trials,
+        "best": nets[0],
+    }
 
 
 def equal(ours: dict[str, Any], theirs: dict[str, Any], unit: str = "images") -> dict[str, Any]:

@@ -15,8 +15,9 @@ from autostr_nni.search_spaces.architecture import Architecture
 from autostr_nni.search_spaces.counting import backbone_costs, total
 from autostr_nni.search_spaces.drawing import macs_of
 from autostr_nni.search_spaces.space import SearchSpace
-from autostr_nni.strategies import RandomSearch, Strategy, TwoStep, build
-from autostr_nni.strategies.random_search import drawn_in
+from autostr_nni.strategies import Strategy, build
+from autostr_nni.strategies.random_search import RandomSearch
+from autostr_nni.strategies.two_step import TwoStep
 from autostr_nni.system.errors import InputError
 
 TINY = SearchSpace(
@@ -144,7 +145,7 @@ def test_a_band_holds_all_nets_and_the_largest_is_a_trial_of_its_own() -> None:
     first, *others = named.trials
     assert first.id == "largest" and first.parameters["net"] == "largest"
     assert macs(named)[0] == 150_000_000 and others == plain.trials  # the draws stay what they were
-    assert named.planned == 7 and drawn_in(named.state_dict()["trials"]) == 6
+    assert named.planned == 7 and RandomSearch.drawn(named.trials) == 6
     more = RandomSearch(SPACE, 9, 3, **band, largest=True)
     more.load_state_dict(named.state_dict())
     assert [trial.id for trial in more.trials] == ["largest", *(f"random-{i}" for i in range(1, 10))]

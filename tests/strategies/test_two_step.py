@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from fake_trainer import OPERATIONS, SPACE, finish, paths, train
 
-from autostr_nni.strategies import Strategy, TwoStep
+from autostr_nni.strategies import Strategy
+from autostr_nni.strategies.two_step import TwoStep
 from autostr_nni.system.errors import InputError
 
 

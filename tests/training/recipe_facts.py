@@ -15,7 +15,8 @@ from autostr_nni.models.ctc import CTCDecoder
 from autostr_nni.search_spaces.architecture import Architecture
 from autostr_nni.search_spaces.counting import backbone_costs, total
 from autostr_nni.search_spaces.drawing import macs_of
-from autostr_nni.strategies import Halving, build
+from autostr_nni.strategies import build
+from autostr_nni.strategies.halving import Halving
 
 OPTIMIZERS = {"Adadelta": "adadelta", "Adam": "adam", "AdamW": "adamw"}
 

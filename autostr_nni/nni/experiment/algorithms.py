@@ -13,18 +13,13 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from autostr_nni.nni.experiment.tuners import KNOWN, OURS
 from autostr_nni.nni.experiment.values import spelled
 from autostr_nni.system.errors import InputError, shown
 
 if TYPE_CHECKING:
     from autostr_nni.recipe import Recipe
 
-TUNERS = {
-    "autostr_nni.nni.tuner.TwoStepTuner": "two-step",
-    "autostr_nni.nni.tuner.HalvingTuner": "halving",
-    "autostr_nni.nni.tuner.RandomTuner": "random",
-}
-KNOWN = " or ".join(TUNERS)
 KEYS = ("name", "className", "codeDirectory", "classArgs")
 
 #: NNI's built-in tuners that draw whole architectures from flat choices.
@@ -124,7 +119,7 @@ def _by_class(config: dict[str, Any], kind: str, path: Path, instead: str) -> di
     if name is None:
         raise InputError(f"{path}: {kind}.className is missing; use {instead}")
     ours = isinstance(name, str) and name.startswith("autostr_nni.")
-    if not isinstance(name, str) or (ours and name not in TUNERS) or not _importable(name, folder):
+    if not isinstance(name, str) or (ours and name not in OURS) or not _importable(name, folder):
         raise InputError(f"{path}: {kind}.className {shown(name)} does not exist; use {instead}")
     arguments = _arguments(config, kind, path)
     if name.startswith("nni."):

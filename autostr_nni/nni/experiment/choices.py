@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from autostr_nni.strategies.random_search import LARGEST, NET
+from autostr_nni.strategies.steps import NET, TRAIN
 from autostr_nni.system.errors import InputError, shown
 
 if TYPE_CHECKING:
@@ -47,14 +47,14 @@ def search_space_of(recipe: Recipe, strategy: Strategy | None) -> dict[str, Any]
     space = recipe.space()
     typical = space.typical_paths()
     paths = {path.text(space.stage_layers) for path in typical}
-    steps = ["train"]
+    steps = [TRAIN]
     if strategy is not None:
-        paths |= {str(trial.parameters["stride_path"]) for trial in strategy.trials}
-        known = {"two-step": ["path", "operators", "train"], "halving": ["rung", "train"]}
-        steps = known.get(strategy.name, steps)
+        paths |= {str(t.parameters["stride_path"]) for t in strategy.trials if "stride_path" in t.parameters}
+        steps = list(strategy.steps)
     declared: dict[str, list[str]] = {"step": steps, "stride_path": sorted(paths)}
-    if strategy is not None and any(NET in trial.parameters for trial in strategy.trials):
-        declared[NET] = [LARGEST]
+    named = [str(t.parameters[NET]) for t in strategy.trials if NET in t.parameters] if strategy else []
+    if named:
+        declared[NET] = list(dict.fromkeys(named))
     for layer in range(1, space.layers + 1):
         allowed = [set(space.candidates(path, layer)) for path in typical]
         common = set(space.operations) if strategy is not None else set.intersection(*allowed)
@@ -72,10 +72,10 @@ def check_drawable(choices: Mapping[str, Any], recipe: Recipe) -> None:
     space = recipe.space()
     values = {key: choice["_value"] for key, choice in choices.items()}
     advice = "leave searchSpace out to have it filled in"
-    wrong = [step for step in values.get("step", [None]) if step != "train"]
+    wrong = [step for step in values.get("step", [None]) if step != TRAIN]
     if wrong:
         raise InputError(
-            f"step must be a choice of train alone, not {shown(values.get('step'))}: NNI's tuners know no "
+            f"step must be a choice of {TRAIN} alone, not {shown(values.get('step'))}: NNI's tuners know no "
             f"steps; {advice}"
         )
     first = {key: listed[0] for key, listed in values.items()}

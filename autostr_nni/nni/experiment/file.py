@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from autostr_nni.nni.experiment.algorithms import (
-    TUNERS,
     check_same_recipe,
     checked_assessor,
     checked_tuner,
@@ -19,6 +18,7 @@ from autostr_nni.nni.experiment.algorithms import (
     recipe_of_trials,
 )
 from autostr_nni.nni.experiment.gpus import check_gpu_keys
+from autostr_nni.nni.experiment.tuners import GENERIC, code_of, strategy_of
 from autostr_nni.nni.experiment.values import (
     OF_SERVICES,
     check_space,
@@ -65,7 +65,7 @@ class ExperimentFile:
     path: Path
     config: dict[str, Any]
     recipe: Recipe | None  # None with a tuner class of the user's own
-    strategy_name: str | None
+    strategy_name: str | None  # as `strategies.find` takes it
 
     @property
     def name(self) -> str:
@@ -92,13 +92,14 @@ class ExperimentFile:
         return Path(self.config["experimentWorkingDirectory"])
 
     def strategy(self) -> Strategy | None:
-        """A fresh strategy over the recipe; a resumed random search may have been given more."""
+        """A fresh strategy over the recipe; a resumed search that grows may have been given more."""
         from autostr_nni.strategies import build
 
         if not self.strategy_name or not self.recipe:
             return None
-        count = (self.config["tuner"].get("classArgs") or {}).get("count")
-        return build(self.strategy_name, self.recipe.with_count(count) if count else self.recipe)
+        tuner = self.config["tuner"]
+        count = (tuner.get("classArgs") or {}).get("count")
+        return build(self.strategy_name, self.recipe, code_of(tuner), count)
 
 
 def load_experiment(path: Path, out: Path | None = None) -> ExperimentFile:
@@ -196,19 +197,29 @@ def _with_code(given: Any, folder: Path, path: Path, kind: str) -> Any:
 def _recipe(tuner: dict[str, Any], config: Mapping[str, Any], path: Path) -> tuple[Recipe | None, str | None]:
     """The recipe, and the strategy's name. With another's tuner it is the recipe that our trials read."""
     from autostr_nni.recipe import load_recipe
+    from autostr_nni.strategies import find
 
-    strategy_name = TUNERS.get(tuner.get("className") or "")
-    if strategy_name is None:
+    strategy_name, generic = strategy_of(tuner), tuner.get("className") == GENERIC
+    if strategy_name is None and not generic:
         read = recipe_of_trials(config["trialCommand"], config["trialCodeDirectory"])
         return (load_recipe(read) if read is not None else None), None
     arguments = tuner["classArgs"]
-    if set(arguments) != {"recipe"} or not isinstance(arguments["recipe"], str):
-        raise InputError(f"{path}: tuner.classArgs must be {{recipe: FILE}}, the recipe of the search")
+    wanted = {"recipe": "the recipe of the search"}
+    if generic:
+        wanted["strategy"] = "its strategy's name, or module:Class of a module in tuner.codeDirectory"
+    if set(arguments) != set(wanted) or not all(isinstance(value, str) for value in arguments.values()):
+        form = ", ".join(f"{key}: {'FILE' if key == 'recipe' else 'NAME'}" for key in wanted)
+        raise InputError(f"{path}: tuner.classArgs must be {{{form}}}, {', and '.join(wanted.values())}")
     recipe_path = _resolved(Path(tuner["codeDirectory"]), arguments["recipe"], path, "tuner.classArgs.recipe")
     if not recipe_path.is_file():
         raise InputError(f"{path}: tuner.classArgs.recipe names {recipe_path}, which does not exist")
     arguments["recipe"] = str(recipe_path)
     recipe = load_recipe(recipe_path)
+    assert strategy_name is not None
+    try:
+        find(strategy_name, code_of(tuner))
+    except InputError as error:
+        raise InputError(f"{path}: tuner.classArgs.strategy: {error}") from None
     check_same_recipe(config["trialCommand"], config["trialCodeDirectory"], recipe, path)
     return recipe, strategy_name
 

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from autostr_nni.nni.experiment.algorithms import TUNERS
+from autostr_nni.nni.experiment.tuners import strategy_of
 from autostr_nni.nni.manager.places import EXPERIMENTS
+from autostr_nni.strategies.registry import recorded
 from autostr_nni.system.errors import InputError
 
 DATABASE = Path("db") / "nni.sqlite"
@@ -67,8 +68,9 @@ def more_command(folder: Path, params: Mapping[str, Any], state: Mapping[str, An
     told = state.get("planned")
     planned = told if isinstance(told, int) else had
     options = ""
-    if limit is not None and had >= limit:  # --max-trials of a random search counts architectures
-        options += f" --max-trials {planned if state.get('strategy') == 'random' else had + planned}"
+    if limit is not None and had >= limit:  # --max-trials of a search that grows counts its nets
+        facts = recorded(str(state.get("strategy")), state.get("record") or {})
+        options += f" --max-trials {planned if facts is not None and facts.grows else had + planned}"
     elif duration is not None:
         options += f" --max-duration {2 * parse_time(duration)}s"
     return resume_command(folder) + options
@@ -85,8 +87,8 @@ class Stored:
 
     @property
     def strategy_name(self) -> str | None:
-        """`two-step` or `random`; None with a tuner of the user's own."""
-        return TUNERS.get((self.params.get("tuner") or {}).get("className") or "")
+        """What its tuner names as its strategy; None with a tuner of the user's own."""
+        return strategy_of(self.params.get("tuner") or {})
 
     @property
     def recipe_path(self) -> Path | None:

@@ -12,17 +12,19 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from autostr_nni.strategies.steps import OPERATORS, PATH
+
 FINAL = ("default", "accuracy", "loss", "flops_m", "params_m", "architecture")
 
 
 def for_nni(metrics: Mapping[str, Any], step: str, final: bool) -> dict[str, Any]:
     """The report of a trial's own ``metrics``: flat, without NaN or infinity (no JSON); short if final."""
     told = {"default": metrics.get("default"), "accuracy": metrics.get("default"), **metrics}
-    if step == "path" and isinstance(metrics.get("loss"), int | float):
+    if step == PATH and isinstance(metrics.get("loss"), int | float):
         told["default"] = -metrics["loss"]
     plain: dict[str, Any] = {}
     for key, value in told.items():
-        if key == "default" and (step == "operators" or not _is_finite(value)):
+        if key == "default" and (step == OPERATORS or not _is_finite(value)):
             continue
         if isinstance(value, float) and not math.isfinite(value):
             plain[key] = str(value)

@@ -12,9 +12,9 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from autostr_nni.report.figures.axes import accuracy_axis, large
 from autostr_nni.report.figures.style import FAINT, MUTED, colour, new_figure
+from autostr_nni.strategies.steps import step_words
 
 UNITS = {"images": "training images so far", "seconds": "seconds of training so far"}
-_STEPS = {"path": "paths", "operators": "operators", "train": "training"}
 
 
 def draw_cost(
@@ -41,8 +41,9 @@ def draw_cost(
             seen = cost["observed"][keys[0]]
             axes.step(seen["cost"], seen["accuracy"], where="post", color=colour(place), label=name)
     for search in searches:
-        if search["strategy"] == "two-step" and not steps:
-            steps = cost["observed"][search["key"]]["steps"]
+        told = cost["observed"][search["key"]]["steps"]
+        if not steps and 1 < len(told) == len({step["step"] for step in told}):  # one after the other
+            steps = told
     _steps(axes, steps)
     axes.set_xlabel(UNITS[unit])
     axes.xaxis.set_major_formatter(FuncFormatter(large))
@@ -83,13 +84,13 @@ def _of_seeds(axes: Axes, curves: Sequence[Mapping[str, Any]], tone: str, name: 
 
 
 def _steps(axes: Axes, steps: Sequence[Mapping[str, Any]]) -> None:
-    """AutoSTR's steps: where each of them ends, and the names for which there is room."""
+    """A search's steps: where each of them ends, and the names for which there is room."""
     start, right = 0.0, axes.get_xlim()[1]
     for step in steps:
         axes.axvline(step["end"], color=FAINT, linewidth=1.0, zorder=1)
         if step["end"] - start > 0.16 * right:
             axes.annotate(
-                _STEPS.get(step["step"], step["step"]),
+                step_words(step["step"]),
                 ((start + step["end"]) / 2, 0.985),
                 xycoords=("data", "axes fraction"),
                 ha="center",

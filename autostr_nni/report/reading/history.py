@@ -19,6 +19,8 @@ from autostr_nni.runs.records import (
     unread_lines,
 )
 from autostr_nni.runs.summary import RESULT, number, read_json
+from autostr_nni.strategies.registry import Facts
+from autostr_nni.strategies.steps import TRAIN
 from autostr_nni.system.errors import InputError
 
 DONE, FAILED, RUNNING, CUT_OFF = "done", "failed", "running", "cut off"
@@ -48,7 +50,7 @@ class TrialHistory:
 
     @property
     def step(self) -> str:
-        return str(self.parameters.get("step", "train"))
+        return str(self.parameters.get("step", TRAIN))
 
     def spent(self, key: str) -> float:
         """``images_seen`` or ``seconds`` that the trial cost so far, also after its best epoch.
@@ -70,7 +72,7 @@ class SearchHistory:
     id: str
     name: str
     kind: str  # "NNI experiment", "in-process search", "training"
-    strategy: str  # "two-step", "random", "halving", "single net" or "unknown"
+    strategy: str  # its name, "single net" or "unknown"
     folder: Path
     state: str  # "running", "finished", "failed", "stopped" or "unfinished"
     trials: list[TrialHistory]
@@ -79,6 +81,7 @@ class SearchHistory:
     recipe: Mapping[str, Any] | None = None
     recipe_source: str | None = None
     space: Mapping[str, Any] | None = None
+    facts: Facts | None = None  # of a strategy of ours or of a user's own
 
     def having(self, status: str) -> list[TrialHistory]:
         """The trials of a status."""

@@ -21,8 +21,10 @@ from autostr_nni.report.reading.history import (
     usable_recipe,
 )
 from autostr_nni.runs.records import RECIPE
+from autostr_nni.runs.search_folder import RECORD
 from autostr_nni.runs.summary import RESULT, read_json
 from autostr_nni.strategies.core import saved_trials
+from autostr_nni.strategies.registry import recorded as facts_of
 from autostr_nni.system.errors import InputError
 
 
@@ -68,15 +70,17 @@ def read_in_process(folder: Path) -> SearchHistory:
         recipe=recipe,
         recipe_source=str(folder / RECIPE) if recipe else None,
         space=space_of(trials, recipe),
+        facts=facts_of(strategy, read_json(folder / RECORD)),
     )
 
 
 def planned_trials(strategy: str, recipe: Mapping[str, Any] | None, known: int) -> int:
     """How many trials the strategy has over the recipe; at least those that are known."""
-    from autostr_nni.strategies import NAMES, build
+    from autostr_nni.strategies import build
+    from autostr_nni.strategies import known as names
 
     loaded = checked_recipe(recipe)
-    if loaded is None or strategy not in NAMES:
+    if loaded is None or strategy not in names():
         return known
     return max(build(strategy, loaded).planned, 0)
 

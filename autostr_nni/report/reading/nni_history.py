@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 from autostr_nni.nni.experiment.stored import DATABASE, is_profile
+from autostr_nni.nni.experiment.tuners import strategy_of
 from autostr_nni.nni.manager.processes import manager_of
 from autostr_nni.nni.manager.rest import EARLY
 from autostr_nni.nni.state import RECIPE_FILE, read_state
@@ -28,9 +29,8 @@ from autostr_nni.report.reading.history import (
 )
 from autostr_nni.runs.summary import RESULT, read_json, trial_folders
 from autostr_nni.strategies.core import reached
+from autostr_nni.strategies.registry import recorded
 from autostr_nni.system.errors import InputError
-
-_STRATEGIES = {"TwoStepTuner": "two-step", "HalvingTuner": "halving", "RandomTuner": "random"}
 
 
 def read_experiment(folder: Path) -> SearchHistory:
@@ -42,6 +42,8 @@ def read_experiment(folder: Path) -> SearchHistory:
     recipe, source = _recipe(folder, profile)
     about = profile.get("tuner") or {}
     tuner = str(about.get("className") or about.get("name") or "unknown").rpartition(".")[2]
+    record = state.get("record")
+    strategy = str(state.get("strategy") or strategy_of(about) or tuner)
     failure = state.get("failure") or state.get("error")
     if failure:
         word = "failed"
@@ -53,7 +55,7 @@ def read_experiment(folder: Path) -> SearchHistory:
         id=folder.name,
         name=str(profile.get("experimentName") or folder.name),
         kind="NNI experiment",
-        strategy=str(state.get("strategy") or _STRATEGIES.get(tuner, tuner)),
+        strategy=strategy,
         folder=folder,
         state=word,
         trials=trials,
@@ -64,6 +66,7 @@ def read_experiment(folder: Path) -> SearchHistory:
         recipe=recipe,
         recipe_source=source,
         space=space_of(trials, recipe),
+        facts=recorded(strategy, record if isinstance(record, dict) else {}),
     )
 
 

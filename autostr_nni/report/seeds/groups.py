@@ -9,19 +9,13 @@ from typing import Any
 from autostr_nni.recipe.load import completed
 from autostr_nni.recipe.weight import dotted, with_weight
 from autostr_nni.report.reading.history import SearchHistory
+from autostr_nni.strategies.core import BUDGET
 
 LARGEST = "largest net"
 # Settings that a seed may move along with: words may be rendered anew for each.
 _OF_SEEDS = ("seed", "data.train", "data.validation", "data.synth")
-_BUDGET = ("search.operators.budget_m", "search.operators.operations")
-# What of the search's settings a strategy looks at; others look at all.
-_OWN = {
-    "two-step": ("search.path", "search.operators", "search.proxy"),
-    "halving": ("search.halving", "search.proxy", *_BUDGET),
-    "random": ("search.random.count", "search.random.paths", "search.random.min_m", *_BUDGET),
-    LARGEST: ("search.random.paths", *_BUDGET),
-    "single net": (),
-}
+# What of the search's settings they look at that are no strategies.
+_OWN = {LARGEST: ("search.random.paths", *BUDGET), "single net": ()}
 
 
 def seed_of(history: SearchHistory) -> int | None:
@@ -82,7 +76,8 @@ def grouped(
 def settings_of(history: SearchHistory, member: Mapping[str, Any]) -> dict[str, Any]:
     """The settings by which a strategy is another: of the recipe, what it looks at, without the seed."""
     recipe = dotted(with_weight(completed(history.recipe))) if history.recipe is not None else {}
-    own = _OWN.get(member["strategy"], ("search",))
+    facts = history.facts
+    own = _OWN.get(member["strategy"], ("search",) if facts is None else facts.settings)
     kept = {
         key: value
         for key, value in recipe.items()

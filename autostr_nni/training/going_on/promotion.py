@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from autostr_nni.runs.records import ARCHITECTURE, CLIMBED, read_result
+from autostr_nni.strategies.steps import RUNG
 from autostr_nni.system.files import write_atomic
 from autostr_nni.training.going_on.continuing import BEST, LAST
-
-RUNG = "rung"
 
 
 def climb(folder: Path, parameters: Mapping[str, Any]) -> Path | None:

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import requests
 
+from autostr_nni.nni import proposing as tuner_module
 from autostr_nni.nni import state
-from autostr_nni.nni import tuner as tuner_module
 from autostr_nni.nni.trial_side import reported
 from autostr_nni.nni.trial_side.reported import Reported
 from autostr_nni.nni.tuner import StrategyTuner

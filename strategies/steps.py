@@ -1,0 +1,27 @@
+"""What a trial does: its parameter `step`, by which trials, progress and reports know it.
+
+A strategy proposes trials of these steps; how one is carried out is `training.run_trial`'s.
+"""
+
+from __future__ import annotations
+
+#: A stride path with one operation in all layers, trained a little; paths are ranked by its loss (step 1).
+PATH = "path"
+#: The search for the operations on a stride path (step 2).
+OPERATORS = "operators"
+#: A net that is trained up to its parameter `epochs`, to be compared with others at the same height.
+RUNG = "rung"
+#: A net that is trained to the end, from scratch (step 3).
+TRAIN = "train"
+
+#: All steps, with the words for what they spend in drawings.
+STEPS = {PATH: "paths", OPERATORS: "operators", RUNG: "rungs", TRAIN: "training"}
+
+#: The parameter that names a net which stands apart from those that a search draws, and the name of the
+#: largest one that it may have.
+NET, LARGEST = "net", "largest"
+
+
+def step_words(step: str) -> str:
+    """The words for a step; the step itself where it is of a user's own trials."""
+    return STEPS.get(step, step)
