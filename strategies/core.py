@@ -123,10 +123,8 @@ class Book:
         name: as experiment files, states and reports write it.
         label: what reports call one of its nets; `{place}` is the net's number among those trained.
         steps: the steps (`steps.STEPS`) that its trials have, in the order in which they begin.
-        baseline: its nets are drawn one without regard to another, so that reports may compare other searches
-            with what any order of them would have found.
-        settings: keys of the recipe's `search` that it looks at, each with all below it; searches that differ in
-            these are not the same one with another seed.
+        baseline: its nets do not depend on one another; reports compare other searches with their orders.
+        settings: keys of the recipe's `search` that it looks at, with all below them.
         grows: a search that is resumed may be given more nets (`grown`).
     """
 

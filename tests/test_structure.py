@@ -99,9 +99,9 @@ def part(name: str) -> str:
 
 def test_this_file_sees_the_imports() -> None:
     assert len(modules()) > 80
-    assert "autostr_nni.system.errors" in imports("autostr_nni.strategies", True)
-    assert "autostr_nni.recipe" not in imports("autostr_nni.strategies", True)  # for types only
-    assert "autostr_nni.recipe" in imports("autostr_nni.strategies", False)
+    assert "autostr_nni.system.errors" in imports("autostr_nni.strategies.core", True)
+    assert "autostr_nni.recipe" not in imports("autostr_nni.strategies.core", True)  # for types only
+    assert "autostr_nni.recipe" in imports("autostr_nni.strategies.core", False)
     assert "autostr_nni.strategies.core" in imports("autostr_nni.strategies.two_step", True)  # relative
     assert "autostr_nni.cli.commands.train" in imports("autostr_nni.cli.main", True)
 

@@ -11,6 +11,7 @@ from autostr_nni.recipe import recipe_from
 from autostr_nni.report.reading.history import SearchHistory
 from autostr_nni.report.seeds.comparison import compare
 from autostr_nni.report.seeds.reached import reached
+from autostr_nni.strategies.registry import recorded
 
 
 def net(
@@ -31,14 +32,17 @@ def search(key: str, strategy: str, nets: list[dict[str, Any]], before: float = 
     return {"key": key, "label": key, "strategy": strategy, "nets": nets, "trials": trials}
 
 
-def history(seed: int, **search: Any) -> SearchHistory:
+def history(seed: int, strategy: str = "", **search: Any) -> SearchHistory:
     content = {"seed": seed, "data": {"train": [f"t{seed}"], "validation": ["v"]}, "search": search}
     recipe = recipe_from(content, Path("/w")).model_dump(mode="json")
-    return SearchHistory("", "", "", "", Path(), "finished", [], recipe=recipe)
+    facts = recorded(strategy, {})
+    return SearchHistory("", "", "", strategy, Path(), "finished", [], recipe=recipe, facts=facts)
 
 
 def compared(searches: list[dict[str, Any]], seeds: list[int], **settings: Any) -> dict[str, Any]:
-    told = {s["key"]: history(seed, **settings) for s, seed in zip(searches, seeds, strict=True)}
+    told = {
+        s["key"]: history(seed, s["strategy"], **settings) for s, seed in zip(searches, seeds, strict=True)
+    }
     return compare(searches, told)
 
 
@@ -149,9 +153,9 @@ def test_the_largest_net_is_a_strategy_of_its_own() -> None:
 def test_settings_that_a_strategy_does_not_look_at_make_no_group() -> None:
     searches = [search(f"r{i}", "random", [net(f"r{i}n", 0.5, 0.5)]) for i in range(3)]
     told = {
-        "r0": history(0, halving={"nets": 5}),
-        "r1": history(1, halving={"nets": 7}),
-        "r2": history(2, random={"count": 5}),
+        "r0": history(0, "random", halving={"nets": 5}),
+        "r1": history(1, "random", halving={"nets": 7}),
+        "r2": history(2, "random", random={"count": 5}),
     }
     groups = compare(searches, told)["groups"]
     assert [(group["label"], group["seeds"]) for group in groups] == [
