@@ -11,6 +11,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from autostr_nni.report.figures.axes import accuracy_axis
 from autostr_nni.report.figures.style import FAINT, INK, MUTED, colour, marker, new_figure
+from autostr_nni.report.seeds.reached import VALIDATION
 from autostr_nni.report.seeds.sentence import leader, points
 
 _WIDE = 26  # letters of a label in a line
@@ -88,7 +89,9 @@ def _dots(axes: Axes, found: Mapping[str, Any], looks: Sequence[int], labels: Se
 
 
 def _set_name(name: str) -> str:
-    return "all test words" if name == "test all" else f"{name} words"
+    if name == VALIDATION:
+        return "validation words"
+    return "all test words" if name == "test all" else f"test: {name.removeprefix('test ')}"
 
 
 def _differences(

@@ -102,8 +102,9 @@ def labels(groups: Sequence[Mapping[str, Any]]) -> list[str]:
             for key in sorted({key for other in alike for key in other["settings"]})
             if len({json.dumps(other["settings"].get(key)) for other in alike}) > 1
         ]
+        name = "the largest net" if group["strategy"] == LARGEST else group["strategy"]
         told = [f"{key.removeprefix('search.')} {json.dumps(group['settings'].get(key))}" for key in keys[:2]]
         more = [f"{len(keys) - 2} more"] if len(keys) > 2 else []
-        found.append(f"{group['strategy']} ({', '.join(told + more)})" if told else group["strategy"])
+        found.append(f"{name} ({', '.join(told + more)})" if told else name)
     places = [found[:place].count(label) for place, label in enumerate(found)]
     return [f"{label} {place + 1}" if place else label for label, place in zip(found, places, strict=True)]

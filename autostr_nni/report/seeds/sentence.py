@@ -23,6 +23,10 @@ def sentence(first: str, second: str, pair: Mapping[str, Any]) -> str:
     if other is not None:
         short = "open, " if leader(other) == 0 else ""
         said += f" {COSTS['seconds'].capitalize()}: {short}{told(first, second, other)}."
+    if main["compared"] < main["n"] and "end" in figures:  # at unequal costs, which the table tells
+        said += f" {COSTS['end'].capitalize()}: {told(first, second, figures['end'])}."
+    if main["n"] < LEAST:
+        said += f" Fewer than {LEAST} seeds tell nothing of chance; 5 are better."
     return said
 
 
@@ -54,8 +58,6 @@ def told(first: str, second: str, found: Mapping[str, Any]) -> str:
     text += f", ahead in {found['wins']}"
     if found["ties"]:
         text += f", level in {found['ties']}"
-    if found["compared"] < LEAST:
-        text += f"; {LEAST} seeds are the least that tell anything, 5 are better"
     return text
 
 
