@@ -232,9 +232,9 @@ def test_every_shell_block_runs(followed: Newcomer) -> None:
     }  # fmt: skip
     search = said(followed, "search examples/quickstart/two_step.yml")
     assert "0 of 2 trials done, " in search and "2 of 2 trials done, 0 running, best" in search
-    assert "Best architecture: ABABB:" in search
+    assert "Best architecture (its operations undecided): ABABB:" in search
     assert "1 of 1 trials done" in said(followed, "search examples/quickstart/random.yml")
-    assert "Best architecture: ABABB:" in said(followed, "resume ")
+    assert "Best architecture (its operations undecided): ABABB:" in said(followed, "resume ")
     assert len(followed.ids) == 3  # two quickstarts and the search over the newcomer's own words
 
 
