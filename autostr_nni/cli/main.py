@@ -30,8 +30,9 @@ from autostr_nni.cli.commands import (
 )
 from autostr_nni.cli.commands import list as listing
 from autostr_nni.cli.output import complain
-from autostr_nni.cli.parser import Parser, help_of
+from autostr_nni.cli.parser import Parser, help_of, path_text
 from autostr_nni.system.errors import InputError, TrainingFailed
+from autostr_nni.system.extensions import load_all
 from autostr_nni.system.installing import how_to_install
 from autostr_nni.system.threads import wait_asleep
 
@@ -65,6 +66,14 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"autostr {__version__}")
     parser.add_argument("--debug", action="store_true", help="show where an error comes from")
+    parser.add_argument(
+        "--extensions",
+        action="append",
+        default=[],
+        type=path_text,
+        metavar="FILE",
+        help="run a module of your own first, with operations and strategies; may be given several times",
+    )
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for command in COMMANDS:
         command.add_parser(subparsers)
@@ -86,6 +95,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             print(help, end="")
             return 0
         args = parser.parse_args(arguments)
+        load_all(args.extensions)
         status: int | None = args.run(args)
         sys.stdout.flush()
         return status or 0

@@ -164,7 +164,9 @@ def resume_search(
     """
     content, _ = find_state(folder)
     source = _source(content, folder) if content else None
-    recipe = recipe_from(recorded_recipe(folder), folder, str(folder / RECIPE), source=source)
+    recipe = recipe_from(
+        recorded_recipe(folder), folder, str(folder / RECIPE), source=source, run_extensions=True
+    )
     kind = find(*strategy_of(folder, content["state"] if content else None))
     if count is not None:
         had = kind.drawn(saved_trials(content["state"])) if content else 0

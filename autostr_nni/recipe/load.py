@@ -12,11 +12,14 @@ from autostr_nni.recipe.problems import describe
 from autostr_nni.recipe.recipe import Recipe
 from autostr_nni.recipe.weight import NOT_SET, changes
 from autostr_nni.recipe.yaml_file import Location, read_yaml
+from autostr_nni.system import extensions
 from autostr_nni.system.errors import InputError, shown
 
 
-def load_recipe(path: str | Path) -> Recipe:
-    """Read a recipe. Relative paths in it are taken against the recipe's folder.
+def load_recipe(path: str | Path, run_extensions: bool = True) -> Recipe:
+    """Read a recipe, and run the user's own modules that it names.
+
+    Relative paths in it are taken against the recipe's folder.
 
     Raises InputError that names file, line, dotted key, what is wrong and the nearest right key or value.
     """
@@ -27,7 +30,7 @@ def load_recipe(path: str | Path) -> Recipe:
     content, lines = read_yaml(path)
     if content is None:
         raise InputError(f"{path}: is empty; a recipe needs at least data.train and data.validation")
-    recipe = recipe_from(content, path.resolve().parent, str(path), lines)
+    recipe = recipe_from(content, path.resolve().parent, str(path), lines, run_extensions=run_extensions)
     recipe._source = path.resolve()
     return recipe
 
@@ -38,19 +41,30 @@ def recipe_from(
     name: str = "recipe",
     lines: dict[Location, int] | None = None,
     source: Path | None = None,
+    run_extensions: bool = False,
 ) -> Recipe:
     """Check a plain mapping as a recipe whose relative paths start at `folder`; `name` stands in errors.
 
-    `source` is the file that it was read from once.
+    `source` is the file that it was read from once. With `run_extensions` the user's own modules that it
+    names are loaded, which runs their code: for a file that the user names, never for what only tells
+    of a search.
     """
     if not isinstance(content, dict):
         raise InputError(f"{name}: must be a mapping of keys to values, not {type(content).__name__}")
     if "trialCommand" in content and "data" not in content:
         raise InputError(f"{name}: is an experiment file; name the recipe, which its tuner names")
+    named = content.get("extensions")
+    listed = [text for text in named if isinstance(text, str)] if isinstance(named, list) else []
+    if run_extensions:
+        try:
+            extensions.load_all([extensions.place(text, folder) for text in listed])
+        except InputError as error:
+            raise InputError(f"{name}: extensions: {error}") from None
     try:
         recipe = Recipe.model_validate(content, context={"folder": folder})
     except ValidationError as error:
-        raise InputError(describe(error, content, Recipe, name, lines)) from None
+        told = describe(error, content, Recipe, name, lines)
+        raise InputError(told + extensions.not_run(listed)) from None
     recipe._source = source
     return recipe
 

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
-from pydantic import Field, PrivateAttr, model_validator
+from pydantic import AfterValidator, Field, PrivateAttr, ValidationInfo, model_validator
 
 from autostr_nni.recipe.base import Section
 from autostr_nni.recipe.data import DataSection
@@ -22,9 +22,19 @@ from autostr_nni.search_spaces.counting import cost_table, stem_cost
 from autostr_nni.search_spaces.operations import DEFAULT_OPERATION
 from autostr_nni.search_spaces.space import SearchSpace
 from autostr_nni.search_spaces.stride_path import StridePath
+from autostr_nni.system import extensions
 from autostr_nni.system.errors import InputError
 
 T = TypeVar("T")
+
+
+def _places(names: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+    """Files absolute, names of modules as they are."""
+    folder = (info.context or {}).get("folder") if isinstance(info.context, dict) else None
+    return names if folder is None else tuple(extensions.place(name, folder) for name in names)
+
+
+Extensions = Annotated[tuple[str, ...], Field(strict=False), AfterValidator(_places)]
 
 
 class Recipe(Section):
@@ -36,6 +46,7 @@ class Recipe(Section):
     training: TrainingSection = TrainingSection()
     search: SearchSection = SearchSection()
     evaluation: EvaluationSection = EvaluationSection()
+    extensions: Extensions = ()  # modules of the user's own, with operations and strategies
 
     _source: Path | None = PrivateAttr(default=None)
 
@@ -112,7 +123,8 @@ class Recipe(Section):
         """
         content = with_weight(self.model_dump(mode="json"))
         if self._source is not None:
-            content["data"] = _relative(content["data"], str(self._source.parent) + "/")
+            for key in ("data", "extensions"):
+                content[key] = _relative(content[key], str(self._source.parent) + "/")
         text = json.dumps(content, sort_keys=True, ensure_ascii=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import os
+import shlex
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -30,7 +31,7 @@ def load(name: str, folder: str | Path | None = None) -> ModuleType:
     """
     file = _file(name, folder)
     if file is None:
-        if not all(part.isidentifier() for part in name.split(".")):
+        if name.endswith(".py") or not all(part.isidentifier() for part in name.split(".")):
             raise InputError(f"extension {shown(name)}: there is no such file")
         where = f" in {folder}, and none is" if folder is not None else ""
         try:
@@ -50,6 +51,33 @@ def load(name: str, folder: str | Path | None = None) -> ModuleType:
     if root not in sys.path:
         sys.path.append(root)
     return _run(lambda: _from_file(stem, file), str(file))
+
+
+def place(name: str, folder: Path) -> str:
+    """The file that a recipe in ``folder`` means, absolute; an installed module's name as it is."""
+    file = _file(name, folder)
+    if file is None:
+        return str(folder / Path(name).expanduser()) if name.endswith(".py") or os.sep in name else name
+    return str(file)
+
+
+def not_run(names: Iterable[str]) -> str:
+    """For the end of a sentence: which of these modules are not loaded; nothing where all are."""
+    missing = [name for name in names if _stem(name) not in sys.modules]
+    if not missing:
+        return ""
+    options = " ".join(f"--extensions {shlex.quote(name)}" for name in missing)
+    gone = [name for name in missing if name.endswith(".py") and not Path(name).is_file()]
+    lost = f", of which {' and '.join(gone)} is not there" if gone else ""
+    return (
+        f"; its recipe has operations or strategies of {' and '.join(missing)}{lost}, whose code is run only "
+        f"where you name it: autostr {options} …"
+    )
+
+
+def _stem(name: str) -> str:
+    path = Path(name)
+    return path.parent.name if path.name == "__init__.py" else path.stem if name.endswith(".py") else name
 
 
 def load_all(places: Iterable[str | Path], folder: Path | None = None) -> None:

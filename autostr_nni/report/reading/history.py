@@ -22,6 +22,7 @@ from autostr_nni.runs.summary import RESULT, number, read_json
 from autostr_nni.strategies.registry import Facts
 from autostr_nni.strategies.steps import TRAIN
 from autostr_nni.system.errors import InputError
+from autostr_nni.system.extensions import not_run
 
 DONE, FAILED, RUNNING, CUT_OFF = "done", "failed", "running", "cut off"
 
@@ -89,6 +90,13 @@ class SearchHistory:
 
     @property
     def sentence(self) -> str:
+        """Which it is (`_state_sentence`), and whether modules of the user's own were not run for it."""
+        named = (self.recipe or {}).get("extensions")
+        lost = checked_recipe(self.recipe) is None and isinstance(named, list)
+        return self._state_sentence + (not_run(map(str, named or ())) if lost else "")
+
+    @property
+    def _state_sentence(self) -> str:
         """Which it is: finished, running, stopped or failed, in part or whole, with the counts."""
         done, failed = len(self.having(DONE)), len(self.having(FAILED))
         planned = max(self.planned or 0, done)

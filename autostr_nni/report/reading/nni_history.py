@@ -178,7 +178,7 @@ def _recipe(folder: Path, profile: dict[str, Any]) -> tuple[dict[str, Any] | Non
     if not path.is_absolute():
         path = Path((profile.get("tuner") or {}).get("codeDirectory") or ".") / path
     try:
-        loaded = load_recipe(path)
+        loaded = load_recipe(path, run_extensions=False)
     except (InputError, OSError):
         return None, None
     return loaded.model_dump(mode="json"), f"{path} as it is now; the search may have used an earlier one"

@@ -22,6 +22,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Protocol, TypeVar
 
+from autostr_nni.system import extensions
 from autostr_nni.system.errors import InputError, TrainingFailed
 from autostr_nni.training.distributed.group import ALONE, Team
 
@@ -142,6 +143,7 @@ def _follow(members: list[Member], report: Report) -> Any:
 
 def serve(connection: Connection) -> int:
     """The work of one process: what it gets through ``connection``; the exit status."""
+    extensions.load_inherited()
     job: Job = pickle.loads(connection.recv_bytes())
     team = Team(job.rank, job.size)
 
