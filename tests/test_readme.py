@@ -155,7 +155,8 @@ def test_own_search_is_one_for_nnictl_too(tmp_path: Path) -> None:
 
 def test_nnis_own_strategies_run(capsys: pytest.CaptureFixture[str]) -> None:
     """The first of the blocks in Python; the searches are run in test_readme_commands.py."""
-    code, *searches = blocks(HOUSE_TEXT, "python")
+    page = next(page for page in PAGES if page.name == "python.md").read_text(encoding="utf-8")
+    code, *searches = blocks(page, "python")
     assert len(searches) == 2
     exec(compile(code, "docs/python.md", "exec"), {})
     assert re.search(r"^[AB.]+:\w+(,\w+){14} -\d+", capsys.readouterr().out, re.M)

@@ -45,6 +45,7 @@ FREE = {
 }
 # Another value where one that is larger, or the opposite, will not do.
 OTHER: dict[str, Any] = {
+    "extensions": ["json"],
     "data.train": [SET, "/w/more"],
     "data.validation": ["/w/other"],
     "data.test.svt": "/w/svt2",
