@@ -7,6 +7,7 @@ from collections import OrderedDict
 import torch
 from torch import Tensor, nn
 
+from autostr_nni.models.depthwise import DepthwiseConv
 from autostr_nni.models.fused.expansion import Moments, folds
 from autostr_nni.models.fused.gate import fits, pays
 from autostr_nni.models.fused.mbconv import ConvNorm, Parts, mbconv
@@ -17,12 +18,15 @@ from autostr_nni.system.errors import InputError
 Stride = tuple[int, int]
 
 
-def conv_bn(
-    cin: int, cout: int, kernel: int = 1, stride: Stride = (1, 1), groups: int = 1
-) -> list[tuple[str, nn.Module]]:
-    """A convolution without bias that keeps the size (before striding), and its BatchNorm."""
-    conv = nn.Conv2d(cin, cout, kernel, stride, kernel // 2, groups=groups, bias=False)
+def conv_bn(cin: int, cout: int, kernel: int = 1) -> list[tuple[str, nn.Module]]:
+    """A convolution without bias that keeps the size, and its BatchNorm."""
+    conv = nn.Conv2d(cin, cout, kernel, padding=kernel // 2, bias=False)
     return [("conv", conv), ("bn", nn.BatchNorm2d(cout))]
+
+
+def depthwise_bn(channels: int, kernel: int, stride: Stride) -> list[tuple[str, nn.Module]]:
+    """A depthwise convolution, and its BatchNorm."""
+    return [("conv", DepthwiseConv(channels, kernel, stride)), ("bn", nn.BatchNorm2d(channels))]
 
 
 class MBConv(nn.Module):
@@ -41,7 +45,7 @@ class MBConv(nn.Module):
         if expansion != 1:
             parts["expand"] = nn.Sequential(OrderedDict(conv_bn(cin, hidden)))
             parts["expand_act"] = nn.ReLU6(inplace=True)
-        parts["depthwise"] = nn.Sequential(OrderedDict(conv_bn(hidden, hidden, kernel, stride, hidden)))
+        parts["depthwise"] = nn.Sequential(OrderedDict(depthwise_bn(hidden, kernel, stride)))
         parts["depthwise_act"] = nn.ReLU6(inplace=True)
         parts["project"] = nn.Sequential(OrderedDict(conv_bn(hidden, cout)))
         self.body = nn.Sequential(parts)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from autostr_nni.models.depthwise import DepthwiseConv
+
 #: Numbers in a block's widest map from which fused is faster (benchmarks/RESULTS.md, *Training step*): below,
 #: its calls cost more than the passes over memory that they save.
 LEAST = 800_000
@@ -42,6 +44,6 @@ def _plain(module: nn.Module, x: Tensor) -> bool:
         return False
     if type(module) is nn.BatchNorm2d:
         return module.training and module.momentum is not None and module.weight.dtype == x.dtype
-    if type(module) is nn.Conv2d:
+    if type(module) in (nn.Conv2d, DepthwiseConv):
         return module.weight.dtype == x.dtype
     return type(module) in (nn.Sequential, nn.ReLU6)
