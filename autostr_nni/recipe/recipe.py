@@ -8,7 +8,7 @@ from collections.abc import Callable
 from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, Field, PrivateAttr, ValidationInfo, model_validator
 
@@ -116,6 +116,18 @@ class Recipe(Section):
         translator = self.model.translator.model_copy(update={"kind": kind})
         return self.model_copy(update={"model": self.model.model_copy(update={"translator": translator})})
 
+    def for_operators(self) -> Recipe:
+        """`for_ranking` with the devices of the operator search, which runs alone."""
+        ranking = self.for_ranking()
+        training = self.training.model_copy(update={"devices": self.operator_devices})
+        return ranking.model_copy(update={"training": training})
+
+    @property
+    def operator_devices(self) -> int | Literal["auto"]:
+        """Devices that share every batch of the operator search."""
+        devices = self.search.operators.devices
+        return self.training.devices if devices is None else devices
+
     def digest(self) -> str:
         """Hash of everything that can change a search's outcome, the same wherever the recipe's folder lies.
 
@@ -127,6 +139,20 @@ class Recipe(Section):
                 content[key] = _relative(content[key], str(self._source.parent) + "/")
         text = json.dumps(content, sort_keys=True, ensure_ascii=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    @model_validator(mode="after")
+    def _check_operator_devices(self) -> Recipe:
+        """Devices share a batch, and one that is named is one."""
+        devices, batch_size = self.search.operators.devices, self.search.operators.batch_size
+        key = "search.operators.batch_size" if batch_size else "training.batch_size"
+        images = batch_size or self.training.batch_size
+        if devices not in (None, "auto", 1) and devices > images:
+            raise ValueError(f"search.operators.devices: {devices} cannot share a batch of {key}: {images}")
+        if devices not in (None, 1) and ":" in self.training.device:
+            raise ValueError(
+                f"search.operators.devices: training.device {self.training.device} is a single GPU: write cuda"
+            )
+        return self
 
     @model_validator(mode="after")
     def _check_ctc(self) -> Recipe:

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from autostr_nni.recipe.base import Betas, Count, Section
 from autostr_nni.recipe.model import TranslatorKind
-from autostr_nni.recipe.training import NotNegative, OptimizerSection, Positive, Threads
+from autostr_nni.recipe.training import Devices, NotNegative, OptimizerSection, Positive, Threads
 from autostr_nni.search_spaces.operation import Operation
 from autostr_nni.search_spaces.operations import DEFAULT_OPERATION, OPERATIONS, known, parse
 from autostr_nni.system.errors import InputError
@@ -99,6 +99,7 @@ class OperatorsSection(Section):
     bilstm: bool = True  # BiLSTM in the supernet
     optimizer: OptimizerSection = OptimizerSection()
     batch_size: Count | None = None  # null: as in training
+    devices: Devices | None = None  # that share every batch of this trial, which runs alone; null: as in training
     clip: Positive | None = 5.0
     threads: Threads | None = (
         None  # this trial runs alone, so it may have more than others; null: as in training

@@ -74,6 +74,7 @@ class TrainingSection(Section):
     precision: Literal["32", "bf16-mixed"] = "32"
     device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")] = "auto"
     devices: Devices = 1  # that share every batch of a trial; auto: all GPUs it sees
+    compile: bool = False  # the backbone of path and training trials, by torch.compile
     threads: Threads | None = None  # CPU threads of one trial; null: all cores but one, shared by the trials
     checkpoint_minutes: Positive | None = 10.0  # within an epoch; null: only at the ends of epochs
     tensorboard: bool = False  # TensorBoard logs in each trial's folder; needs TensorBoard

@@ -11,10 +11,12 @@ WITHOUT_WEIGHT = (
     "data.test",
     "training.device",
     "training.devices",
+    "training.compile",
     "training.threads",
     "training.tensorboard",
     "training.checkpoint_minutes",
     "search.operators.threads",
+    "search.operators.devices",
     "evaluation.batch_size",
     "evaluation.learnt_above",
 )

@@ -42,17 +42,20 @@ def restored_threads() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def on_devices(work: Work[T], recipe: Recipe, report: Report, batch_size: int | None = None) -> T:
-    """Run ``work`` on the recipe's devices; ``batch_size`` is that of the operator search if it has its own.
+def on_devices(
+    work: Work[T], recipe: Recipe, report: Report, batch_size: int | None = None, key: str = "training.devices"
+) -> T:
+    """Run ``work`` on the recipe's devices; ``batch_size`` is that of the operator search if it has its own,
+    and ``key`` names the devices.
 
     Raises:
         InputError: the devices are not there, or are too many for a batch.
         OutOfMemory: memory ran out.
     """
-    key = "search.operators.batch_size" if batch_size else "training.batch_size"
+    batch_key = "search.operators.batch_size" if batch_size else "training.batch_size"
     batch_size = batch_size or recipe.training.batch_size
-    size, on_gpu = devices_of(recipe.training)
+    size, on_gpu = devices_of(recipe.training, key)
     if size > batch_size:
-        raise InputError(f"training.devices: {size} devices cannot share a batch of {key}: {batch_size}")
-    with memory_told(key, batch_size):
+        raise InputError(f"{key}: {size} devices cannot share a batch of {batch_key}: {batch_size}")
+    with memory_told(batch_key, batch_size):
         return run_in_team(work, size, on_gpu, report)

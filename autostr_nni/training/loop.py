@@ -177,15 +177,24 @@ def device_of(training: TrainingSection) -> tuple[str, list[int] | int | str]:
     return "gpu", [number]
 
 
-def devices_of(training: TrainingSection) -> tuple[int, bool]:
-    """How many devices share a training, and whether they are GPUs. Raises InputError for missing ones."""
+def torch_device(training: TrainingSection) -> torch.device:
+    """The same as torch calls it. Raises InputError for a missing one."""
+    kind, device = device_of(training)
+    return torch.device("cuda", device[0] if isinstance(device, list) else 0) if kind == "gpu" else torch.device("cpu")
+
+
+def devices_of(training: TrainingSection, key: str = "training.devices") -> tuple[int, bool]:
+    """How many devices share a training, and whether they are GPUs.
+
+    Raises InputError for missing ones, which names the ``key`` that asks for them.
+    """
     on_gpu = device_of(training)[0] == "gpu"
     there = torch.cuda.device_count()
     wanted = training.devices
     if wanted == "auto":
         return (there, True) if on_gpu and ":" not in training.device else (1, on_gpu)
     if on_gpu and wanted > there:
-        raise InputError(f"training.devices: this machine has {there} GPUs, not {wanted}; write auto")
+        raise InputError(f"{key}: this machine has {there} GPUs, not {wanted}; write auto")
     return wanted, on_gpu
 
 

@@ -15,13 +15,14 @@ from autostr_nni.search_spaces.architecture import Architecture
 from autostr_nni.search_spaces.counting import backbone_costs, total
 from autostr_nni.search_spaces.space import SearchSpace
 from autostr_nni.system.files import write_atomic
+from autostr_nni.training.compiling import compile_backbone
 from autostr_nni.training.device_setup import on_devices, prepare_torch
 from autostr_nni.training.distributed.group import Team
 from autostr_nni.training.distributed.launch import Report
 from autostr_nni.training.going_on.continuing import BEST, LAST
 from autostr_nni.training.going_on.initial import start_from
 from autostr_nni.training.going_on.same_training import epochs_done
-from autostr_nni.training.loop import EpochEnd, best_epoch, fit
+from autostr_nni.training.loop import EpochEnd, best_epoch, fit, torch_device
 from autostr_nni.training.operator_task import MILLION
 from autostr_nni.training.tasks import RecognitionTask
 
@@ -71,6 +72,8 @@ def train_alone(
         write_atomic(folder / ARCHITECTURE, architecture.to_json(space))
     sets = (training, validation, epoch_images, full, short_training)
     task = RecognitionTask(recognizer, recipe, *sets, team)
+    if recipe.training.compile:
+        task.compiled = compile_backbone(recognizer.backbone, torch_device(recipe.training), team)
 
     def save_best(metrics: dict[str, Any]) -> None:
         save_trained(folder / BEST, Trained(recognizer, recipe, architecture, space, metrics))

@@ -19,6 +19,7 @@ from autostr_nni.reading.evaluation import Evaluation, Reader
 from autostr_nni.recipe import Recipe
 from autostr_nni.system.errors import TrainingFailed
 from autostr_nni.training.batches import joint_loader
+from autostr_nni.training.compiling import whole_batches_only
 from autostr_nni.training.distributed.group import ALONE, Team
 from autostr_nni.training.distributed.synced_norm import synchronise
 from autostr_nni.training.memory import memory_told
@@ -52,6 +53,7 @@ class ReadingTask(pl.LightningModule):
         self.recipe = recipe
         self.team = team
         self.clip = clip
+        self.compiled = False  # the backbone, for batches of the recipe's size
         if team.size > 1:
             synchronise(recognizer)
         self.validation_set = validation
@@ -157,7 +159,8 @@ class ReadingTask(pl.LightningModule):
         self._reader.reset()
 
     def validation_step(self, batch: Batch, index: int) -> None:
-        with memory_told("evaluation.batch_size", self.recipe.evaluation.batch_size):
+        size = self.recipe.evaluation.batch_size
+        with whole_batches_only(self.compiled), memory_told("evaluation.batch_size", size):
             self._reader.add(batch)
 
     def on_validation_epoch_end(self) -> None:
@@ -277,5 +280,8 @@ class RecognitionTask(ReadingTask):
                 set_rate(optimizer, rate)
 
     def training_step(self, batch: Batch, index: int) -> None:
-        if self.takes(batch):
+        if not self.takes(batch):
+            return
+        whole = len(batch.images) == self.recipe.training.batch_size
+        with whole_batches_only(self.compiled and not whole):
             self.weight_step(batch)

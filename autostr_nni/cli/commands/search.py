@@ -89,12 +89,15 @@ def run(args: argparse.Namespace) -> int:
 def check_devices(recipe: Recipe) -> None:
     """Raise InputError where a device that the recipe names is not there; those without a name always are."""
     training = recipe.training
-    if not training.device.startswith("cuda") and training.devices == 1:
+    apart = recipe.search.operators.devices not in (None, 1)
+    if not training.device.startswith("cuda") and training.devices == 1 and not apart:
         return  # spares the import of torch
     from autostr_nni.training.loop import devices_of
 
     try:
         devices_of(training)
+        if apart:
+            devices_of(recipe.for_operators().training, "search.operators.devices")
     except InputError as error:
         raise InputError(f"{recipe.source or 'recipe'}: {error}") from None
 

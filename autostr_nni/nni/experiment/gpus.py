@@ -66,6 +66,7 @@ def fit_to_machine(experiment: ExperimentFile, log: Callable[[str], None], begun
         return
     if number:
         usable = _usable(experiment, number)
+        operator_gpus(experiment)
         together = len(usable) // number * (_service(experiment).get("maxTrialNumberPerGpu") or 1)
         if together < experiment.concurrency:
             log(
@@ -74,6 +75,30 @@ def fit_to_machine(experiment: ExperimentFile, log: Callable[[str], None], begun
             )
     elif number is None and training is not None and experiment.concurrency > 1 and not begun:
         _share_out(experiment, training, log)
+
+
+def operator_gpus(experiment: ExperimentFile) -> int:
+    """GPUs that NNI gives the operator search, which runs alone, beside ``trialGpuNumber``; 0: as many.
+
+    Raises InputError where they are more than there are, as far as that can be known here.
+    """
+    number, recipe = gpu_number(experiment.config), experiment.recipe
+    if not number or recipe is None or experiment.strategy_name != "two-step":
+        return 0
+    wanted = recipe.search.operators.devices
+    if wanted is None or recipe.training.device == "cpu":
+        return 0
+    if not experiment.here:
+        return 0 if wanted == "auto" else max(number, wanted)
+    usable = len(_usable(experiment, number))
+    if wanted == "auto":
+        return usable
+    if wanted > usable:
+        raise InputError(
+            f"{experiment.path}: the recipe's search.operators.devices is {wanted}, and trials may have "
+            f"{_gpus(usable)} of this machine; write {usable} or auto"
+        )
+    return max(number, wanted)
 
 
 def shared_elsewhere(experiment: ExperimentFile) -> bool:

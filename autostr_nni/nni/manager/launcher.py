@@ -19,7 +19,7 @@ import psutil
 import requests
 
 from autostr_nni.nni.experiment.file import ExperimentFile
-from autostr_nni.nni.experiment.gpus import shared_elsewhere
+from autostr_nni.nni.experiment.gpus import operator_gpus, shared_elsewhere
 from autostr_nni.nni.experiment.stored import resume_command
 from autostr_nni.nni.manager import processes
 from autostr_nni.nni.manager.patience import patient_start
@@ -174,6 +174,7 @@ def start_experiment(
 
         silence_stdout()
         os.environ["AUTOSTR_VERSIONS"] = versions()
+        os.environ["AUTOSTR_OPERATOR_GPUS"] = "" if view else str(operator_gpus(experiment) or "")
         os.environ["AUTOSTR_SHARED_GPUS"] = "1" if shared_elsewhere(experiment) else ""
         strategy = experiment.strategy()
         os.environ["AUTOSTR_PLANNED"] = str(strategy.planned) if strategy else ""

@@ -108,7 +108,8 @@ async function place(service, entry, nni) {
     placed.set(form.id, envId);
     entry.starting = true;
     try {
-      const created = await service.v3.createTrial(envId, service.config.trialCommand, 'trial_code', form.sequenceId, form.id);
+      const created = await withGpus(service.v3, gpusOf(form.hyperParameters.value), () => (
+        service.v3.createTrial(envId, service.config.trialCommand, 'trial_code', form.sequenceId, form.id)));
       if (created !== null) {
         told.end();
         return envId;
@@ -122,6 +123,25 @@ async function place(service, entry, nni) {
   }
   told.end();
   return null;
+}
+
+// GPUs of the trial with these parameters; undefined for those of the experiment. The operator search runs alone, and
+// may have more.
+function gpusOf(parameters) {
+  if (!process.env.AUTOSTR_OPERATOR_GPUS) return undefined;
+  return JSON.parse(parameters).parameters?.step === 'operators' ? Number(process.env.AUTOSTR_OPERATOR_GPUS) : undefined;
+}
+
+// `create` asks the experiment's settings how many GPUs a trial has before it first waits for anything.
+function withGpus(v3, number, create) {
+  const { config } = v3;
+  const usual = config.trialGpuNumber;
+  if (number !== undefined) config.trialGpuNumber = number;
+  try {
+    return create();
+  } finally {
+    config.trialGpuNumber = usual;
+  }
 }
 
 function freest(service, placed, tried) {

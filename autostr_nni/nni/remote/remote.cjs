@@ -126,6 +126,12 @@ function mendService(service, nni) {
       await this.stop();
       throw new Error(reasons.join('; '));
     }
+    const operators = Number(process.env.AUTOSTR_OPERATOR_GPUS || 0); // placing.cjs gives them to that one trial
+    const told = this.workers.map((worker) => gpus.impossible(operators, worker.config, worker.env.gpu));
+    if (told.every(Boolean)) {
+      await this.stop();
+      throw new Error(`search.operators.devices of the recipe: on no machine can a trial have them: ${told[0]}`);
+    }
     failed.forEach((machine) => this.bringBack(machine));
     return this.workers.map((worker) => worker.env);
   };
