@@ -16,7 +16,7 @@ from autostr_nni.strategies.steps import OPERATORS
 
 
 class Progress:
-    """Tells the state of a search whose trials lie in ``folder`` under their ids, one at a time."""
+    """Tells the state of a search whose trials lie in ``folder`` under their ids."""
 
     def __init__(
         self,
@@ -24,21 +24,23 @@ class Progress:
         recipe: Recipe,
         folder: Path,
         display: Display,
+        concurrency: int = 1,
     ) -> None:
-        self.plan = plan_of(strategy, recipe)
+        self.plan = plan_of(strategy, recipe, concurrency)
         self._strategy, self._folder, self._display = strategy, folder, display
-        self._running: tuple[str, float] | None = None
+        self._running: dict[str, float] = {}  # when each began
         self._ended: dict[str, Seen] = {}
 
     def start(self, trial: str) -> None:
         """The trial is under way."""
-        self._running = (trial, time.time())
+        self._running[trial] = time.time()
 
-    def show(self, event: bool = False) -> None:
-        """Tell the state; ``event``: a trial has ended."""
-        if event:
-            self._running = None
-        self._display.state(self.line(), event)
+    def show(self, ended: str | None = None) -> None:
+        """Tell the state; ``ended``: a trial that just did."""
+        line = self.line()
+        if ended is not None:
+            self._running.pop(ended, None)
+        self._display.state(line, ended is not None)
 
     def line(self) -> str:
         """The state in a line, as of `state_line`."""
@@ -51,8 +53,7 @@ class Progress:
         """A trial as it stands; None for one that waits."""
         if trial.id in self._ended:
             return self._ended[trial.id]
-        running = self._running
-        begun = running[1] if running is not None and running[0] == trial.id else None
+        begun = self._running.get(trial.id)
         if begun is None and not trial.settled:
             return None
         images, seconds, written = last_sign(self._folder / trial.id)

@@ -12,7 +12,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from autostr_nni.inprocess.places import Places
 from autostr_nni.inprocess.progress import Progress
+from autostr_nni.inprocess.several import run_several
+from autostr_nni.inprocess.told import Run, broke, progress, trial_folder
 from autostr_nni.progress.display import Log, as_display
 from autostr_nni.recipe import Recipe, recipe_from
 from autostr_nni.runs.search_folder import (
@@ -30,14 +33,17 @@ from autostr_nni.runs.summary import RESULT, TrialRecord, read_json, summarize
 from autostr_nni.strategies import find
 from autostr_nni.strategies.core import Book, Metrics, Proposal, Strategy, saved_trials
 from autostr_nni.system.errors import InputError
-from autostr_nni.system.files import write_atomic
 
-Report = Callable[[dict[str, Any], bool], None]
-Run = Callable[[dict[str, Any], Recipe, Path, Report], Mapping[str, Any] | None]
+ONE = Places()
 
 
 def run_search(
-    strategy: Strategy, recipe: Recipe, folder: str | Path, run: Run | None = None, log: Log = print
+    strategy: Strategy,
+    recipe: Recipe,
+    folder: str | Path,
+    run: Run | None = None,
+    log: Log = print,
+    places: Places = ONE,
 ) -> dict[str, Any]:
     """Search until `strategy` has finished, and return the summary.
 
@@ -45,8 +51,10 @@ def run_search(
         strategy: as `strategies.build` gives it, or with its own state already loaded.
         recipe: what is handed to each trial; a folder of another recipe is refused.
         folder: where state and trials are kept; made if missing, continued if it holds a search.
-        run: runs one trial in its folder; `training.trial.run_proposal` if None.
+        run: runs one trial in its folder; `training.run_trial.run_proposal` if None. With several at a time
+            it must be possible to pickle.
         log: takes a line of progress; a `progress.display.Display` may rewrite the last one.
+        places: how many trials run at a time, and on which GPUs. Several have processes of their own.
 
     Returns:
         `summary.summarize` of the trials with `strategy`, `folder` and `failure`, a sentence where the search
@@ -55,7 +63,7 @@ def run_search(
     Raises:
         InputError: the folder is in use or holds another search, or a trial found the input at fault.
     """
-    if run is None:
+    if run is None and places.most == 1:
         from autostr_nni.training.run_trial import run_proposal  # needs torch
 
         run = run_proposal
@@ -65,14 +73,18 @@ def run_search(
         _restore(strategy, recipe, folder, log)
         write_json(folder / RECIPE, recipe.model_dump(mode="json"))
         record_strategy(strategy, folder)
-        state = Progress(strategy, recipe, folder / "trials", display)
+        state = Progress(strategy, recipe, folder / "trials", display, places.most)
 
         def tell(line: str) -> None:
             display(line)
             state.show()
 
         with display.following(state.line):
-            _run_all(strategy, recipe, folder, run, tell, state)
+            if places.most > 1:
+                run_several(strategy, recipe, folder, run, tell, state, places)
+            else:
+                assert run is not None
+                _run_all(strategy, recipe, folder, run, tell, state)
         result = outcome(strategy, folder, recipe)
         write_json(folder / "summary.json", result)
     return result
@@ -91,7 +103,7 @@ def _run_all(strategy: Strategy, recipe: Recipe, folder: Path, run: Run, log: Lo
         metrics = _run_one(proposal, recipe, folder, run, log)
         strategy.observe(proposal.id, metrics)
         save_state(strategy, recipe, folder)
-        state.show(event=True)
+        state.show(ended=proposal.id)
 
 
 def outcome(strategy: Strategy, folder: Path, recipe: Recipe) -> dict[str, Any]:
@@ -102,13 +114,13 @@ def outcome(strategy: Strategy, folder: Path, recipe: Recipe) -> dict[str, Any]:
     records = []
     for trial in strategy.trials:
         if trial.settled:
-            place = _trial_folder(folder, trial.id)
+            place = trial_folder(folder, trial.id)
             metrics = trial.metrics if trial.status == "done" else None
             result = read_json(place / RESULT)
             records.append(TrialRecord(trial.id, trial.parameters, metrics, place, result))
     found = summarize(records, recipe.evaluation.learnt_above)
     failure = strategy.failure or found["verdict"]["best"]
-    faults = [(id, _trial_folder(folder, id) / "error.txt") for id in found["failed"]]
+    faults = [(id, trial_folder(folder, id) / "error.txt") for id in found["failed"]]
     if strategy.failure and faults and faults[-1][1].is_file():
         id, fault = faults[-1]
         last = (fault.read_text(encoding="utf-8").splitlines() or [""])[
@@ -116,10 +128,6 @@ def outcome(strategy: Strategy, folder: Path, recipe: Recipe) -> dict[str, Any]:
         ]  # of a traceback: the error itself
         failure += f"; {id} failed: {last} (see {fault})"
     return {"strategy": strategy.name, "failure": failure, "folder": str(folder), **found}
-
-
-def _trial_folder(folder: Path, id: str) -> Path:
-    return folder / "trials" / id
 
 
 def _restore(strategy: Strategy, recipe: Recipe, folder: Path, log: Log) -> None:
@@ -154,6 +162,7 @@ def resume_search(
     run: Run | None = None,
     log: Log = print,
     prepare: Callable[[Recipe, Log], None] | None = None,
+    places: Callable[[Recipe], Places] = lambda recipe: ONE,
 ) -> dict[str, Any]:
     """Go on with the search in `folder`, by the recipe that it keeps; the outcome as of `run_search`.
 
@@ -179,7 +188,7 @@ def resume_search(
         recipe = kind.grown(recipe, count)
     if prepare is not None:
         prepare(recipe, log)
-    return run_search(kind.from_recipe(recipe), recipe, folder, run, log)
+    return run_search(kind.from_recipe(recipe), recipe, folder, run, log, places(recipe))
 
 
 def _source(content: Mapping[str, Any], folder: Path) -> Path | None:
@@ -189,7 +198,7 @@ def _source(content: Mapping[str, Any], folder: Path) -> Path | None:
 
 def _run_one(proposal: Proposal, recipe: Recipe, folder: Path, run: Run, log: Log) -> Metrics | None:
     """Run a trial; its final metrics, or None where it broke (the traceback is left in `error.txt`)."""
-    place = _trial_folder(folder, proposal.id)
+    place = trial_folder(folder, proposal.id)
     place.mkdir(parents=True, exist_ok=True)
     final: dict[str, Any] = {}
 
@@ -206,27 +215,8 @@ def _run_one(proposal: Proposal, recipe: Recipe, folder: Path, run: Run, log: Lo
     except InputError:
         raise  # the next trial would meet the same: let the user mend it
     except Exception as error:
-        write_atomic(place / "error.txt", traceback.format_exc())
-        message = (str(error).splitlines() or [""])[0]
-        log(f"{proposal.id}: failed: {type(error).__name__}: {message} (see {place / 'error.txt'})")
+        broke(proposal.id, place, error, traceback.format_exc(), log)
         return None
     metrics = {**(returned or {}), **final}
     log(f"{proposal.id}: done in {time.monotonic() - start:.0f} s: {progress(metrics)}")
     return metrics
-
-
-def progress(metrics: Mapping[str, Any]) -> str:
-    """A report in a few words."""
-    parts = []
-    searching = bool(metrics.get("entropy"))  # a supernet, whose own accuracy means nothing
-    if isinstance(metrics.get("default"), int | float) and not searching:
-        parts.append(f"accuracy {100 * metrics['default']:.1f} %")
-    if isinstance(metrics.get("loss"), int | float):
-        parts.append(f"loss {metrics['loss']:.3f}")
-    if searching:  # only it has an expected cost
-        parts.append(f"expected {metrics['expected_flops_m']:.1f} M MACs")
-    if isinstance(metrics.get("images_seen"), int | float):
-        parts.append(f"{metrics['images_seen']:,.0f} images")
-    if isinstance(metrics.get("architecture"), str):
-        parts.append(metrics["architecture"])
-    return ", ".join(parts) or "no metrics"

@@ -146,11 +146,11 @@ class Recipe(Section):
         devices, batch_size = self.search.operators.devices, self.search.operators.batch_size
         key = "search.operators.batch_size" if batch_size else "training.batch_size"
         images = batch_size or self.training.batch_size
-        if devices not in (None, "auto", 1) and devices > images:
+        if isinstance(devices, int) and devices > images:
             raise ValueError(f"search.operators.devices: {devices} cannot share a batch of {key}: {images}")
         if devices not in (None, 1) and ":" in self.training.device:
             raise ValueError(
-                f"search.operators.devices: training.device {self.training.device} is a single GPU: write cuda"
+                f"search.operators.devices: training.device {self.training.device} is one GPU: write cuda"
             )
         return self
 

@@ -99,7 +99,9 @@ class OperatorsSection(Section):
     bilstm: bool = True  # BiLSTM in the supernet
     optimizer: OptimizerSection = OptimizerSection()
     batch_size: Count | None = None  # null: as in training
-    devices: Devices | None = None  # that share every batch of this trial, which runs alone; null: as in training
+    devices: Devices | None = (
+        None  # that share every batch of this trial, which runs alone; null: as in training
+    )
     clip: Positive | None = 5.0
     threads: Threads | None = (
         None  # this trial runs alone, so it may have more than others; null: as in training

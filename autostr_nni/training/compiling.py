@@ -1,4 +1,4 @@
-"""`training.compile`: the backbone of a net that stays the same, compiled by torch for whole training batches."""
+"""`training.compile`: the backbone of a net that stays the same, compiled by torch for whole batches."""
 
 from __future__ import annotations
 

@@ -43,7 +43,11 @@ def restored_threads() -> Iterator[None]:
 
 
 def on_devices(
-    work: Work[T], recipe: Recipe, report: Report, batch_size: int | None = None, key: str = "training.devices"
+    work: Work[T],
+    recipe: Recipe,
+    report: Report,
+    batch_size: int | None = None,
+    key: str = "training.devices",
 ) -> T:
     """Run ``work`` on the recipe's devices; ``batch_size`` is that of the operator search if it has its own,
     and ``key`` names the devices.

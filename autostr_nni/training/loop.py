@@ -180,7 +180,11 @@ def device_of(training: TrainingSection) -> tuple[str, list[int] | int | str]:
 def torch_device(training: TrainingSection) -> torch.device:
     """The same as torch calls it. Raises InputError for a missing one."""
     kind, device = device_of(training)
-    return torch.device("cuda", device[0] if isinstance(device, list) else 0) if kind == "gpu" else torch.device("cpu")
+    return (
+        torch.device("cuda", device[0] if isinstance(device, list) else 0)
+        if kind == "gpu"
+        else torch.device("cpu")
+    )
 
 
 def devices_of(training: TrainingSection, key: str = "training.devices") -> tuple[int, bool]:

@@ -78,11 +78,11 @@ def _run_step(parameters: Mapping[str, Any], recipe: Recipe, folder: Path, repor
         return {"metrics": read_metrics(folder)[-1]}
     if step == OPERATORS:
         path = StridePath.parse(str(parameters["stride_path"]), space.stage_layers)
-        options, alone = recipe.search.operators, recipe.for_operators()
-        key = "training.devices" if options.devices is None else "search.operators.devices"
+        operators, alone = recipe.search.operators, recipe.for_operators()
+        key = "training.devices" if operators.devices is None else "search.operators.devices"
         search = partial(search_operators, path, space, alone, folder)
         with restored_threads():
-            final, probabilities = on_devices(search, alone, report, options.batch_size, key)
+            final, probabilities = on_devices(search, alone, report, operators.batch_size, key)
         return {"metrics": final, "probabilities": probabilities}
     if step == RUNG:
         architecture = Architecture.from_parameters(parameters, space)

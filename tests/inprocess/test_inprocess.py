@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from autostr_nni import strategies
-from autostr_nni.inprocess.run import Report, progress, run_search, write_json
+from autostr_nni.inprocess.run import run_search, write_json
+from autostr_nni.inprocess.told import Report, progress
 from autostr_nni.recipe import Recipe, recipe_from
 from autostr_nni.system.errors import InputError
 

@@ -7,12 +7,22 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from autostr_nni.cli.commands.search import add_page_options, beside, prepare_data, stopped, tell
+from autostr_nni.cli.commands.search import (
+    add_concurrency,
+    add_page_options,
+    beside,
+    places_of,
+    prepare_data,
+    stopped,
+    tell,
+)
 from autostr_nni.cli.parser import path_text
 from autostr_nni.system.errors import InputError
 
 if TYPE_CHECKING:
+    from autostr_nni.inprocess.places import Places
     from autostr_nni.progress.display import Display
+    from autostr_nni.recipe import Recipe
 
 
 def add_parser(subparsers: Any) -> argparse.ArgumentParser:
@@ -35,6 +45,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     parser.add_argument(
         "--max-duration", metavar="TIME", help="more for one that has used up its time: in all, such as 12h"
     )
+    add_concurrency(parser)
     add_page_options(parser)
     parser.set_defaults(run=run)
     return parser
@@ -59,6 +70,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _through_nni(folder: Path, args: argparse.Namespace, log: Display) -> dict[str, Any]:
+    if args.concurrency is not None:
+        raise InputError("--concurrency is for searches without NNI; through NNI trialConcurrency counts")
     from autostr_nni.nni.resume import resume
     from autostr_nni.nni.search import SearchError
 
@@ -73,5 +86,9 @@ def _in_process(folder: Path, args: argparse.Namespace, log: Display) -> dict[st
 
     if args.detach or args.port is not None or args.max_duration is not None:
         raise InputError(f"{folder} is a search without NNI: leave out --port, --detach and --max-duration")
+
+    def where(recipe: Recipe) -> Places:
+        return places_of(recipe, args.concurrency, log)
+
     with beside(log, args):
-        return dict(resume_search(folder, args.max_trials, log=log, prepare=prepare_data))
+        return dict(resume_search(folder, args.max_trials, log=log, prepare=prepare_data, places=where))

@@ -15,6 +15,7 @@ from autostr_nni.cli.parser import path
 from autostr_nni.system.errors import InputError
 
 if TYPE_CHECKING:
+    from autostr_nni.inprocess.places import Places
     from autostr_nni.nni.experiment.file import ExperimentFile
     from autostr_nni.progress.display import Display
     from autostr_nni.recipe import Recipe
@@ -30,6 +31,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     )
     parser.add_argument("config", type=path, metavar="CONFIG", help="experiment file (YAML, nnictl's format)")
     parser.add_argument("--in-process", action="store_true", help="without NNI, one trial after another")
+    add_concurrency(parser)
     add_page_options(parser)
     parser.add_argument(
         "--out",
@@ -40,6 +42,42 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     )
     parser.set_defaults(run=run)
     return parser
+
+
+def add_concurrency(parser: argparse.ArgumentParser) -> None:
+    """How many trials run at a time without NNI."""
+    parser.add_argument(
+        "--concurrency",
+        type=int,
+        metavar="N",
+        help="with --in-process: N trials at a time, each in a process and, where there are GPUs, on one of "
+        "its own (default: 1)",
+    )
+
+
+def places_of(recipe: Recipe, concurrency: int | None, log: Any) -> Places:
+    """Where the trials of a search without NNI run. Raises InputError for what cannot be."""
+    from autostr_nni.inprocess.places import Places
+    from autostr_nni.nni.experiment.gpus import count_gpus, visible
+
+    if concurrency is not None and concurrency < 1:
+        raise InputError(f"--concurrency must be at least 1, not {concurrency}")
+    if concurrency in (None, 1):
+        return Places()
+    if ":" in recipe.training.device:
+        raise InputError(
+            f"--concurrency {concurrency}: the recipe's training.device is {recipe.training.device}, one GPU "
+            "for all; write device: cuda, and choose by CUDA_VISIBLE_DEVICES"
+        )
+    count = 0 if recipe.training.device == "cpu" else count_gpus()
+    places = Places(concurrency, tuple(visible(count)) if count else ())
+    each = places.wanted({}, recipe)
+    if each and len(places.gpus) // each < concurrency:
+        log(
+            f"note: {len(places.gpus) // each} of {concurrency} trials can run at a time, "
+            f"on {len(places.gpus)} GPUs with training.devices: {recipe.training.devices}"
+        )
+    return places
 
 
 def add_host_options(parser: argparse.ArgumentParser) -> None:
@@ -68,6 +106,8 @@ def run(args: argparse.Namespace) -> int:
     from autostr_nni.progress.display import display_on
     from autostr_nni.recipe.traps import check_traps
 
+    if args.concurrency is not None and not args.in_process:
+        raise InputError("--concurrency is for --in-process; through NNI the file's trialConcurrency counts")
     if args.in_process and (args.detach or args.port is not None):
         raise InputError("--in-process has no page and cannot be detached: leave out --port and --detach")
     experiment = load_experiment(args.config, None if args.in_process else args.out)
@@ -135,8 +175,9 @@ def _in_process(experiment: ExperimentFile, args: argparse.Namespace, log: Displ
     log(f"folder: {folder}")
     if gpu_number(experiment.config) is not None:
         log("note: trialGpuNumber is NNI's; with --in-process the recipe's training.device and devices count")
+    places = places_of(experiment.recipe, args.concurrency, log)
     with beside(log, args):
-        return dict(run_search(strategy, experiment.recipe, folder, log=log))
+        return dict(run_search(strategy, experiment.recipe, folder, log=log, places=places))
 
 
 def folder_without_nni(args: argparse.Namespace, experiment: ExperimentFile) -> Path:

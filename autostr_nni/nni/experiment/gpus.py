@@ -82,7 +82,8 @@ def operator_gpus(experiment: ExperimentFile) -> int:
 
     Raises InputError where they are more than there are, as far as that can be known here.
     """
-    number, recipe = gpu_number(experiment.config), experiment.recipe
+    recipe = experiment.recipe
+    number: int = gpu_number(experiment.config) or 0
     if not number or recipe is None or experiment.strategy_name != "two-step":
         return 0
     wanted = recipe.search.operators.devices

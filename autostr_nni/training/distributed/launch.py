@@ -92,7 +92,7 @@ class Member:
                 stdin=subprocess.DEVNULL,
             )
         with suppress(OSError):  # one that died at once is found when its answer is awaited
-            _send(self.connection, job)
+            send(self.connection, job)
 
     def died(self) -> BaseException:
         """What to say of a process that ended without a word."""
@@ -137,7 +137,7 @@ def _follow(members: list[Member], report: Report) -> Any:
             else:
                 # One that was killed makes the others fail: it is the one to be told of.
                 gone = [m for m in members if m.process.poll() is not None and not m.connection.poll()]
-                raise gone[0].died() if gone else _with_trace(*content)
+                raise gone[0].died() if gone else with_trace(*content)
     return result
 
 
@@ -149,27 +149,27 @@ def serve(connection: Connection) -> int:
 
     def report(metrics: Mapping[str, Any], final: bool) -> None:
         if team.leads:
-            _send(connection, ("report", dict(metrics), final))
+            send(connection, ("report", dict(metrics), final))
 
     try:
-        printed = _Printed(connection if team.leads else None)
+        printed = Printed(connection if team.leads else None)
         with redirect_stdout(printed):
             team.join(job.meeting, job.on_gpu)
             result = job.work(team=team, report=report)
             team.leave()
-        _send(connection, ("done", result if team.leads else None))
+        send(connection, ("done", result if team.leads else None))
     except BaseException as error:
-        _send(connection, ("failed", _sendable(error), traceback.format_exc()))
+        send(connection, ("failed", sendable(error), traceback.format_exc()))
         return 1
     return 0
 
 
-def _send(connection: Connection, message: Any) -> None:
+def send(connection: Connection, message: Any) -> None:
     """Send by value: torch would have tensors sent by `Connection.send` share memory."""
     connection.send_bytes(pickle.dumps(message))
 
 
-class _Printed(TextIOBase):
+class Printed(TextIOBase):
     """Standard output that is printed by the process that started this one, or by nobody."""
 
     def __init__(self, connection: Connection | None) -> None:
@@ -177,7 +177,7 @@ class _Printed(TextIOBase):
 
     def write(self, text: str, /) -> int:
         if self._connection is not None:
-            _send(self._connection, ("print", text))
+            send(self._connection, ("print", text))
         return len(text)
 
 
@@ -188,7 +188,7 @@ class _Elsewhere(Exception):
         return f"\n{self.args[0]}"
 
 
-def _sendable(error: BaseException) -> Exception:
+def sendable(error: BaseException) -> Exception:
     """``error`` if it survives the pipe, else its type and message."""
     if isinstance(error, InputError | TrainingFailed | MemoryError):
         with suppress(Exception):
@@ -197,6 +197,6 @@ def _sendable(error: BaseException) -> Exception:
     return RuntimeError(f"{type(error).__name__}: {error}")
 
 
-def _with_trace(error: Exception, trace: str) -> Exception:
+def with_trace(error: Exception, trace: str) -> Exception:
     error.__cause__ = _Elsewhere(trace)
     return error

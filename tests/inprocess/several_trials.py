@@ -1,0 +1,40 @@
+"""Trials that take no time, for processes of a search; they import them by this name."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+from autostr_nni.system.errors import InputError
+
+LOSSES = {"AABBB": 3.0, "ABABB": 1.0, "ABBAB": 2.0}
+
+
+def trial(parameters: dict[str, Any], recipe: Any, folder: Path, report: Any) -> dict[str, Any]:
+    """Notes when and where it ran, and what it could see; a path's trial waits until all paths have begun."""
+    begun = time.time()
+    path = parameters["stride_path"]
+    (folder / "begun").touch()
+    if (folder.parent / "hangs").exists() and parameters["step"] == "operators":
+        time.sleep(300)
+    if (folder.parent / "wrong").exists() and path == "ABABB":
+        raise InputError("/a: no such set")
+    if (folder.parent / "breaks").exists() and path == "ABABB":
+        raise RuntimeError("out of\nluck")
+    if parameters["step"] == "path":  # the first is the last to end
+        time.sleep(0.3 * LOSSES[path])
+    print(f"{path} prints", flush=True)
+    metrics = {"default": 1 / (1 + LOSSES[path]), "loss": LOSSES[path], "flops_m": 1.0, "params_m": 0.1}
+    report(metrics, False)
+    if parameters["step"] == "operators":
+        metrics["architecture"] = f"{path}:{','.join(['k3e1'] * 15)}"
+    result = {"parameters": parameters, "metrics": metrics}
+    (folder / "result.json").write_text(json.dumps(result))
+    seen = os.environ.get("CUDA_VISIBLE_DEVICES")
+    noted = {"pid": os.getpid(), "gpus": seen, "threads": os.environ["OMP_NUM_THREADS"]}
+    (folder / "noted.json").write_text(json.dumps({**noted, "begun": begun, "ended": time.time()}))
+    report(metrics, True)
+    return metrics
