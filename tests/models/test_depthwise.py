@@ -1,4 +1,4 @@
-"""Depthwise convolutions as they run on CUDA: the same as torch's own, whatever the kernel, stride and size."""
+"""Depthwise convolutions as on CUDA: the same as torch's own, whatever kernel, stride and size."""
 
 from __future__ import annotations
 

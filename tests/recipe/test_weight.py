@@ -36,10 +36,12 @@ FREE = {
     "data.test.svt",
     "training.device",
     "training.devices",
+    "training.compile",
     "training.threads",
     "training.tensorboard",
     "training.checkpoint_minutes",
     "search.operators.threads",
+    "search.operators.devices",
     "evaluation.batch_size",
     "evaluation.learnt_above",
 }

@@ -172,4 +172,6 @@ ELSEWHERE = {
     "evaluation.learnt_above": "../runs/test_verdict.py::test_a_search_that_learns_nothing_fails",
     "training.device": "test_trial.py::test_a_gpu_that_is_not_there_is_an_error_in_words",
     "training.devices": "distributed/test_launch.py::test_a_trial_of_two_processes_leaves_what_one_leaves",
+    "training.compile": "test_compiling.py::test_a_compiled_net_is_the_same_net",
+    "search.operators.devices": "test_compiling.py::test_the_operator_search_has_devices_of_its_own",
 }

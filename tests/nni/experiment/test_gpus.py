@@ -109,6 +109,25 @@ REFUSED: list[tuple[int, str | None, dict[str, Any], str]] = [
 ]
 
 
+@pytest.mark.parametrize(
+    ("there", "wanted", "given"),
+    [(4, None, 0), (4, "auto", 4), (4, 3, 3), (4, 1, 2), (2, 4, "may have 2 GPUs")],
+)
+def test_the_operator_search_may_have_more(
+    machine: Any, written: Any, tiny_search: Write, there: int, wanted: Any, given: Any
+) -> None:
+    machine(there)
+    path = written(trialGpuNumber=2, service=OWN)
+    recipe = yaml.safe_load((path.parent / "recipe.yml").read_text())
+    recipe["search"]["operators"]["devices"] = wanted
+    (path.parent / "recipe.yml").write_text(yaml.safe_dump(recipe))
+    if isinstance(given, str):
+        with pytest.raises(InputError, match=given):
+            fitted(path)
+    else:
+        assert gpus.operator_gpus(fitted(path)[0]) == given
+
+
 @pytest.mark.parametrize(("count", "visible", "keys", "told"), REFUSED)
 def test_what_cannot_be_is_refused(
     machine: Any, written: Any, count: int, visible: str | None, keys: dict[str, Any], told: str

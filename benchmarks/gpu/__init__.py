@@ -1,0 +1,1 @@
+"""What a GPU makes of this package: steps, parts of them, memory, and a tiny search."""
