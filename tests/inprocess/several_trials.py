@@ -14,7 +14,7 @@ LOSSES = {"AABBB": 3.0, "ABABB": 1.0, "ABBAB": 2.0}
 
 
 def trial(parameters: dict[str, Any], recipe: Any, folder: Path, report: Any) -> dict[str, Any]:
-    """Notes when and where it ran, and what it could see; a path's trial waits until all paths have begun."""
+    """Notes when and where it ran, and what it could see; files in `trials` say what else it does."""
     begun = time.time()
     path = parameters["stride_path"]
     (folder / "begun").touch()
@@ -24,8 +24,10 @@ def trial(parameters: dict[str, Any], recipe: Any, folder: Path, report: Any) ->
         raise InputError("/a: no such set")
     if (folder.parent / "breaks").exists() and path == "ABABB":
         raise RuntimeError("out of\nluck")
-    if parameters["step"] == "path":  # the first is the last to end
-        time.sleep(0.3 * LOSSES[path])
+    while (folder.parent / "together").exists() and path == "AABBB":  # it ends after the second
+        if (folder.parent / "path-ABABB" / "noted.json").exists():
+            break
+        time.sleep(0.05)
     print(f"{path} prints", flush=True)
     metrics = {"default": 1 / (1 + LOSSES[path]), "loss": LOSSES[path], "flops_m": 1.0, "params_m": 0.1}
     report(metrics, False)

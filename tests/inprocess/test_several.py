@@ -58,6 +58,8 @@ def noted(folder: Path) -> dict[str, Any]:
 @pytest.mark.slow("processes that each import torch")
 def test_the_same_search_in_processes_that_see_their_gpus(tmp_path: Path) -> None:
     """Two GPUs: two paths at a time with one each, then the operator search on both."""
+    (tmp_path / "two" / "trials").mkdir(parents=True)
+    (tmp_path / "two" / "trials" / "together").touch()
     found, lines = search(tmp_path / "two", Places(3, (1, 3)), recipe(operators="auto"))
     alone, _ = search(tmp_path / "one", Places())
     text = json.dumps(found).replace(str(tmp_path / "two"), str(tmp_path / "one"))
@@ -69,7 +71,7 @@ def test_the_same_search_in_processes_that_see_their_gpus(tmp_path: Path) -> Non
     assert ran["operators-ABABB"]["gpus"] == "1,3" and ran["train"]["gpus"] in ("1", "3")
     assert len({one["pid"] for one in ran.values()} | {os.getpid()}) == 6
     first, second, third = (ran[f"path-{path}"] for path in PATHS)
-    assert second["begun"] < first["ended"] and third["begun"] >= second["ended"]
+    assert second["ended"] < first["ended"] and third["begun"] >= second["ended"]
     assert any(line.startswith("path-AABBB: started on GPU 1") for line in lines)
     assert all(not psutil.pid_exists(one["pid"]) for one in ran.values())
 
