@@ -46,7 +46,7 @@ class PlainBlock(nn.Module):
 
 
 def plain(blocks: nn.ModuleList) -> list[nn.Module]:
-    """The blocks without our fused mathematics."""
+    """The blocks by torch's own convolutions alone."""
     return [PlainBlock(block) if isinstance(block, MBConv) else block for block in blocks]
 
 

@@ -134,12 +134,3 @@ def _over(base: Any, changes: Any) -> Any:
 def quiet_environment() -> dict[str, str]:
     """For processes of the tests: one thread, and no colour or width of the terminal around."""
     return {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUTF8": "1"}
-
-
-@pytest.fixture
-def fused_always(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Fused mathematics for blocks too small to gain by it, as those of tests are."""
-    from autostr_nni.models.fused import gate
-
-    monkeypatch.setattr(gate, "LEAST", 0)
-    monkeypatch.setattr(gate, "LEAST_WIDE_KERNEL", 0)

@@ -8,9 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from autostr_nni.models.depthwise import DepthwiseConv
-from autostr_nni.models.fused.expansion import Moments, folds
-from autostr_nni.models.fused.gate import fits, pays
-from autostr_nni.models.fused.mbconv import ConvNorm, Parts, mbconv
+from autostr_nni.models.depthwise_gradient import convolve
 from autostr_nni.search_spaces.operation import changes_shape
 from autostr_nni.search_spaces.operations import parse
 from autostr_nni.system.errors import InputError
@@ -34,8 +32,6 @@ class MBConv(nn.Module):
 
     Input ``[B, cin, H, W]``, output ``[B, cout, H / stride_h, W / stride_w]``. There is no expansion
     layer for ``expansion`` 1, and a residual only where shape and width are kept (paper section 3.2).
-
-    Where it is large enough, training on CPU computes the same in fewer passes over memory (``fused``).
     """
 
     def __init__(self, cin: int, cout: int, kernel: int, expansion: int, stride: Stride) -> None:
@@ -50,32 +46,17 @@ class MBConv(nn.Module):
         parts["project"] = nn.Sequential(OrderedDict(conv_bn(hidden, cout)))
         self.body = nn.Sequential(parts)
         self.residual = stride == (1, 1) and cin == cout
-        self.hidden, self.kernel = hidden, kernel
 
-    def forward(self, x: Tensor, moments: Moments | None = None) -> Tensor:
-        """The output; ``moments`` are x's where they are known, as several candidates may use them."""
-        if self._fuses(x):
-            return mbconv(x, self.parts, moments)
-        out: Tensor = self.body(x)
+    def forward(self, x: Tensor) -> Tensor:
+        out = x
+        for name, part in self.body.named_children():
+            if name == "depthwise":
+                conv, norm = part.children()
+                assert isinstance(conv, nn.Conv2d)
+                out = norm(convolve(out, conv))
+            else:
+                out = part(out)
         return x + out if self.residual else out
-
-    def wants_moments(self, x: Tensor) -> bool:
-        """Whether the moments of x would be used."""
-        return hasattr(self.body, "expand") and folds(x) and self._fuses(x)
-
-    def _fuses(self, x: Tensor) -> bool:
-        # Not asked for a size where it can have none yet: an export traces any batch.
-        return self.training and pays(x, self.hidden, self.kernel) and fits(self, x)
-
-    @property
-    def parts(self) -> Parts:
-        """The modules that compute."""
-        expand, depthwise, project = (
-            ConvNorm(unit.conv, unit.bn) if unit is not None else None
-            for unit in (getattr(self.body, name, None) for name in ("expand", "depthwise", "project"))
-        )
-        assert depthwise is not None and project is not None
-        return Parts(expand, depthwise, project, self.residual)
 
 
 class ResidualUnit(nn.Module):

@@ -7,12 +7,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from autostr_nni.models.fused.expansion import moments
-from autostr_nni.models.operations import MBConv
-
 
 class Probe:
-    """The candidates of a block on one input, and what they can share of the work on it.
+    """The candidates of a block on one input.
 
     Args:
         x: the block's input ``[B, C, H, W]``; kept until the backward pass, which needs it anyway.
@@ -21,8 +18,6 @@ class Probe:
     def __init__(self, candidates: Sequence[nn.Module], x: Tensor) -> None:
         self.candidates = candidates
         self.x = x.detach()
-        shared = any(isinstance(one, MBConv) and one.wants_moments(self.x) for one in candidates)
-        self.moments = moments(self.x) if shared else None
         # Backward may run in another thread, which knows nothing of this one's autocast.
         self.device = x.device.type
         self.autocast = torch.is_autocast_enabled(self.device)
@@ -30,8 +25,7 @@ class Probe:
 
     def run(self, index: int, x: Tensor) -> Tensor:
         """Output of one candidate on this input, with or without its graph."""
-        candidate = self.candidates[index]
-        y: Tensor = candidate(x, self.moments) if isinstance(candidate, MBConv) else candidate(x)
+        y: Tensor = self.candidates[index](x)
         return y
 
     @torch.no_grad()

@@ -17,8 +17,6 @@ from autostr_nni.supernet.architecture_parameters import ArchitectureParameters
 from autostr_nni.supernet.architecture_step import architecture_step, choice_gradient, frozen
 from autostr_nni.supernet.supernet import Supernet
 
-pytestmark = pytest.mark.usefixtures("fused_always")
-
 SPACE = SearchSpace(
     width=16,
     out_width=4,

@@ -14,8 +14,6 @@ from autostr_nni.search_spaces.space import SearchSpace
 from autostr_nni.supernet.architecture_parameters import ArchitectureParameters
 from autostr_nni.supernet.supernet import Supernet
 
-pytestmark = pytest.mark.usefixtures("fused_always")
-
 SPACE = SearchSpace(stem_width=8, stage_widths=(8,) * 5, stage_layers=(2, 1, 1, 1, 2))
 PATH = SPACE.typical_paths()[0]
 
