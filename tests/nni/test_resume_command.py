@@ -147,5 +147,5 @@ def test_what_cannot_go_on(project: Any, tmp_path: Path) -> None:
     assert "zzz: no folder and no experiment is called so; known: abcd1234" in refused(project, "zzz")
     assert "is no search's folder; it holds abcd1234" in refused(project, str(project.experiments))
     (tmp_path / "empty").mkdir()
-    assert "it holds none" in refused(project, str(tmp_path / "empty"))
+    assert "empty: is no search's folder\n" in refused(project, str(tmp_path / "empty"))
     assert "NNI's database cannot be used (no such table: ExperimentProfile)" in refused(project, "abcd1234")

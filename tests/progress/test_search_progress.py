@@ -13,7 +13,8 @@ import pytest
 
 from autostr_nni import strategies
 from autostr_nni.inprocess import progress
-from autostr_nni.inprocess.run import Report, run_search
+from autostr_nni.inprocess.run import run_search
+from autostr_nni.inprocess.told import Report
 from autostr_nni.nni.experiment.file import ExperimentFile
 from autostr_nni.nni.progress import Progress
 from autostr_nni.progress.estimate import ALONE

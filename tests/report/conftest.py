@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from autostr_nni import strategies
-from autostr_nni.inprocess.run import Report, run_search
+from autostr_nni.inprocess.run import run_search
+from autostr_nni.inprocess.told import Report
 from autostr_nni.recipe import Recipe, recipe_from
 
 OPERATIONS = ("k3e1", "k5e3", "skip")

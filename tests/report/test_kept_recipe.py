@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from autostr_nni.nni import proposing
 from autostr_nni.nni import tuner as tuner_module
 from autostr_nni.recipe import load_recipe
 from autostr_nni.report.reading.history import SearchHistory
@@ -21,7 +22,7 @@ def test_a_tuner_keeps_its_recipe(
     tiny_search(tmp_path)
     folder = tmp_path / "experiment"
     folder.mkdir()
-    monkeypatch.setattr(tuner_module, "experiment_folder", lambda: folder)
+    monkeypatch.setattr(proposing, "experiment_folder", lambda: folder)
     tuner_module.RandomTuner(recipe=str(tmp_path / "recipe.yml"))
     kept = json.loads((folder / "recipe.json").read_text())
     told = load_recipe(tmp_path / "recipe.yml").model_dump(mode="json")
