@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import codecs
 import contextlib
-import fcntl
 import hashlib
 import json
 import locale
@@ -25,9 +24,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from autostr_nni.nni.state import note_no_space
+from autostr_nni.runs.figures import Figures
 from autostr_nni.system.errors import InputError, TrainingFailed
 from autostr_nni.system.files import NoSpace, write_atomic
-from autostr_nni.system.leaving import interruption, leave, pass_over_children
+from autostr_nni.system.leaving import leave, pass_over_children, stoppable
+from autostr_nni.system.locks import hold
 from autostr_nni.system.threads import wait_asleep
 from autostr_nni.warm.command import run_warm
 
@@ -48,11 +49,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     if status is not None:
         return status
     wait_asleep()
-    cancelled = interruption()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, cancelled)
     try:
-        run(arguments.recipe)
+        with stoppable(signal.SIGINT, signal.SIGTERM):
+            run(arguments.recipe)
     except InputError as error:
         print(f"autostr: error: {error}", file=sys.stderr)
         return 2
@@ -67,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def run(recipe_path: Path) -> dict[str, Any]:
+def run(recipe_path: Path) -> Figures:
     """The trial itself; returns its final metrics."""
     from autostr_nni.nni.trial_side.parameters import own_parameter
     from autostr_nni.recipe import load_recipe
@@ -75,9 +74,9 @@ def run(recipe_path: Path) -> dict[str, Any]:
     return run_parameters(load_recipe(recipe_path), own_parameter())
 
 
-def run_parameters(recipe: Recipe, parameters: dict[str, Any]) -> dict[str, Any]:
+def run_parameters(recipe: Recipe, parameters: dict[str, Any]) -> Figures:
     """Run a step of the search in this trial's folder and report to NNI; returns the final metrics."""
-    from autostr_nni.runs.summary import PARAMETERS
+    from autostr_nni.runs.layout import PARAMETERS
 
     prepare_once(recipe)
     folder = Path(os.environ["NNI_OUTPUT_DIR"])
@@ -85,8 +84,9 @@ def run_parameters(recipe: Recipe, parameters: dict[str, Any]) -> dict[str, Any]
     write_atomic(folder / PARAMETERS, json.dumps({"parameters": parameters}, indent=1) + "\n")
     print(f"trial {os.environ.get('NNI_TRIAL_JOB_ID')}: {parameters}", flush=True)
 
+    from autostr_nni.runs.layout import FAULT
     from autostr_nni.runs.records import read_metrics
-    from autostr_nni.training.going_on.continuing import FAULT, take_over
+    from autostr_nni.training.going_on.continuing import take_over
     from autostr_nni.training.run_trial import run_proposal
 
     take_over(folder, repeated_by(folder, parameters))
@@ -107,7 +107,8 @@ def run_parameters(recipe: Recipe, parameters: dict[str, Any]) -> dict[str, Any]
 
 def repeated_by(folder: Path, parameters: dict[str, Any]) -> list[Path]:
     """Folders of other trials with these parameters: a trial that failed is repeated under another name."""
-    from autostr_nni.runs.summary import PARAMETERS, read_json
+    from autostr_nni.runs.layout import PARAMETERS
+    from autostr_nni.system.json_text import read_json
 
     others = [path.parent for path in folder.parent.glob(f"*/{PARAMETERS}") if path.parent != folder]
     return [other for other in others if read_json(other / PARAMETERS).get("parameters") == parameters]
@@ -118,12 +119,9 @@ def prepare_once(recipe: Recipe) -> None:
     from autostr_nni.data.sets.prepare import prepare_data
 
     key = hashlib.sha256(str(recipe.source).encode()).hexdigest()[:16]
-    with open(Path(tempfile.gettempdir()) / f"autostr-{os.getuid()}-{key}.lock", "w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            print("waiting for another trial, which renders the words of the recipe", flush=True)
-            fcntl.flock(lock, fcntl.LOCK_EX)
+    lock = Path(tempfile.gettempdir()) / f"autostr-{os.getuid()}-{key}.lock"
+    told = partial(print, "waiting for another trial, which renders the words of the recipe", flush=True)
+    with hold(lock, wait=told):
         prepare_data(recipe, print)
 
 
@@ -134,14 +132,14 @@ class Reports:
     ``lines`` reads the metrics of the trial's epochs, those before a restart included.
     """
 
-    def __init__(self, step: str, tries: int = 5, lines: Callable[[], list[dict[str, Any]]] = list) -> None:
+    def __init__(self, step: str, tries: int = 5, lines: Callable[[], list[Figures]] = list) -> None:
         from autostr_nni.nni.trial_side.reported import Reported
 
         self.final = False
         self._step, self._tries = step, tries
         self._reported = Reported(lines)
 
-    def __call__(self, metrics: Mapping[str, Any], final: bool) -> None:
+    def __call__(self, metrics: Figures, final: bool) -> None:
         import nni
 
         from autostr_nni.nni.trial_side.figures import for_nni

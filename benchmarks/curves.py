@@ -14,8 +14,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from autostr_nni.runs.layout import trial_folders
 from autostr_nni.runs.records import read_metrics
-from autostr_nni.runs.summary import architecture_text, read_trial, trial_folders
+from autostr_nni.runs.summary import architecture_text, read_trial
 
 
 def trials(folder: Path) -> Iterator[tuple[str, Path]]:
@@ -47,7 +48,7 @@ def row(title: str, path: Path) -> list[str]:
     metrics = result.get("metrics", last)
     return [
         title,
-        f"{metrics['flops_m']:.2f}",
+        f"{metrics['macs_m']:.2f}",
         f"{metrics['params_m']:.3f}",
         f"{last['images_seen']:,}",
         f"{last['seconds']:.0f}",

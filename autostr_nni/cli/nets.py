@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from autostr_nni.cli.output import remark
+from autostr_nni.runs.layout import ARCHITECTURE, BEST, is_search, trial_folders
 from autostr_nni.strategies.steps import OPERATORS
 from autostr_nni.system.errors import InputError, shown
 from autostr_nni.system.text_files import is_file
@@ -22,8 +23,6 @@ ARCH_HELP = (
     "a name (autostr-iiit5k, mbconv-k5e6, aster), a text such as ABABB:k5e6,k3e1,…, a JSON file such as a "
     "trial's architecture.json, a checkpoint, a trial's folder, or a search's id or folder: its best net"
 )
-BEST = "best.ckpt"
-ARCHITECTURE = "architecture.json"
 
 
 @dataclass(frozen=True)
@@ -39,7 +38,7 @@ def checkpoint(text: str) -> Path:
 
     Raises InputError where it names none, or what it names holds no trained net.
     """
-    from autostr_nni.report.reading.locate import find, inside, is_search, unknown
+    from autostr_nni.report.reading.locate import find, inside, unknown
 
     if is_file(text):
         return Path(text)
@@ -62,7 +61,7 @@ def checkpoint(text: str) -> Path:
 
 def best_net(search: Path) -> Net | None:
     """The best net that a search has trained, as its summary has it; while none is done, one in training."""
-    from autostr_nni.runs.summary import read_search, summarize, trial_folders
+    from autostr_nni.runs.summary import read_search, summarize
 
     best = summarize(read_search(search))["best"]
     if best and best["folder"] and (Path(best["folder"]) / BEST).is_file():
@@ -136,7 +135,7 @@ def resolve(text: str, recipe: Recipe | None = None, source: str = "") -> tuple[
 
 def _file(text: str) -> Path | None:
     """The JSON file or checkpoint that names an architecture; None where the text is itself one."""
-    from autostr_nni.report.reading.locate import find, inside, is_search, unknown
+    from autostr_nni.report.reading.locate import find, inside, unknown
 
     path = Path(text).expanduser()
     if is_file(str(path)):

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from autostr_nni.runs.figures import Figures
 
 
-def epoch_line(metrics: Mapping[str, Any]) -> str:
+def epoch_line(metrics: Figures) -> str:
     """One epoch of a training in a line."""
     return (
         f"epoch {metrics['epoch'] + 1:3}  images {metrics['images_seen']:>9,}  {metrics['seconds']:7.0f} s  "

@@ -17,7 +17,8 @@ from torch.utils.data import Dataset
 from autostr_nni.data.charset import END, PAD, Charset
 from autostr_nni.data.decoding.images import decode_image
 from autostr_nni.data.labels import Labels, label_cause
-from autostr_nni.data.sets.lmdb_io import LmdbReader, beyond_text, find_sets
+from autostr_nni.data.sets.folders import find_sets
+from autostr_nni.data.sets.lmdb_io import LmdbReader, beyond_text
 from autostr_nni.system.errors import InputError
 
 #: Target value of the places after a word's end; cross-entropy ignores it.

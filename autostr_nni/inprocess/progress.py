@@ -10,6 +10,7 @@ from autostr_nni.progress.estimate import DONE, FAILED, RUNNING, Seen
 from autostr_nni.progress.plan import plan_of
 from autostr_nni.progress.state import found_so_far, last_sign, state_line
 from autostr_nni.recipe import Recipe
+from autostr_nni.runs.figures import figures
 from autostr_nni.runs.summary import TrialRecord
 from autostr_nni.strategies.core import RETRY, Strategy, Trial
 from autostr_nni.strategies.steps import OPERATORS
@@ -46,7 +47,9 @@ class Progress:
         """The state in a line, as of `state_line`."""
         trials = self._strategy.trials
         seen = [found for trial in trials if (found := self._seen(trial)) is not None]
-        records = [TrialRecord(t.id, t.parameters, t.metrics) for t in trials if t.status == "done"]
+        records = [
+            TrialRecord(t.id, t.parameters, figures(t.metrics or {})) for t in trials if t.status == "done"
+        ]
         return state_line(self.plan, seen, records)
 
     def _seen(self, trial: Trial) -> Seen | None:

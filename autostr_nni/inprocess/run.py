@@ -18,8 +18,10 @@ from autostr_nni.inprocess.several import run_several
 from autostr_nni.inprocess.told import Run, broke, progress, trial_folder
 from autostr_nni.progress.display import Log, as_display
 from autostr_nni.recipe import Recipe, recipe_from
+from autostr_nni.runs.figures import Figures, Outcome, figures
+from autostr_nni.runs.layout import FAULT, RECIPE, SUMMARY, TRIALS
+from autostr_nni.runs.records import read_result
 from autostr_nni.runs.search_folder import (
-    RECIPE,
     check_recorded,
     find_state,
     locked,
@@ -29,9 +31,9 @@ from autostr_nni.runs.search_folder import (
     strategy_of,
     write_json,
 )
-from autostr_nni.runs.summary import RESULT, TrialRecord, read_json, summarize
+from autostr_nni.runs.summary import TrialRecord, summarize
 from autostr_nni.strategies import find
-from autostr_nni.strategies.core import Book, Metrics, Proposal, Strategy, saved_trials
+from autostr_nni.strategies.core import Book, Proposal, Strategy, saved_trials
 from autostr_nni.system.errors import InputError
 
 ONE = Places()
@@ -44,7 +46,7 @@ def run_search(
     run: Run | None = None,
     log: Log = print,
     places: Places = ONE,
-) -> dict[str, Any]:
+) -> Outcome:
     """Search until `strategy` has finished, and return the summary.
 
     Args:
@@ -73,7 +75,7 @@ def run_search(
         _restore(strategy, recipe, folder, log)
         write_json(folder / RECIPE, recipe.model_dump(mode="json"))
         record_strategy(strategy, folder)
-        state = Progress(strategy, recipe, folder / "trials", display, places.most)
+        state = Progress(strategy, recipe, folder / TRIALS, display, places.most)
 
         def tell(line: str) -> None:
             display(line)
@@ -86,7 +88,7 @@ def run_search(
                 assert run is not None
                 _run_all(strategy, recipe, folder, run, tell, state)
         result = outcome(strategy, folder, recipe)
-        write_json(folder / "summary.json", result)
+        write_json(folder / SUMMARY, result)
     return result
 
 
@@ -106,7 +108,7 @@ def _run_all(strategy: Strategy, recipe: Recipe, folder: Path, run: Run, log: Lo
         state.show(ended=proposal.id)
 
 
-def outcome(strategy: Strategy, folder: Path, recipe: Recipe) -> dict[str, Any]:
+def outcome(strategy: Strategy, folder: Path, recipe: Recipe) -> Outcome:
     """The summary of all trials so far, with `strategy`, `failure` (a sentence or None) and `folder`.
 
     A search whose best net has learnt nothing has failed.
@@ -115,18 +117,18 @@ def outcome(strategy: Strategy, folder: Path, recipe: Recipe) -> dict[str, Any]:
     for trial in strategy.trials:
         if trial.settled:
             place = trial_folder(folder, trial.id)
-            metrics = trial.metrics if trial.status == "done" else None
-            result = read_json(place / RESULT)
+            metrics = figures(trial.metrics or {}) if trial.status == "done" else None
+            result = read_result(place)
             records.append(TrialRecord(trial.id, trial.parameters, metrics, place, result))
     found = summarize(records, recipe.evaluation.learnt_above)
     failure = strategy.failure or found["verdict"]["best"]
-    faults = [(id, trial_folder(folder, id) / "error.txt") for id in found["failed"]]
+    faults = [(id, trial_folder(folder, id) / FAULT) for id in found["failed"]]
     if strategy.failure and faults and faults[-1][1].is_file():
         id, fault = faults[-1]
         last = (fault.read_text(encoding="utf-8").splitlines() or [""])[
             -1
         ]  # of a traceback: the error itself
-        failure += f"; {id} failed: {last} (see {fault})"
+        failure = f"{strategy.failure}; {id} failed: {last} (see {fault})"
     return {"strategy": strategy.name, "failure": failure, "folder": str(folder), **found}
 
 
@@ -163,7 +165,7 @@ def resume_search(
     log: Log = print,
     prepare: Callable[[Recipe, Log], None] | None = None,
     places: Callable[[Recipe], Places] = lambda recipe: ONE,
-) -> dict[str, Any]:
+) -> Outcome:
     """Go on with the search in `folder`, by the recipe that it keeps; the outcome as of `run_search`.
 
     `count`: nets in all, for a search that grows. `prepare` sees to the recipe's data.
@@ -196,13 +198,13 @@ def _source(content: Mapping[str, Any], folder: Path) -> Path | None:
     return (folder / named).resolve() if isinstance(named, str) else None
 
 
-def _run_one(proposal: Proposal, recipe: Recipe, folder: Path, run: Run, log: Log) -> Metrics | None:
+def _run_one(proposal: Proposal, recipe: Recipe, folder: Path, run: Run, log: Log) -> Figures | None:
     """Run a trial; its final metrics, or None where it broke (the traceback is left in `error.txt`)."""
     place = trial_folder(folder, proposal.id)
     place.mkdir(parents=True, exist_ok=True)
-    final: dict[str, Any] = {}
+    final: Figures = {}
 
-    def report(metrics: dict[str, Any], is_final: bool) -> None:
+    def report(metrics: Figures, is_final: bool) -> None:
         if is_final:
             final.update(metrics)
         else:
@@ -217,6 +219,6 @@ def _run_one(proposal: Proposal, recipe: Recipe, folder: Path, run: Run, log: Lo
     except Exception as error:
         broke(proposal.id, place, error, traceback.format_exc(), log)
         return None
-    metrics = {**(returned or {}), **final}
+    metrics: Figures = {**(returned or {}), **final}
     log(f"{proposal.id}: done in {time.monotonic() - start:.0f} s: {progress(metrics)}")
     return metrics

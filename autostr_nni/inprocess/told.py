@@ -8,22 +8,23 @@ from typing import Any
 
 from autostr_nni.progress.display import Log
 from autostr_nni.recipe import Recipe
+from autostr_nni.runs.figures import Figures, Report
+from autostr_nni.runs.layout import FAULT, TRIALS
 from autostr_nni.system.files import write_atomic
 
-Report = Callable[[dict[str, Any], bool], None]
-Run = Callable[[dict[str, Any], Recipe, Path, Report], Mapping[str, Any] | None]
+Run = Callable[[dict[str, Any], Recipe, Path, Report], Figures | None]
 
 
 def trial_folder(folder: Path, id: str) -> Path:
     """Where a trial of the search in ``folder`` keeps its files."""
-    return folder / "trials" / id
+    return folder / TRIALS / id
 
 
 def broke(id: str, place: Path, error: Exception, trace: str, log: Log) -> None:
     """Keep and tell why a trial has failed."""
-    write_atomic(place / "error.txt", trace)
+    write_atomic(place / FAULT, trace)
     message = (str(error).splitlines() or [""])[0]
-    log(f"{id}: failed: {type(error).__name__}: {message} (see {place / 'error.txt'})")
+    log(f"{id}: failed: {type(error).__name__}: {message} (see {place / FAULT})")
 
 
 def progress(metrics: Mapping[str, Any]) -> str:
@@ -35,7 +36,7 @@ def progress(metrics: Mapping[str, Any]) -> str:
     if isinstance(metrics.get("loss"), int | float):
         parts.append(f"loss {metrics['loss']:.3f}")
     if searching:  # only it has an expected cost
-        parts.append(f"expected {metrics['expected_flops_m']:.1f} M MACs")
+        parts.append(f"expected {metrics['expected_macs_m']:.1f} M MACs")
     if isinstance(metrics.get("images_seen"), int | float):
         parts.append(f"{metrics['images_seen']:,.0f} images")
     if isinstance(metrics.get("architecture"), str):

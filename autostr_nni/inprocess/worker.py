@@ -11,8 +11,8 @@ import sys
 import traceback
 from contextlib import redirect_stdout
 from multiprocessing.connection import Connection
-from typing import Any
 
+from autostr_nni.runs.figures import Figures
 from autostr_nni.system.leaving import leave
 from autostr_nni.system.lifeline import die_with_parent
 from autostr_nni.system.threads import wait_asleep
@@ -29,7 +29,7 @@ def main() -> int:
 
     run, parameters, recipe, place = pickle.loads(connection.recv_bytes())
 
-    def report(metrics: dict[str, Any], final: bool) -> None:
+    def report(metrics: Figures, final: bool) -> None:
         send(connection, ("report", dict(metrics), final))
 
     try:

@@ -32,7 +32,7 @@ class RecipeEvaluator(Evaluator):  # type: ignore[misc]
         from autostr_nni.trial import end_children, run_parameters
 
         try:
-            return run_parameters(load_recipe(self.recipe), {"step": TRAIN, **(model.sample or {})})
+            return dict(run_parameters(load_recipe(self.recipe), {"step": TRAIN, **(model.sample or {})}))
         finally:
             end_children()
 

@@ -22,6 +22,7 @@ from nni.nas.strategy import Strategy
 from autostr_nni.nas.space import ReadableModelSpace
 from autostr_nni.nni.trial_side.figures import from_nni
 from autostr_nni.recipe import Recipe, load_recipe
+from autostr_nni.runs.figures import Figures
 from autostr_nni.strategies.core import Proposal
 from autostr_nni.strategies.steps import OPERATORS, TRAIN
 from autostr_nni.strategies.two_step import TwoStep
@@ -140,7 +141,7 @@ class TwoStepStrategy(Strategy):  # type: ignore[misc]
         self.search.load_state_dict(state_dict)
 
 
-def metrics_of(value: Any) -> dict[str, Any]:
+def metrics_of(value: Any) -> Figures:
     """A final report as the strategies take it; a number is a score, whose negative ranks paths."""
     if isinstance(value, Mapping):
         return from_nni(value)

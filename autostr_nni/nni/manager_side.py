@@ -12,7 +12,7 @@ from typing import Any
 
 import requests
 
-from autostr_nni.nni.manager.rest import FINAL_STATUSES, Manager
+from autostr_nni.nni.manager.rest import FINAL_STATUSES, Manager, record_in
 from autostr_nni.system.errors import InputError
 
 logger = logging.getLogger("autostr_nni.tuner")
@@ -22,8 +22,8 @@ def unfinished_trials() -> dict[str, dict[str, Any]]:
     """Parameters of the experiment's trials that have not ended, by trial id."""
     found = {}
     for row in _rows():
-        if row["status"] not in FINAL_STATUSES and row.get("hyperParameters"):
-            found[row["trialJobId"]] = json.loads(row["hyperParameters"][0])["parameters"]
+        if row["status"] not in FINAL_STATUSES and (record := record_in(row)):
+            found[row["trialJobId"]] = record["parameters"]
     return found
 
 

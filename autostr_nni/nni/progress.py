@@ -11,17 +11,12 @@ from typing import Any
 from autostr_nni.nni.experiment.file import ExperimentFile
 from autostr_nni.nni.manager.rest import EARLY, FINAL_STATUSES
 from autostr_nni.nni.manager.waiting import Waiting
-from autostr_nni.nni.rows import (
-    failed_sentence,
-    metrics_that_count,
-    parameters_of,
-    stopped_sentence,
-    trial_folder,
-)
+from autostr_nni.nni.rows import failed_sentence, metrics_that_count, parameters_of, stopped_sentence
 from autostr_nni.progress.display import Log, as_display
 from autostr_nni.progress.estimate import DONE, FAILED, RUNNING, Seen
 from autostr_nni.progress.plan import Plan, plan_of
 from autostr_nni.progress.state import found_so_far, last_sign, state_line
+from autostr_nni.runs.layout import trial_folder
 from autostr_nni.runs.summary import TrialRecord
 from autostr_nni.strategies.steps import OPERATORS
 

@@ -175,7 +175,7 @@ class ProposalTuner(Tuner):  # type: ignore[misc]
         logger.info("Parameter id %d is proposal %s: %s", parameter_id, proposal.id, proposal.parameters)
         return dict(proposal.parameters)
 
-    def _observe(self, proposal: str, metrics: dict[str, Any] | None) -> None:
+    def _observe(self, proposal: str, metrics: Mapping[str, Any] | None) -> None:
         """Tell the strategy, save, and send what has become possible.
 
         Raises NoSpace, and tells nothing, for a trial that could write no more: the next ones would meet

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,13 +13,15 @@ from autostr_nni.nni.experiment.stored import Stored, change, more_command, read
 from autostr_nni.nni.experiment.tuners import code_of
 from autostr_nni.nni.manager import processes
 from autostr_nni.nni.search import run
-from autostr_nni.nni.state import RECIPE_FILE, find_state
+from autostr_nni.nni.state import find_state
 from autostr_nni.progress.display import Log
 from autostr_nni.recipe.extras import check_extras
-from autostr_nni.runs.summary import read_json
+from autostr_nni.runs.layout import RECIPE, RESUME_LOCK
 from autostr_nni.strategies import find
 from autostr_nni.strategies.core import Book, saved_trials
 from autostr_nni.system.errors import InputError
+from autostr_nni.system.json_text import read_json
+from autostr_nni.system.locks import Taken, hold
 
 if TYPE_CHECKING:
     from autostr_nni.recipe import Recipe
@@ -74,18 +75,15 @@ def resume(
 @contextlib.contextmanager
 def alone(folder: Path) -> Iterator[None]:
     """Hold the experiment: nothing else runs it, shows it or goes on with it."""
-    try:
-        file = (folder / ".resume.lock").open("a", encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"{folder}: cannot be written to ({error.strerror})") from None
-    with file:
+    with contextlib.ExitStack() as stack:
         manager = processes.manager_of(folder)
+        locked = False
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+            stack.enter_context(hold(folder / RESUME_LOCK))
+        except OSError as error:
+            raise InputError(f"{folder}: cannot be written to ({error.strerror})") from None
+        except Taken:
             locked = True
-        else:
-            locked = False
         if locked or manager is not None:
             port = processes.port_of(manager) if manager is not None else None
             page = f" (page: http://127.0.0.1:{port}/)" if port else ""
@@ -104,7 +102,7 @@ def _recipe(stored: Stored) -> Recipe | None:
     if stored.recipe_path is None:
         return None
     recipe = load_recipe(stored.recipe_path)
-    told = read_json(stored.folder / RECIPE_FILE)
+    told = read_json(stored.folder / RECIPE)
     if told:
         check_unchanged(
             recipe,

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from autostr_nni.nni.manager.rest import EARLY
+from autostr_nni.nni.manager.rest import EARLY, record_in
 from autostr_nni.nni.trial_side.figures import from_nni
 from autostr_nni.progress.state import describe, epochs_of
+from autostr_nni.runs.figures import Figures, figures
+from autostr_nni.runs.layout import STDERR, trial_folder
 from autostr_nni.runs.summary import TrialRecord, read_trial
 from autostr_nni.strategies.core import reached
+from autostr_nni.system.json_text import unpacked
 
 
 def record_of(row: Mapping[str, Any], folder: Path) -> TrialRecord:
@@ -23,18 +25,12 @@ def record_of(row: Mapping[str, Any], folder: Path) -> TrialRecord:
     return TrialRecord(row["trialJobId"], parameters_of(row), metrics, place, left.result)
 
 
-def trial_folder(folder: Path, trial: str) -> Path:
-    """Where a trial of an experiment keeps its files, on this machine."""
-    return next(folder.glob(f"environments/*/trials/{trial}"), folder / "trials" / trial)
-
-
 def parameters_of(row: Mapping[str, Any]) -> dict[str, Any]:
-    """The parameters in one row of NNI's list."""
-    packed = row.get("hyperParameters") or ["{}"]
-    return dict(json.loads(packed[0]).get("parameters") or {})
+    """The parameters in one row of NNI's list; empty before the manager has written them down."""
+    return dict((record_in(row) or {}).get("parameters") or {})
 
 
-def final_metrics(row: Mapping[str, Any]) -> dict[str, Any] | None:
+def final_metrics(row: Mapping[str, Any]) -> Figures | None:
     """The final report in one row of NNI's list; NNI packs it as JSON within JSON.
 
     A trial that an assessor stopped a moment after its last report has one too.
@@ -42,21 +38,24 @@ def final_metrics(row: Mapping[str, Any]) -> dict[str, Any] | None:
     reports = row.get("finalMetricData") or []
     if not reports or row["status"] not in ("SUCCEEDED", EARLY):
         return None
-    value = reports[0]["data"]
-    while isinstance(value, str):
-        value = json.loads(value)
-    return from_nni(value)
+    return from_nni(unpacked(reports[0]["data"]))
 
 
-def metrics_that_count(row: Mapping[str, Any], folder: Path) -> dict[str, Any] | None:
+def metrics_that_count(row: Mapping[str, Any], folder: Path) -> Figures | None:
     """The final report, or what a trial had reached that was stopped early; None for a trial that failed."""
     metrics = final_metrics(row)
     if metrics is None and row["status"] == EARLY:
-        metrics = reached(parameters_of(row), epochs_of(trial_folder(folder, row["trialJobId"])))
+        metrics = reached_figures(parameters_of(row), epochs_of(trial_folder(folder, row["trialJobId"])))
     return metrics
 
 
-def stopped_sentence(trial: str, parameters: Mapping[str, Any], metrics: Mapping[str, Any]) -> str:
+def reached_figures(parameters: Mapping[str, Any], epochs: Sequence[Figures]) -> Figures | None:
+    """What a trial that was stopped early counts with, as of `strategies.core.reached`."""
+    told = reached(parameters, epochs)
+    return None if told is None else figures(told)
+
+
+def stopped_sentence(trial: str, parameters: Mapping[str, Any], metrics: Figures) -> str:
     """Which trial was stopped early, and that it counts."""
     after = f" after epoch {metrics['epoch'] + 1}" if isinstance(metrics.get("epoch"), int) else ""
     counts = f"it counts with what it had reached{after}"
@@ -65,7 +64,7 @@ def stopped_sentence(trial: str, parameters: Mapping[str, Any], metrics: Mapping
 
 def failed_sentence(trial: str, parameters: Mapping[str, Any], status: str, folder: Path) -> str:
     """Which trial failed, its last words, and where its log is."""
-    log = trial_folder(folder, trial) / "trial.stderr"
+    log = trial_folder(folder, trial) / STDERR
     words = last_words(log)
     said = f": {words}" if words else ""
     what = (

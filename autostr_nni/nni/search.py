@@ -14,7 +14,6 @@ from autostr_nni.nni.manager.launcher import (
     choose_port,
     follow,
     start_experiment,
-    stoppable,
 )
 from autostr_nni.nni.manager.rest import FINAL_STATUSES, LOOPBACK
 from autostr_nni.nni.progress import Progress
@@ -22,8 +21,11 @@ from autostr_nni.nni.rows import failed_sentence, last_words, parameters_of, rec
 from autostr_nni.nni.state import keep_recipe, read_state
 from autostr_nni.progress.display import Log
 from autostr_nni.recipe.training import LEARNT_ABOVE
+from autostr_nni.runs.figures import Summary
+from autostr_nni.runs.layout import LOGS, SUMMARY
 from autostr_nni.runs.summary import best_of_all, summarize
 from autostr_nni.system.files import write_atomic
+from autostr_nni.system.leaving import stoppable
 
 
 class Interrupted(KeyboardInterrupt):
@@ -79,7 +81,7 @@ def run(
     found = best_of_all(records, minimizes(experiment), above) if another else summarize(records, above)
     failure = _failure(status, errors, running, rows, found, experiment) or found["verdict"]["best"]
     result = {**about, "status": status, "failure": failure, **found}
-    write_atomic(running.folder / "summary.json", json.dumps(result, indent=1) + "\n")
+    write_atomic(running.folder / SUMMARY, json.dumps(result, indent=1) + "\n")
     return result
 
 
@@ -98,7 +100,7 @@ def _failure(
     errors: list[str],
     running: RunningExperiment,
     rows: list[dict[str, Any]],
-    found: dict[str, Any],
+    found: Summary,
     experiment: ExperimentFile,
 ) -> str | None:
     """Why the search has no result, in one sentence; None if it has one."""
@@ -106,7 +108,7 @@ def _failure(
     go_on = f"go on with: {resume_command(running.folder)}"
     if status == "ERROR":
         reason = state.get("error") or "; ".join(errors) or "NNI gives no reason"
-        if "dispatcher.log" in reason and (said := last_words(running.folder / "log" / "dispatcher.log")):
+        if "dispatcher.log" in reason and (said := last_words(running.folder / LOGS / "dispatcher.log")):
             reason = f"{reason} It says: {said}"
         return f"the experiment ended in an error ({reason}); its logs: {running.folder / 'log'}; {go_on}"
     if status != "DONE":

@@ -8,15 +8,12 @@ import os
 from pathlib import Path
 from typing import Any
 
+from autostr_nni.runs.layout import NNI_STATE, NO_SPACE, RECIPE, trial_folders
 from autostr_nni.strategies.core import saved_trials
 from autostr_nni.system import files
 from autostr_nni.system.files import write_atomic
 
 logger = logging.getLogger("autostr_nni.tuner")
-
-STATE_FILE = "autostr_state.json"
-RECIPE_FILE = "recipe.json"  # the recipe as it was understood
-NO_SPACE = "no_space.txt"  # in the folder of a trial that could write no more: the sentence
 
 
 def experiment_folder() -> Path | None:
@@ -30,12 +27,12 @@ def write_state(folder: Path, state: dict[str, Any]) -> None:
 
     Raises NoSpace where the disk is full.
     """
-    files.write_state(folder / STATE_FILE, json.dumps(state, indent=1), _checked)
+    files.write_state(folder / NNI_STATE, json.dumps(state, indent=1), _checked)
 
 
 def keep_recipe(folder: Path, recipe: dict[str, Any]) -> None:
     """Keep the recipe as it was understood: reports compare what searches were told."""
-    write_atomic(folder / RECIPE_FILE, json.dumps(recipe, indent=1))
+    write_atomic(folder / RECIPE, json.dumps(recipe, indent=1))
 
 
 def read_state(folder: Path) -> dict[str, Any]:
@@ -53,7 +50,7 @@ def find_state(folder: Path) -> tuple[dict[str, Any], str | None]:
     trials are imported on resuming.
     """
     state, complaint = files.find_state(
-        folder / STATE_FILE,
+        folder / NNI_STATE,
         _checked,
         "the state before it and NNI's record of the trials are used",
         "the search is put together from NNI's record of the trials",
@@ -74,7 +71,7 @@ def note_no_space(trial: Path, sentence: str) -> None:
 
 def told_no_space(folder: Path, since: float) -> str | None:
     """What a trial of the experiment in ``folder`` said of missing space since a moment (Unix seconds)."""
-    for note in folder.glob(f"environments/*/trials/*/{NO_SPACE}"):
+    for note in (trial / NO_SPACE for trial in trial_folders(folder)):
         try:
             if note.stat().st_mtime >= since:
                 return note.read_text(encoding="utf-8").strip()

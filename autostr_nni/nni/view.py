@@ -8,11 +8,12 @@ from pathlib import Path
 from autostr_nni.nni.experiment.file import ExperimentFile
 from autostr_nni.nni.experiment.stored import read_stored
 from autostr_nni.nni.manager import processes
-from autostr_nni.nni.manager.launcher import choose_port, start_experiment, stoppable
+from autostr_nni.nni.manager.launcher import choose_port, start_experiment
 from autostr_nni.nni.manager.rest import LOOPBACK
 from autostr_nni.nni.resume import alone
 from autostr_nni.progress.display import Log
 from autostr_nni.system.errors import InputError
+from autostr_nni.system.leaving import stoppable
 
 
 def view(folder: Path, port: int | None, host: str, log: Log) -> None:

@@ -129,7 +129,8 @@ def macs_of_draws(path: StridePath, space: SearchSpace) -> float:
 
 def count_words(folders: Iterable[Path]) -> int | None:
     """Samples of the sets in these folders, usable or not; None where one cannot be read."""
-    from autostr_nni.data.sets.lmdb_io import LmdbReader, find_sets  # not needed where the recipe tells
+    from autostr_nni.data.sets.folders import find_sets  # not needed where the recipe tells
+    from autostr_nni.data.sets.lmdb_io import LmdbReader  # not needed where the recipe tells
 
     count = 0
     try:

@@ -10,9 +10,12 @@ from typing import Any
 
 from autostr_nni.progress.estimate import DONE, FAILED, RUNNING, Seen, in_words, time_left
 from autostr_nni.progress.plan import Plan
-from autostr_nni.runs.records import METRICS, PULSE, read_lines, read_metrics
-from autostr_nni.runs.summary import TrialRecord, architecture_text, number
+from autostr_nni.runs.figures import Figures, number
+from autostr_nni.runs.layout import METRICS, PULSE
+from autostr_nni.runs.records import read_metrics
+from autostr_nni.runs.summary import TrialRecord, architecture_text
 from autostr_nni.strategies.steps import OPERATORS, TRAIN
+from autostr_nni.system.json_text import read_lines
 
 
 def state_line(plan: Plan | None, trials: Sequence[Seen], records: Iterable[TrialRecord]) -> str:
@@ -76,7 +79,7 @@ def describe(parameters: Mapping[str, Any]) -> str:
     return " ".join(words) or ", ".join(f"{key} {value}" for key, value in parameters.items())
 
 
-def epochs_of(folder: Path) -> list[dict[str, Any]]:
+def epochs_of(folder: Path) -> list[Figures]:
     """The figures of a trial's epochs so far; none where it has left none."""
     try:
         return read_metrics(folder)
@@ -86,7 +89,7 @@ def epochs_of(folder: Path) -> list[dict[str, Any]]:
 
 def found_so_far(folder: Path) -> float | None:
     """Million MACs of the net that an operator search would find as it stands; None before an epoch."""
-    return next((number(line, "flops_m") for line in epochs_of(folder)[-1:]), None)
+    return next((number(line, "macs_m") for line in epochs_of(folder)[-1:]), None)
 
 
 def last_sign(folder: Path) -> tuple[float, float, float]:

@@ -15,6 +15,7 @@ import torch
 from autostr_nni.data.charset import Charset
 from autostr_nni.models.recognizer import Recognizer, build_recognizer
 from autostr_nni.recipe import Recipe, recipe_from
+from autostr_nni.runs.figures import Figures, figures
 from autostr_nni.search_spaces.architecture import Architecture
 from autostr_nni.search_spaces.space import SearchSpace
 from autostr_nni.system.errors import InputError
@@ -37,7 +38,7 @@ class Trained:
     recipe: Recipe
     architecture: Architecture
     space: SearchSpace
-    metrics: dict[str, Any]
+    metrics: Figures
 
 
 def save_file(path: Path, content: dict[str, Any]) -> None:
@@ -87,7 +88,7 @@ def load_trained(path: Path | str, device: str = "cpu") -> Trained:
         _check_weights(content["weights"], empty)
         recognizer = build_recognizer(architecture, space, recipe.model, classes)
         recognizer.load_state_dict(content["weights"])
-        metrics = json.loads(content["metrics"])
+        metrics = figures(json.loads(content["metrics"]))
     except InputError as error:
         told = str(error)
         raise InputError(told if str(path) in told else f"{path}: {told}") from None

@@ -9,7 +9,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from math import fsum
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -23,6 +23,7 @@ from autostr_nni.models.recognizer import Recognizer, input_size
 from autostr_nni.models.translator import AttentionDecoder
 from autostr_nni.reading.metrics import Scores, comparable, score
 from autostr_nni.recipe import Recipe
+from autostr_nni.runs.figures import SetFigures
 from autostr_nni.system.errors import InputError
 
 UNDECODABLE = "undecodable"
@@ -44,9 +45,9 @@ class Evaluation:
         """Words that were read, those that have nothing to compare included."""
         return self.scores.words + self.scores.empty
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> SetFigures:
         """All figures by name, flat but for ``skipped``."""
-        return {**self.scores.to_dict(), "loss": self.loss, "skipped": dict(self.skipped)}
+        return {**cast(SetFigures, self.scores.to_dict()), "loss": self.loss, "skipped": dict(self.skipped)}
 
 
 class Reader:
@@ -147,12 +148,12 @@ def evaluate_sets(
     recipe: Recipe,
     sets: Mapping[str, Path],
     look: Callable[[str, WordDataset, Reader], None] | None = None,
-) -> dict[str, dict[str, Any]]:
+) -> dict[str, SetFigures]:
     """Evaluate named sets; several get a row "all" besides, pooled over their words.
 
     ``look`` is called with each set and all that was read of it.
     """
-    rows: dict[str, dict[str, Any]] = {}
+    rows: dict[str, SetFigures] = {}
     pairs: list[tuple[str, str]] = []
     losses: list[float] = []
     skipped: dict[str, int] = {}

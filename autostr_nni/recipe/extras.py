@@ -15,8 +15,14 @@ if TYPE_CHECKING:
 def check_extras(recipe: Recipe) -> None:
     """Raise InputError where the recipe asks for what is not installed: better before a search than in its
     trials."""
-    if recipe.training.tensorboard and find_spec("tensorboard") is None:
+    if recipe.training.tensorboard:
+        check_tensorboard(str(recipe.source or "recipe"))
+
+
+def check_tensorboard(recipe: str) -> None:
+    """Raise InputError, which begins with the name of the ``recipe``, where TensorBoard is not installed."""
+    if find_spec("tensorboard") is None:
         raise InputError(
-            f"{recipe.source or 'recipe'}: training.tensorboard: TensorBoard is not installed: "
+            f"{recipe}: training.tensorboard: TensorBoard is not installed: "
             f"install with `{how_to_install('tensorboard')}`, or write false"
         )

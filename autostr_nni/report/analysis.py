@@ -16,7 +16,8 @@ from autostr_nni.report.seeds.comparison import compare
 from autostr_nni.report.seeds.groups import seed_of
 from autostr_nni.report.settings import groups, settings
 from autostr_nni.report.statistics import pareto_front
-from autostr_nni.runs.summary import TrialRecord, losses_of, number, summarize
+from autostr_nni.runs.figures import Verdict, number
+from autostr_nni.runs.summary import TrialRecord, losses_of, summarize
 from autostr_nni.runs.told import weaknesses
 from autostr_nni.runs.verdict import rank_paths
 from autostr_nni.search_spaces.architecture import Architecture
@@ -114,12 +115,12 @@ def search_data(history: SearchHistory, key: str) -> dict[str, Any]:
     }
 
 
-def verdict_of(history: SearchHistory) -> dict[str, str | None]:
+def verdict_of(history: SearchHistory) -> Verdict:
     """What the search does not show, as its own summary says it; of the best net once there is no other."""
     recipe = checked_recipe(history.recipe)
     above = recipe.evaluation.learnt_above if recipe else LEARNT_ABOVE
     records = [TrialRecord(t.id, t.parameters, t.metrics, t.folder, t.result) for t in history.having(DONE)]
-    verdict: dict[str, str | None] = summarize(records, above)["verdict"]
+    verdict = summarize(records, above)["verdict"]
     return verdict if history.state == "finished" else {**verdict, "best": None}
 
 
@@ -140,7 +141,7 @@ def path_data(history: SearchHistory) -> list[dict[str, Any]]:
                 "status": trial.status,
                 "loss": number(best, "loss"),
                 "accuracy": number(best, "default"),
-                "macs_m": number(best, "flops_m"),
+                "macs_m": number(best, "macs_m"),
                 "images": trial.spent("images_seen"),
                 "seconds": trial.spent("seconds"),
                 "chosen": path in chosen and trial.status == DONE,
@@ -171,7 +172,7 @@ def operator_data(history: SearchHistory) -> list[dict[str, Any]]:
                     {
                         **epoch_data(line),
                         "entropy": number(line, "entropy"),
-                        "expected_macs_m": number(line, "expected_flops_m"),
+                        "expected_macs_m": number(line, "expected_macs_m"),
                     }
                     for line in trial.epochs
                 ],

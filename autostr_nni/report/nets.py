@@ -7,7 +7,8 @@ from typing import Any
 
 from autostr_nni.report.reading.history import FAILED, SearchHistory, TrialHistory
 from autostr_nni.report.statistics import wilson
-from autostr_nni.runs.summary import architecture_text, number
+from autostr_nni.runs.figures import Figures, number
+from autostr_nni.runs.summary import architecture_text
 from autostr_nni.strategies.steps import LARGEST, NET
 
 
@@ -29,7 +30,7 @@ def net_data(trial: TrialHistory, history: SearchHistory, place: int) -> dict[st
         "words": number(best, "words"),
         "one_minus_ned": number(best, "one_minus_ned"),
         "loss": number(best, "loss"),
-        "macs_m": number(best, "flops_m"),
+        "macs_m": number(best, "macs_m"),
         "params_m": number(best, "params_m"),
         "images": trial.spent("images_seen"),
         "seconds": trial.spent("seconds"),
@@ -85,7 +86,7 @@ def add_interval(net: dict[str, Any], limit: Any) -> None:
         net["low"], net["high"] = wilson(round(net["accuracy"] * net["words"]), int(net["words"]))
 
 
-def epoch_data(line: Mapping[str, Any]) -> dict[str, Any]:
+def epoch_data(line: Figures) -> dict[str, Any]:
     """What learning curves are drawn from."""
     return {
         "images": number(line, "images_seen"),
@@ -96,7 +97,7 @@ def epoch_data(line: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def best_of(trial: TrialHistory) -> Mapping[str, Any]:
+def best_of(trial: TrialHistory) -> Figures:
     """The final report; for a trial without one, its best epoch so far."""
     if trial.metrics is not None:
         return trial.metrics

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from autostr_nni.data.sets.lmdb_io import LmdbReader, find_sets
+from autostr_nni.data.sets.folders import find_sets
+from autostr_nni.data.sets.lmdb_io import LmdbReader
 from autostr_nni.report.reading.history import checked_recipe
 from autostr_nni.system.errors import InputError
 

@@ -8,26 +8,23 @@ from it.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from autostr_nni.recipe import Recipe
 from autostr_nni.recipe.load import check_unchanged
-from autostr_nni.runs.summary import read_json
+from autostr_nni.runs.layout import LOCK, RECIPE, RECORD, STATE, TRIALS
 from autostr_nni.strategies import registry
 from autostr_nni.strategies.core import Strategy, plain, saved_trials
 from autostr_nni.system import files
 from autostr_nni.system.errors import InputError
 from autostr_nni.system.files import write_atomic
-
-STATE = "state.json"
-RECIPE = "recipe.json"
-RECORD = "search.json"
+from autostr_nni.system.json_text import read_json
+from autostr_nni.system.locks import Taken, hold
 
 
 def write_json(path: Path, content: Any) -> None:
@@ -98,41 +95,20 @@ def strategy_of(folder: Path, state: Mapping[str, Any] | None) -> tuple[str, str
         return kept["strategy"], code if isinstance(code, str) else None
     if state is not None:
         return str(state.get("strategy")), None
-    return registry.told_by_trials(path.name for path in sorted((folder / "trials").glob("*"))), None
-
-
-# --- one search in a folder --------------------------------------------------------------------------------
-
-_held: set[IO[str]] = set()
-
-
-def _let_go() -> None:
-    for file in _held:
-        file.close()
-    _held.clear()
-
-
-# Loader processes inherit what is open: a search that was killed would seem to run on in them.
-os.register_at_fork(after_in_child=_let_go)
+    return registry.told_by_trials(path.name for path in sorted((folder / TRIALS).glob("*"))), None
 
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Make the folder and hold it for this process; the lock goes with the process, however that ends."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        file = (folder / ".lock").open("a", encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"{folder}: cannot be used as the search's folder: {error.strerror}") from None
-    with file:
+    with ExitStack() as stack:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+            folder.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(hold(folder / LOCK))
+        except OSError as error:
+            raise InputError(f"{folder}: cannot be used as the search's folder: {error.strerror}") from None
+        except Taken:
             raise InputError(
                 f"{folder}: another search is running in it; wait, or give another folder"
             ) from None
-        _held.add(file)
-        try:
-            yield
-        finally:
-            _held.discard(file)
+        yield

@@ -5,14 +5,16 @@ Light: reads JSON files only. The NNI launcher and the in-process runner end wit
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from autostr_nni.recipe.training import LEARNT_ABOVE
+from autostr_nni.runs.figures import Figures, Row, RowFigure, Summary, TrialResult, Verdict, figures, number
+from autostr_nni.runs.layout import PARAMETERS, WORD_LOSSES, trial_folders
+from autostr_nni.runs.records import read_result
 from autostr_nni.runs.verdict import (
     Score,
     WordLosses,
@@ -24,14 +26,10 @@ from autostr_nni.runs.verdict import (
     rank_paths,
     word_losses,
 )
-from autostr_nni.strategies.steps import NET, OPERATORS, PATH, TRAIN
-from autostr_nni.system.errors import InputError
-from autostr_nni.system.text_files import read_text
+from autostr_nni.strategies.steps import NET, OPERATORS, PATH, RUNG, TRAIN
+from autostr_nni.system.json_text import read_json
 
-MOST = 64 << 20  # bytes of a file of ours
-RESULT = "result.json"
-PARAMETERS = "parameters.json"
-WORD_LOSSES = "word_losses.json"
+ROW_FIGURES: tuple[RowFigure, ...] = get_args(RowFigure)
 
 
 @dataclass(frozen=True)
@@ -40,9 +38,9 @@ class TrialRecord:
 
     id: str
     parameters: Mapping[str, Any]
-    metrics: Mapping[str, Any] | None
+    metrics: Figures | None
     folder: Path | None = None
-    result: Mapping[str, Any] = field(default_factory=dict)  # result.json: the metrics and the test sets
+    result: TrialResult = field(default_factory=TrialResult)
 
     @property
     def step(self) -> str:
@@ -53,39 +51,17 @@ class TrialRecord:
         return number(self.metrics, "default")
 
 
-def number(metrics: Mapping[str, Any] | None, key: str) -> float | None:
-    """A finite number out of a report, or None."""
-    value = (metrics or {}).get(key)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        return None
-    return float(value)
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """A JSON object of a file; empty where the file is absent or half written."""
-    try:
-        content = json.loads(read_text(path, most=MOST))
-    except (InputError, ValueError, RecursionError):
-        return {}
-    return content if isinstance(content, dict) else {}
-
-
 def read_trial(folder: Path, parameters: Mapping[str, Any] | None = None) -> TrialRecord:
     """The record of a trial from what it left in its folder."""
-    result = read_json(folder / RESULT)
+    result = read_result(folder)
     if parameters is None:
         stored = read_json(folder / PARAMETERS) or result
         parameters = stored.get("parameters") or {
             key: value for key, value in stored.items() if key != "metrics"
         }
-    metrics = result.get("metrics", result)
-    return TrialRecord(folder.name, parameters, metrics or None, folder, result)
-
-
-def trial_folders(folder: Path) -> list[Path]:
-    """The trials' folders of an NNI experiment's folder or of an in-process run's."""
-    found = [*folder.glob("trials/*/"), *folder.glob("environments/*/trials/*/")]
-    return sorted(path for path in found if path.is_dir())
+    return TrialRecord(
+        folder.name, parameters, figures(result.get("metrics", result)) or None, folder, result
+    )
 
 
 def read_search(folder: Path) -> list[TrialRecord]:
@@ -101,7 +77,7 @@ def architecture_text(parameters: Mapping[str, Any]) -> str | None:
     return f"{parameters['stride_path']}:{','.join(operations)}"
 
 
-def summarize(trials: Iterable[TrialRecord], learnt_above: float = LEARNT_ABOVE) -> dict[str, Any]:
+def summarize(trials: Iterable[TrialRecord], learnt_above: float = LEARNT_ABOVE) -> Summary:
     """The findings as plain data: ``paths`` by loss, ``architectures`` by word accuracy, and ``best``.
 
     ``verdict`` says what they do not show (`judge`).
@@ -114,13 +90,15 @@ def summarize(trials: Iterable[TrialRecord], learnt_above: float = LEARNT_ABOVE)
     trained = [trial for trial in good if trial.step == TRAIN]
     trained.sort(key=lambda t: (-_or(t.accuracy, -math.inf), _or(number(t.metrics, "loss"), math.inf)))
     found = next((t for t in reversed(good) if t.step == OPERATORS), None)
-    summary: dict[str, Any] = {
+    rungs = [trial for trial in good if trial.step == RUNG]
+    summary: Summary = {
         "trials": len(trials),
         "failed": [t.id for t in trials if t.metrics is None],
         "paths": [_row(t) for t in paths],
         "found": (found.metrics or {}).get("architecture") if found else None,
         "architectures": [_row(t) for t in trained],
         "best": None,
+        "verdict": judge(paths, found, trained, learnt_above, rungs),
     }
     if trained:
         result = trained[0].result
@@ -128,17 +106,16 @@ def summarize(trials: Iterable[TrialRecord], learnt_above: float = LEARNT_ABOVE)
             **_row(trained[0]),
             "test": result.get("test", (trained[0].metrics or {}).get("test")),
         }
-    rungs = [trial for trial in good if trial.step == "rung"]
-    summary["verdict"] = judge(paths, found, trained, learnt_above, rungs)
     return summary
 
 
 def best_of_all(
     trials: Iterable[TrialRecord], minimize: bool = False, learnt_above: float = LEARNT_ABOVE
-) -> dict[str, Any]:
+) -> Summary:
     """The same of a search by another's tuner, whose trials are ranked by their metric alone."""
     trials = list(trials)
-    summary = {**summarize(trials, learnt_above), "best": None}
+    summary = summarize(trials, learnt_above)
+    summary["best"] = None
     scored = [trial for trial in trials if trial.metrics is not None and trial.accuracy is not None]
     trained = [trial for trial in scored if trial.step == TRAIN] or scored
     trained.sort(key=lambda trial: trial.accuracy or 0.0, reverse=not minimize)
@@ -154,7 +131,7 @@ def judge(
     trained: Sequence[TrialRecord],
     above: float,
     rungs: Sequence[TrialRecord] = (),
-) -> dict[str, str | None]:
+) -> Verdict:
     """What the findings do not show, in sentences; None for what there is nothing to say of.
 
     ``best``: the best net has learnt nothing, so there is no result. ``paths``: the ranking is within noise.
@@ -206,18 +183,17 @@ def _or(value: float | None, otherwise: float) -> float:
     return otherwise if value is None else value
 
 
-def _row(trial: TrialRecord) -> dict[str, Any]:
-    metrics = trial.metrics or {}
-    row: dict[str, Any] = {"trial": trial.id, "stride_path": trial.parameters.get("stride_path")}
+def _row(trial: TrialRecord) -> Row:
+    row: Row = {"trial": trial.id, "stride_path": trial.parameters.get("stride_path")}
     text = architecture_text(trial.parameters)
     if NET in trial.parameters:
-        row[NET] = str(trial.parameters[NET])
+        row["net"] = str(trial.parameters[NET])
     if text is not None:
         row["architecture"] = text
     elif row["stride_path"] is None:  # of a user's own trials
         row["parameters"] = dict(trial.parameters)
     row["word_accuracy"] = trial.accuracy
-    for key in ("words", "loss", "flops_m", "params_m", "images_seen", "seconds"):
-        row[key] = number(metrics, key)
+    for key in ROW_FIGURES:
+        row[key] = number(trial.metrics, key)
     row["folder"] = str(trial.folder) if trial.folder else None
     return row

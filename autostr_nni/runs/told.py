@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from autostr_nni.runs.summary import number
+from autostr_nni.runs.figures import Row, Summary, number
 from autostr_nni.strategies.steps import LARGEST, NET
 
 # By the verdict's keys: what is said of the best architecture in the same breath.
@@ -18,7 +18,7 @@ _DOUBTS = {
 }
 
 
-def summary_text(summary: Mapping[str, Any]) -> str:
+def summary_text(summary: Summary) -> str:
     """The summary for people, a few lines of plain text; `remarks` are told apart."""
     lines = []
     if summary["paths"]:
@@ -33,13 +33,13 @@ def summary_text(summary: Mapping[str, Any]) -> str:
     if len(summary["architectures"]) > 1:
         lines.append("Architectures by validation word accuracy:")
         for rank, row in enumerate(summary["architectures"], 1):
-            size = f"{_figure(row['flops_m'])} M MACs"
+            size = f"{_figure(row['macs_m'])} M MACs"
             lines.append(f"  {rank:2}. {_percent(row['word_accuracy'])}  {size}  {_name(row)}")
     best = summary["best"]
     if best:
         doubts = ", ".join(weaknesses(summary["verdict"]))
         lines.append(f"Best architecture{f' ({doubts})' if doubts else ''}: {_name(best)}")
-        lines.append(f"  {_figure(best['flops_m'])} M MACs, {_figure(best['params_m'])} M parameters")
+        lines.append(f"  {_figure(best['macs_m'])} M MACs, {_figure(best['params_m'])} M parameters")
         words = "" if best.get("words") is None else f" ({best['words']:.0f} words)"
         lines.append(f"  validation word accuracy {_percent(best['word_accuracy'])}{words}")
         lines.extend(_test_lines(best.get("test")))
@@ -51,10 +51,10 @@ def summary_text(summary: Mapping[str, Any]) -> str:
 def remarks(summary: Mapping[str, Any]) -> list[str]:
     """What does not make a search fail, but what its result does not show: sentences for its very end."""
     verdict = summary.get("verdict") or {}
-    return [told for key, told in verdict.items() if told and key != "best"]
+    return [str(told) for key, told in verdict.items() if told and key != "best"]
 
 
-def weaknesses(verdict: Mapping[str, str | None]) -> list[str]:
+def weaknesses(verdict: Mapping[str, object]) -> list[str]:
     """The same in a few words, to stand beside the best architecture; that nothing was learnt says it all."""
     if verdict["best"]:
         return [_DOUBTS["best"]]
@@ -73,7 +73,7 @@ def _test_lines(test: Any) -> list[str]:
     return lines
 
 
-def _name(row: Mapping[str, Any]) -> str:
+def _name(row: Row) -> str:
     named = row.get("architecture") or row.get("stride_path")
     if row.get(NET) == LARGEST:
         return f"{named} (the largest net of the band)"

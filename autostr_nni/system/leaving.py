@@ -7,7 +7,8 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, NoReturn
 
 
@@ -22,6 +23,25 @@ def interruption() -> Callable[[int, Any], None]:
         raise KeyboardInterrupt
 
     return interrupt
+
+
+@contextmanager
+def handling(numbers: Iterable[int], handler: Callable[[int, Any], None]) -> Iterator[None]:
+    """Within, these signals are for the handler."""
+    before = {number: signal.signal(number, handler) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, old in before.items():
+            signal.signal(number, old)
+
+
+@contextmanager
+def stoppable(*numbers: int) -> Iterator[None]:
+    """Within, these signals, else SIGTERM and SIGHUP, raise KeyboardInterrupt like Ctrl-C, so that what was
+    started is stopped."""
+    with handling(numbers or (signal.SIGTERM, signal.SIGHUP), interruption()):
+        yield
 
 
 def pass_over_children() -> None:

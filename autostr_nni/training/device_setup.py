@@ -8,28 +8,29 @@ from typing import TypeVar
 
 import torch
 
-from autostr_nni.recipe import Recipe
+from autostr_nni.recipe.training import TrainingSection
+from autostr_nni.runs.figures import Report
 from autostr_nni.system.errors import InputError
 from autostr_nni.system.freed_memory import keep_freed_memory
 from autostr_nni.system.threads import default_threads
 from autostr_nni.training.distributed.group import ALONE, Team
-from autostr_nni.training.distributed.launch import Report, Work, run_in_team
+from autostr_nni.training.distributed.launch import Work, run_in_team
 from autostr_nni.training.loop import devices_of
 from autostr_nni.training.memory import memory_told
 
 T = TypeVar("T")
 
 
-def prepare_torch(recipe: Recipe, team: Team = ALONE, threads: int | None = None) -> None:
+def prepare_torch(seed: int, threads: int | None, team: Team = ALONE) -> None:
     """Seed torch's global generator, which all weights come from; set this process's threads and memory.
 
-    ``threads`` stands in for those of the recipe's training.
+    ``threads``: of all processes of the team together; None for those that suit the machine.
     """
     keep_freed_memory()
-    threads = threads or recipe.training.threads or default_threads()
+    threads = threads or default_threads()
     torch.set_num_threads(max(1, threads // team.size))
     torch.set_float32_matmul_precision("high")
-    torch.manual_seed(recipe.seed)
+    torch.manual_seed(seed)
 
 
 @contextmanager
@@ -44,12 +45,12 @@ def restored_threads() -> Iterator[None]:
 
 def on_devices(
     work: Work[T],
-    recipe: Recipe,
+    training: TrainingSection,
     report: Report,
     batch_size: int | None = None,
     key: str = "training.devices",
 ) -> T:
-    """Run ``work`` on the recipe's devices; ``batch_size`` is that of the operator search if it has its own,
+    """Run ``work`` on a training's devices; ``batch_size`` is that of the operator search if it has its own,
     and ``key`` names the devices.
 
     Raises:
@@ -57,8 +58,8 @@ def on_devices(
         OutOfMemory: memory ran out.
     """
     batch_key = "search.operators.batch_size" if batch_size else "training.batch_size"
-    batch_size = batch_size or recipe.training.batch_size
-    size, on_gpu = devices_of(recipe.training, key)
+    batch_size = batch_size or training.batch_size
+    size, on_gpu = devices_of(training, key)
     if size > batch_size:
         raise InputError(f"{key}: {size} devices cannot share a batch of {batch_key}: {batch_size}")
     with memory_told(batch_key, batch_size):

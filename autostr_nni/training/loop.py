@@ -18,17 +18,17 @@ import torch
 from pytorch_lightning.utilities.exceptions import SIGTERMException
 
 from autostr_nni.recipe.training import TrainingSection
-from autostr_nni.runs.records import PULSE, append_metrics, keep_word_losses, write_metrics
+from autostr_nni.runs.figures import Figures, Report, figures
+from autostr_nni.runs.layout import LAST, PULSE
+from autostr_nni.runs.records import append_metrics, keep_word_losses, write_metrics
 from autostr_nni.system.errors import InputError
 from autostr_nni.training.distributed.lightning_strategy import TeamStrategy
-from autostr_nni.training.going_on.continuing import LAST, CheckpointFiles, checkpoint_of
+from autostr_nni.training.going_on.continuing import CheckpointFiles, checkpoint_of
 from autostr_nni.training.tasks import ReadingTask
 from autostr_nni.training.undecodable import TellUndecodable
 
 #: A signal to the whole group of processes may reach a loader process first: torch then raises an error.
 _ENDED = re.compile("killed by signal: (Terminated|Hangup|Interrupt)")
-
-Report = Callable[[dict[str, Any], bool], None]
 
 
 class EpochEnd(pl.Callback):
@@ -41,22 +41,22 @@ class EpochEnd(pl.Callback):
     def __init__(
         self,
         folder: Path,
-        fixed: dict[str, float],
+        fixed: Figures,
         report: Report,
-        save_best: Callable[[dict[str, Any]], None] | None = None,
+        save_best: Callable[[Figures], None] | None = None,
         patience: int | None = None,
         keep_losses: bool = False,
     ) -> None:
         self.keep_losses = keep_losses  # of every validation word
         self.folder, self.fixed, self.report = folder, fixed, report
         self.save_best, self.patience = save_best, patience
-        self.lines: list[dict[str, Any]] = []
+        self.lines: list[Figures] = []
 
     def state_dict(self) -> dict[str, Any]:
         return {"lines": self.lines}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.lines = list(state_dict["lines"])
+        self.lines = [figures(line) for line in state_dict["lines"]]
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if trainer.is_global_zero:
@@ -88,7 +88,7 @@ class EpochEnd(pl.Callback):
         waited: int = self.lines[-1]["epoch"] - best["epoch"]
         return waited >= self.patience
 
-    def metrics(self, task: ReadingTask) -> dict[str, Any]:
+    def metrics(self, task: ReadingTask) -> Figures:
         """The figures of the epoch that just ended; the same keys every time."""
         assert task.evaluation is not None, "validation has not run"
         scores = task.evaluation.scores
@@ -155,12 +155,12 @@ class Pulse(pl.Callback):
             self.file.write_text(json.dumps(told) + "\n", encoding="utf-8")
 
 
-def rank(metrics: dict[str, Any]) -> tuple[float, float]:
+def rank(metrics: Figures) -> tuple[float, float]:
     """Better is larger: word accuracy, then a smaller loss."""
     return metrics["default"], -metrics["loss"]
 
 
-def best_epoch(lines: list[dict[str, Any]]) -> dict[str, Any] | None:
+def best_epoch(lines: list[Figures]) -> Figures | None:
     """The recorded epoch with the best validation word accuracy; the first of equals."""
     return max(lines, key=rank) if lines else None
 

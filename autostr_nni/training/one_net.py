@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from autostr_nni.models.recognizer import build_recognizer
 from autostr_nni.reading.checkpoint import Trained, load_trained, pick_device, save_trained
 from autostr_nni.reading.evaluation import evaluate_sets, open_set
 from autostr_nni.recipe import Recipe
-from autostr_nni.runs.records import ARCHITECTURE, read_metrics
+from autostr_nni.runs.figures import Figures, Report, TrialResult
+from autostr_nni.runs.layout import ARCHITECTURE, BEST, LAST
+from autostr_nni.runs.records import read_metrics
 from autostr_nni.search_spaces.architecture import Architecture
 from autostr_nni.search_spaces.counting import backbone_costs, total
 from autostr_nni.search_spaces.space import SearchSpace
@@ -18,8 +19,6 @@ from autostr_nni.system.files import write_atomic
 from autostr_nni.training.compiling import compile_backbone
 from autostr_nni.training.device_setup import on_devices, prepare_torch
 from autostr_nni.training.distributed.group import Team
-from autostr_nni.training.distributed.launch import Report
-from autostr_nni.training.going_on.continuing import BEST, LAST
 from autostr_nni.training.going_on.initial import start_from
 from autostr_nni.training.going_on.same_training import epochs_done
 from autostr_nni.training.loop import EpochEnd, best_epoch, fit, torch_device
@@ -27,14 +26,14 @@ from autostr_nni.training.operator_task import MILLION
 from autostr_nni.training.tasks import RecognitionTask
 
 
-def fixed_metrics(architecture: Architecture, space: SearchSpace) -> dict[str, float]:
+def fixed_metrics(architecture: Architecture, space: SearchSpace) -> Figures:
     """Cost of the backbone; the last two figures vary only in the operator search."""
     cost = total(backbone_costs(architecture, space))
-    flops = cost.macs / MILLION
+    macs = cost.macs / MILLION
     return {
-        "flops_m": flops,
+        "macs_m": macs,
         "params_m": cost.params / MILLION,
-        "expected_flops_m": flops,
+        "expected_macs_m": macs,
         "entropy": 0.0,
     }
 
@@ -54,7 +53,7 @@ def train_alone(
     report: Report,
 ) -> None:
     """Train one architecture; ``full`` follows the schedules of rate and words and keeps the best net."""
-    prepare_torch(recipe, team)
+    prepare_torch(recipe.seed, recipe.training.threads, team)
     training = open_set(recipe, recipe.data.train, max_length=max_length)
     validation = open_set(recipe, recipe.data.validation, recipe.data.validation_limit, max_length)
     for dataset in (training, validation):
@@ -75,7 +74,7 @@ def train_alone(
     if recipe.training.compile:
         task.compiled = compile_backbone(recognizer.backbone, torch_device(recipe.training), team)
 
-    def save_best(metrics: dict[str, Any]) -> None:
+    def save_best(metrics: Figures) -> None:
         save_trained(folder / BEST, Trained(recognizer, recipe, architecture, space, metrics))
 
     callback = EpochEnd(
@@ -96,19 +95,19 @@ def train_fully(
     folder: Path,
     report: Report,
     init: Path | str | None = None,
-) -> dict[str, Any]:
+) -> TrialResult:
     """Step 3: train by the recipe's ``training``, choose the epoch on validation, score the test sets."""
     options = recipe.training
     budget = (options.epochs, options.epoch_images, None)
-    done = epochs_done(recipe, folder)
+    done = epochs_done(options.epochs, folder)
     if done is None:
         work = partial(train_alone, architecture, space, recipe, folder, *budget, full=True, init=init)
-        on_devices(work, recipe, report)
+        on_devices(work, options, report)
     elif done > options.epochs:
         print(f"{done} epochs are done already, {options.epochs} asked for: no more is trained", flush=True)
     final = best_epoch(read_metrics(folder))
     assert final is not None
-    result: dict[str, Any] = {"metrics": final, "architecture": architecture.text}
+    result: TrialResult = {"metrics": final, "architecture": architecture.text}
     if recipe.data.test:
         device = None if options.device == "auto" else options.device
         best = load_trained(folder / BEST, pick_device(device))

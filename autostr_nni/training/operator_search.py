@@ -8,13 +8,14 @@ from typing import Any
 from autostr_nni.data.charset import Charset
 from autostr_nni.reading.evaluation import open_set
 from autostr_nni.recipe import Recipe
-from autostr_nni.runs.records import ARCHITECTURE, PROBABILITIES, write_lines
+from autostr_nni.runs.figures import Figures, Report
+from autostr_nni.runs.layout import ARCHITECTURE, PROBABILITIES
+from autostr_nni.runs.records import write_lines
 from autostr_nni.search_spaces.space import SearchSpace
 from autostr_nni.search_spaces.stride_path import StridePath
 from autostr_nni.system.files import write_atomic
 from autostr_nni.training.device_setup import prepare_torch
 from autostr_nni.training.distributed.group import Team
-from autostr_nni.training.distributed.launch import Report
 from autostr_nni.training.loop import EpochEnd, fit
 from autostr_nni.training.one_net import fixed_metrics
 from autostr_nni.training.operator_task import OperatorSearchTask, build_supernet_recognizer
@@ -22,9 +23,9 @@ from autostr_nni.training.operator_task import OperatorSearchTask, build_superne
 
 def search_operators(
     path: StridePath, space: SearchSpace, recipe: Recipe, folder: Path, *, team: Team, report: Report
-) -> tuple[dict[str, Any], list[dict[str, float]]]:
+) -> tuple[Figures, list[dict[str, float]]]:
     """Step 2 on one path: the final metrics with the architecture found, and the probabilities."""
-    prepare_torch(recipe, team, recipe.search.operators.threads)
+    prepare_torch(recipe.seed, recipe.search.operators.threads or recipe.training.threads, team)
     longest = recipe.search.operators.max_length
     training = open_set(recipe, recipe.data.train, max_length=longest)
     arch_validation = open_set(recipe, recipe.data.validation, max_length=longest)
@@ -42,14 +43,14 @@ def search_operators(
         write_atomic(folder / ARCHITECTURE, architecture.to_json(space))
     fixed = fixed_metrics(architecture, space)
     last = callback.lines[-1]
-    costs = {key: fixed[key] for key in ("flops_m", "params_m")}
+    costs: Figures = {"macs_m": fixed["macs_m"], "params_m": fixed["params_m"]}
     return {**last, **costs, "architecture": architecture.text}, task.probabilities()
 
 
 class SearchEpochEnd(EpochEnd):
     """Reports the cost of the architecture that would be found now, and records all probabilities."""
 
-    def __init__(self, folder: Path, fixed: dict[str, float], report: Report) -> None:
+    def __init__(self, folder: Path, fixed: Figures, report: Report) -> None:
         super().__init__(folder, fixed, report)
         self.probabilities: list[dict[str, Any]] = []
 
@@ -60,7 +61,7 @@ class SearchEpochEnd(EpochEnd):
         super().load_state_dict(state_dict)
         self.probabilities = list(state_dict.get("probabilities", []))
 
-    def metrics(self, task: Any) -> dict[str, Any]:
+    def metrics(self, task: Any) -> Figures:
         self.fixed = fixed_metrics(task.architecture(), task.space)
         self.probabilities.append({"epoch": task.current_epoch, "layers": task.probabilities()})
         if task.team.leads:

@@ -12,6 +12,7 @@ from autostr_nni.data.dataset import Batch, WordDataset
 from autostr_nni.data.loader import EpochSampler
 from autostr_nni.models.recognizer import Recognizer
 from autostr_nni.recipe import Recipe
+from autostr_nni.runs.figures import Figures
 from autostr_nni.search_spaces.architecture import Architecture
 from autostr_nni.search_spaces.counting import cost_table, stem_cost
 from autostr_nni.search_spaces.space import SearchSpace
@@ -159,9 +160,9 @@ class OperatorSearchTask(ReadingTask):
         names = (block.names[i] for block, i in zip(self.supernet.choice_blocks, indices, strict=True))
         return Architecture(self.supernet.path, tuple(names), self.space.stage_layers)
 
-    def extra_metrics(self) -> dict[str, float]:
+    def extra_metrics(self) -> Figures:
         return {
-            "expected_flops_m": self.arch.expected_macs() / MILLION,
+            "expected_macs_m": self.arch.expected_macs() / MILLION,
             "entropy": self.arch.entropy(),
         }
 

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from autostr_nni.recipe import Recipe
-from autostr_nni.runs.records import RECIPE, RESULT, read_metrics, read_result
+from autostr_nni.runs.figures import Figures, Report, TrialResult
+from autostr_nni.runs.layout import RECIPE
+from autostr_nni.runs.records import read_metrics, read_result, write_result
 from autostr_nni.search_spaces.architecture import Architecture
 from autostr_nni.search_spaces.space import SearchSpace
 from autostr_nni.search_spaces.stride_path import StridePath
@@ -17,7 +19,6 @@ from autostr_nni.strategies.steps import OPERATORS, PATH, RUNG, STEPS, TRAIN
 from autostr_nni.system.errors import InputError
 from autostr_nni.system.files import write_atomic
 from autostr_nni.training.device_setup import on_devices, prepare_torch, restored_threads
-from autostr_nni.training.distributed.launch import Report
 from autostr_nni.training.going_on.continuing import forget_previous
 from autostr_nni.training.going_on.promotion import climb
 from autostr_nni.training.going_on.same_training import check_same_training, epochs_done
@@ -26,9 +27,7 @@ from autostr_nni.training.operator_search import search_operators
 from autostr_nni.training.tensorboard import logged
 
 
-def run_proposal(
-    parameters: Mapping[str, Any], recipe: Recipe, folder: Path, report: Report
-) -> dict[str, Any]:
+def run_proposal(parameters: Mapping[str, Any], recipe: Recipe, folder: Path, report: Report) -> Figures:
     """Run one trial in ``folder``; continue it, or return its result, if it was begun or done before.
 
     Args:
@@ -37,7 +36,7 @@ def run_proposal(
         report: called with the metrics of each epoch and False, then with the final ones and True.
 
     Returns:
-        The final metrics: ``default`` (word accuracy on validation, 0 to 1), ``loss``, ``flops_m``,
+        The final metrics: ``default`` (word accuracy on validation, 0 to 1), ``loss``, ``macs_m``,
         ``params_m`` and more; an operator search adds ``architecture``, a whole training ``test`` in
         result.json.
 
@@ -45,25 +44,23 @@ def run_proposal(
         InputError: the proposal is not one of the recipe's space, or its data cannot be used.
         TrainingFailed: training diverged, or did not fit into memory.
     """
-    done = read_result(folder)
+    done = read_result(folder).get("metrics")
     if done is not None:
-        report(done["metrics"], True)
-        metrics: dict[str, Any] = done["metrics"]
-        return metrics
+        report(done, True)
+        return done
     folder.mkdir(parents=True, exist_ok=True)
-    report = logged(report, recipe, folder)
+    report = logged(report, recipe.training.tensorboard, folder)
     if parameters.get("step") == RUNG or not recipe.has_proxy:  # a proxy's winner starts from scratch
         climb(folder, parameters)
-    prepare_torch(recipe)
+    prepare_torch(recipe.seed, recipe.training.threads)
     result = _run_step(parameters, recipe, folder, report)
-    write_atomic(folder / RESULT, json.dumps({"parameters": dict(parameters), **result}, indent=1))
+    write_result(folder, {"parameters": dict(parameters), **result})
     forget_previous(folder)
-    final: dict[str, Any] = result["metrics"]
-    report(final, True)
-    return final
+    report(result["metrics"], True)
+    return result["metrics"]
 
 
-def _run_step(parameters: Mapping[str, Any], recipe: Recipe, folder: Path, report: Report) -> dict[str, Any]:
+def _run_step(parameters: Mapping[str, Any], recipe: Recipe, folder: Path, report: Report) -> TrialResult:
     """What a trial leaves in its result besides the parameters."""
     space = recipe.space()
     step = parameters.get("step")
@@ -74,7 +71,7 @@ def _run_step(parameters: Mapping[str, Any], recipe: Recipe, folder: Path, repor
         options = recipe.search.path
         budget = (options.epochs, options.epoch_images, options.max_length)
         work = partial(train_alone, architecture, space, ranking, folder, *budget)
-        on_devices(work, ranking, report)
+        on_devices(work, recipe.training, report)
         return {"metrics": read_metrics(folder)[-1]}
     if step == OPERATORS:
         path = StridePath.parse(str(parameters["stride_path"]), space.stage_layers)
@@ -82,13 +79,13 @@ def _run_step(parameters: Mapping[str, Any], recipe: Recipe, folder: Path, repor
         key = "training.devices" if operators.devices is None else "search.operators.devices"
         search = partial(search_operators, path, space, alone, folder)
         with restored_threads():
-            final, probabilities = on_devices(search, alone, report, operators.batch_size, key)
+            final, probabilities = on_devices(search, alone.training, report, operators.batch_size, key)
         return {"metrics": final, "probabilities": probabilities}
     if step == RUNG:
         architecture = Architecture.from_parameters(parameters, space)
         epochs, images = int(parameters["epochs"]), recipe.training.epoch_images
         work = partial(train_alone, architecture, space, ranking, folder, epochs, images, full=True)
-        on_devices(work, ranking, report)
+        on_devices(work, recipe.training, report)
         return {"metrics": read_metrics(folder)[-1]}
     if step == TRAIN:
         architecture = Architecture.from_parameters(parameters, space)
@@ -103,7 +100,7 @@ def train_architecture(
     folder: Path,
     report: Report,
     init: Path | str | None = None,
-) -> dict[str, Any]:
+) -> TrialResult:
     """Train an architecture outside a search, from scratch or from ``init``'s weights; its result.
 
     Run again in the same folder it goes on from the last epoch, also towards more epochs than before.
@@ -113,12 +110,12 @@ def train_architecture(
             of ``init`` are of another one.
     """
     check_same_training(architecture, space, recipe, folder)
-    prepare_torch(recipe)
+    prepare_torch(recipe.seed, recipe.training.threads)
     folder.mkdir(parents=True, exist_ok=True)
-    if epochs_done(recipe, folder) is None:
+    if epochs_done(recipe.training.epochs, folder) is None:
         write_atomic(folder / RECIPE, json.dumps(recipe.model_dump(mode="json"), indent=1))
-    report = logged(report, recipe, folder)
+    report = logged(report, recipe.training.tensorboard, folder)
     result = train_fully(architecture, space, recipe, folder, report, init)
-    write_atomic(folder / RESULT, json.dumps(result, indent=1))
+    write_result(folder, result)
     forget_previous(folder)
     return result

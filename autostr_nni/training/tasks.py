@@ -17,6 +17,7 @@ from autostr_nni.data.loader import EpochSampler
 from autostr_nni.models.recognizer import Recognizer
 from autostr_nni.reading.evaluation import Evaluation, Reader
 from autostr_nni.recipe import Recipe
+from autostr_nni.runs.figures import Figures
 from autostr_nni.system.errors import TrainingFailed
 from autostr_nni.training.batches import joint_loader
 from autostr_nni.training.compiling import whole_batches_only
@@ -123,7 +124,7 @@ class ReadingTask(pl.LightningModule):
         progress: Any = self.trainer.fit_loop.epoch_progress.current
         return int(progress.processed)
 
-    def extra_metrics(self) -> dict[str, float]:
+    def extra_metrics(self) -> Figures:
         """Figures that only some trainings have."""
         return {}
 

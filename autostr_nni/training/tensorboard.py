@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
-from autostr_nni.recipe import Recipe
-from autostr_nni.recipe.extras import check_extras
+from autostr_nni.recipe.extras import check_tensorboard
+from autostr_nni.runs.figures import Figures, Report
 
 #: Folder of the logs, in a trial's own.
 FOLDER = "tensorboard"
@@ -21,31 +19,29 @@ _NAMES = {
     "training_loss": "training/loss",
     "seconds": "training/seconds",
     "epoch": "training/epoch",
-    "flops_m": "cost/flops_m",
+    "macs_m": "cost/macs_m",
     "params_m": "cost/params_m",
-    "expected_flops_m": "search/expected_flops_m",
+    "expected_macs_m": "search/expected_macs_m",
     "entropy": "search/entropy",
 }
 
-Report = Callable[[dict[str, Any], bool], None]
 
-
-def logged(report: Report, recipe: Recipe, folder: Path) -> Report:
-    """``report``, and TensorBoard besides if the recipe asks: every epoch's figures over the images seen.
+def logged(report: Report, wanted: bool, folder: Path) -> Report:
+    """``report``, and TensorBoard besides if it is wanted: every epoch's figures over the images seen.
 
     So trials are compared at equal images. A trial that continues adds to its logs.
 
     Raises:
-        InputError: the recipe asks for it and TensorBoard is not installed.
+        InputError: TensorBoard is not installed.
     """
-    if not recipe.training.tensorboard:
+    if not wanted:
         return report
-    check_extras(recipe)
+    check_tensorboard("recipe")
     logs = folder / FOLDER
     logs.mkdir(parents=True, exist_ok=True)
     link_for_button(logs)
 
-    def also(metrics: dict[str, Any], final: bool) -> None:
+    def also(metrics: Figures, final: bool) -> None:
         if not final:
             write(logs, metrics)
         report(metrics, final)
@@ -53,14 +49,14 @@ def logged(report: Report, recipe: Recipe, folder: Path) -> Report:
     return also
 
 
-def write(logs: Path, metrics: dict[str, Any]) -> None:
+def write(logs: Path, metrics: Figures) -> None:
     """One epoch's figures. The file is closed each time: a trial may be killed at any moment."""
     from torch.utils.tensorboard import SummaryWriter
 
     with SummaryWriter(str(logs)) as writer:
-        for key, name in _NAMES.items():
-            if key in metrics:
-                writer.add_scalar(name, metrics[key], metrics["images_seen"])
+        for key, value in metrics.items():
+            if key in _NAMES:
+                writer.add_scalar(_NAMES[key], value, metrics["images_seen"])
 
 
 def link_for_button(logs: Path) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
+from autostr_nni.system.leaving import handling
 from autostr_nni.warm.talk import COLD_VARIABLE, FOLDER_VARIABLE, Request, address, send_request
 
 PATIENCE = 60.0  # seconds for the warm process to have imported what it keeps
@@ -63,13 +64,8 @@ def _signals_to(connection: socket.socket) -> Iterator[None]:
         with contextlib.suppress(OSError):
             connection.sendall(f"signal {number}\n".encode())
 
-    handled = (signal.SIGINT, signal.SIGTERM)
-    before = {number: signal.signal(number, forward) for number in handled}
-    try:
+    with handling((signal.SIGINT, signal.SIGTERM), forward):
         yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _orphaned(trial: int | None) -> int:

@@ -10,7 +10,6 @@ sound: a child has only the memory of what was imported, shared until it is writ
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import gc
 import importlib
 import os
@@ -28,6 +27,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from autostr_nni.system.leaving import leave
+from autostr_nni.system.lifeline import die_with_parent
 from autostr_nni.system.threads import wait_asleep
 from autostr_nni.warm.talk import FOLDER_VARIABLE, SOCKET, Request, address, receive_request
 
@@ -37,7 +37,6 @@ MODULE = "autostr_nni.trial"
 IMPORTED = ("autostr_nni.training.run_trial", "pandas", "scipy.stats", "json_tricks", "requests", "psutil")
 IDLE = 600.0  # seconds without a trial after which the memory is given back
 REQUEST_TIMEOUT = 10.0  # seconds for a command to send its request
-_PR_SET_PDEATHSIG = 1
 
 
 def import_all() -> dict[str, str]:
@@ -229,9 +228,7 @@ def become(request: Request, streams: list[int], made: Mapping[str, str], server
     `made`: variables that importing has set, as it would in the command's own process.
     """
     os.setsid()
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != server:
-        os._exit(1)
+    die_with_parent(server)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     for number, stream in enumerate(streams):

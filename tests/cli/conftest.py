@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from autostr_nni.cli.main import main
-from autostr_nni.data.sets.lmdb_io import write_lmdb
+from autostr_nni.data.sets.lmdb_write import write_lmdb
 
 SHADES = {"1": (0, 150), "22": (105, 255)}  # a word's picture is of one shade; the mid ones may be either
 ARCHITECTURE = "ABABB:k3e1,skip,k3e1,k3e1,k3e1,k3e1"

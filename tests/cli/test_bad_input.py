@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from autostr_nni.cli.main import main
-from autostr_nni.data.sets.lmdb_io import write_lmdb
+from autostr_nni.data.sets.lmdb_write import write_lmdb
 from autostr_nni.recipe import extras
 
 Refused = Callable[..., str]

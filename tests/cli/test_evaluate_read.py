@@ -11,7 +11,8 @@ import torch
 from PIL import Image
 
 from autostr_nni.cli.main import main
-from autostr_nni.data.sets.lmdb_io import LmdbReader, write_lmdb
+from autostr_nni.data.sets.lmdb_io import LmdbReader
+from autostr_nni.data.sets.lmdb_write import write_lmdb
 
 
 def refused(capsys: pytest.CaptureFixture[str], *argv: str) -> str:

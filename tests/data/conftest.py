@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from autostr_nni.data.sets.lmdb_io import image_key, label_key, write_lmdb
+from autostr_nni.data.sets.lmdb_write import image_key, label_key, write_lmdb
 
 
 @pytest.fixture(autouse=True, scope="session")

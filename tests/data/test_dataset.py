@@ -11,7 +11,7 @@ from PIL import Image
 from autostr_nni.data.charset import Charset
 from autostr_nni.data.dataset import PADDING, WordDataset
 from autostr_nni.data.loader import make_loader
-from autostr_nni.data.sets.lmdb_io import label_key, write_lmdb
+from autostr_nni.data.sets.lmdb_write import label_key, write_lmdb
 from autostr_nni.system.errors import InputError
 
 PRINTABLE = Charset.named("printable")

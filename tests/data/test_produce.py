@@ -14,7 +14,12 @@ from autostr_nni.data.sets.folders import NOTE_FILE
 from autostr_nni.data.sets.lmdb_io import LmdbReader
 from autostr_nni.data.sets.prepare import prepare_data
 from autostr_nni.data.synth.glyphs import matplotlib_fonts
-from autostr_nni.data.synth.produce import ensure, left_out_lines, produce, synthesize
+from autostr_nni.data.synth.produce import (
+    ensure,
+    left_out_lines,
+    produce,
+    synthesize,
+)
 from autostr_nni.data.synth.spec import SynthSpec
 from autostr_nni.data.synth.words import fold_word, in_split
 from autostr_nni.recipe import recipe_from
@@ -202,8 +207,7 @@ def test_a_recipe_tells_what_is_left_out(tmp_path: Path, raw_set, picture) -> No
 
 STUCK = """
 import ctypes, os
-from autostr_nni.data.synth.produce import _start_process, multiprocessing
-from autostr_nni.nni.manager.launcher import stoppable
+from autostr_nni.system.leaving import stoppable
 
 def wait_for_ever(_):
     mutex = ctypes.create_string_buffer(64)

@@ -10,7 +10,7 @@ from PIL import Image
 from autostr_nni.cli.main import main
 from autostr_nni.data.charset import Charset
 from autostr_nni.data.sets.check import check_set
-from autostr_nni.data.sets.lmdb_io import write_lmdb
+from autostr_nni.data.sets.lmdb_write import write_lmdb
 
 
 def test_check_counts_pictures_of_one_colour(raw_set, picture) -> None:

@@ -20,6 +20,7 @@ from typing import Any
 import autostr_nni.training.run_trial  # noqa: F401  (takes long)
 from autostr_nni.cli.main import main
 from autostr_nni.inprocess import run
+from autostr_nni.runs import records
 from autostr_nni.system import files
 from autostr_nni.training import one_net, operator_search, run_trial
 from autostr_nni.training.going_on import continuing
@@ -50,6 +51,7 @@ WATCHED: tuple[tuple[Any, str, Callable[..., str]], ...] = (
     (one_net, "write_atomic", lambda path, text: f"saving {path.name}"),
     (operator_search, "write_atomic", lambda path, text: f"saving {path.name}"),
     (run_trial, "write_atomic", lambda path, text: f"saving {path.name}"),
+    (records, "write_atomic", lambda path, text: f"saving {path.name}"),
     (run, "save_state", lambda *_: "saving state.json"),
     (files, "_flush", lambda path: f"{seen()}, flushing"),
 )

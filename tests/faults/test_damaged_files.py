@@ -15,9 +15,10 @@ from fault_search import findings
 from autostr_nni import strategies
 from autostr_nni.cli.main import main
 from autostr_nni.nni import proposing as tuner_module
-from autostr_nni.nni.state import STATE_FILE, find_state
+from autostr_nni.nni.state import find_state
 from autostr_nni.nni.tuner import StrategyTuner
 from autostr_nni.recipe import load_recipe
+from autostr_nni.runs.layout import NNI_STATE
 from autostr_nni.system.files import previous_of
 
 Fault = Callable[[str], Any]
@@ -210,7 +211,7 @@ def tuned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable
 
     def start_again(change: Callable[[Path], None]) -> list[Any]:
         kept = {
-            name: (tmp_path / name).read_bytes() for name in (STATE_FILE, previous_of(Path(STATE_FILE)).name)
+            name: (tmp_path / name).read_bytes() for name in (NNI_STATE, previous_of(Path(NNI_STATE)).name)
         }
         change(tmp_path)
         again = make_tuner(monkeypatch, tmp_path, recipe, True)
@@ -229,14 +230,14 @@ def tuned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable
 
 def test_a_tuners_state_cut_anywhere(tuned: Any, fault: Fault, tmp_path: Path) -> None:
     with fault("nni-state-cut-20") as row:
-        for content in cuts(tmp_path / STATE_FILE, 20):
-            tuned(lambda folder, content=content: (folder / STATE_FILE).write_bytes(content))
+        for content in cuts(tmp_path / NNI_STATE, 20):
+            tuned(lambda folder, content=content: (folder / NNI_STATE).write_bytes(content))
         row.lost = "nothing, 20 times out of 20: 7 results kept"
 
 
 def test_no_state_of_the_tuner_is_left(tuned: Any, fault: Fault) -> None:
     def damage(folder: Path) -> None:
-        for name in (STATE_FILE, previous_of(Path(STATE_FILE)).name):
+        for name in (NNI_STATE, previous_of(Path(NNI_STATE)).name):
             (folder / name).write_text("{")
         state, complaint = find_state(folder)
         assert state == {} and "is damaged: the search is put together from NNI's record" in str(complaint)

@@ -105,7 +105,7 @@ def picture(mode: str = "RGB", form: str = "PNG", size: tuple[int, int] = (40, 2
 
 def make(folder: Path) -> None:
     """Fill a folder: recipe, experiment, architecture, set, images, checkpoint, list, lexicon, searches."""
-    from autostr_nni.data.sets.lmdb_io import write_lmdb
+    from autostr_nni.data.sets.lmdb_write import write_lmdb
     from autostr_nni.data.synth.glyphs import matplotlib_fonts
     from autostr_nni.recipe import load_recipe
     from autostr_nni.search_spaces.architecture import Architecture
@@ -146,7 +146,7 @@ def _checkpoint(path: Path, recipe: Any, architecture: Any, space: Any) -> None:
 
 def _epoch(number: int) -> dict[str, Any]:
     return {
-        "default": 0.1 * number, "loss": 5.0 - number, "flops_m": 0.5, "params_m": 0.1, "words": 41,
+        "default": 0.1 * number, "loss": 5.0 - number, "macs_m": 0.5, "params_m": 0.1, "words": 41,
         "one_minus_ned": 0.2,
         "images_seen": 48 * (number + 1), "seconds": 1.5 * (number + 1), "epoch": number,
     }  # fmt: skip
@@ -178,7 +178,7 @@ def _search(folder: Path, recipe: Any) -> None:
 
 def _experiment(folder: Path, home: Path, recipe: Any) -> None:
     """An NNI experiment with two path trials, one of them cut short."""
-    from autostr_nni.nni.state import RECIPE_FILE, STATE_FILE
+    from autostr_nni.runs.layout import NNI_STATE, RECIPE
     from autostr_nni.strategies import build
 
     (folder / "db").mkdir(parents=True)
@@ -190,8 +190,8 @@ def _experiment(folder: Path, home: Path, recipe: Any) -> None:
     proposals = strategy.suggest()
     strategy.observe(proposals[0].id, _epoch(1))
     about = {"strategy": "two-step", "planned": strategy.planned, "finished": False, "failure": None}
-    (folder / STATE_FILE).write_text(json.dumps({**about, "state": strategy.state_dict()}))
-    (folder / RECIPE_FILE).write_text(json.dumps(recipe.model_dump(mode="json")))
+    (folder / NNI_STATE).write_text(json.dumps({**about, "state": strategy.state_dict()}))
+    (folder / RECIPE).write_text(json.dumps(recipe.model_dump(mode="json")))
     with sqlite3.connect(folder / "db" / "nni.sqlite") as base:
         base.execute(
             "CREATE TABLE ExperimentProfile (params TEXT, id TEXT, execDuration INTEGER, startTime INTEGER, "

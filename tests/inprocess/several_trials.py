@@ -29,7 +29,7 @@ def trial(parameters: dict[str, Any], recipe: Any, folder: Path, report: Any) ->
             break
         time.sleep(0.05)
     print(f"{path} prints", flush=True)
-    metrics = {"default": 1 / (1 + LOSSES[path]), "loss": LOSSES[path], "flops_m": 1.0, "params_m": 0.1}
+    metrics = {"default": 1 / (1 + LOSSES[path]), "loss": LOSSES[path], "macs_m": 1.0, "params_m": 0.1}
     report(metrics, False)
     if parameters["step"] == "operators":
         metrics["architecture"] = f"{path}:{','.join(['k3e1'] * 15)}"

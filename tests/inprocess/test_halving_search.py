@@ -12,9 +12,9 @@ import torch
 from autostr_nni.inprocess.run import run_search
 from autostr_nni.recipe import load_recipe
 from autostr_nni.report.reading.in_process import read_in_process
-from autostr_nni.runs.records import CLIMBED, RESULT, read_metrics
+from autostr_nni.runs.layout import BEST, CLIMBED, RESULT
+from autostr_nni.runs.records import read_metrics
 from autostr_nni.strategies import build
-from autostr_nni.training.going_on.continuing import BEST
 from autostr_nni.training.run_trial import run_proposal
 
 HALVING = {"nets": 2, "reduction": 2, "rungs": [1, 2, 4], "lookback": 2}

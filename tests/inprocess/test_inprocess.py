@@ -15,8 +15,9 @@ import pytest
 
 from autostr_nni import strategies
 from autostr_nni.inprocess.run import run_search, write_json
-from autostr_nni.inprocess.told import Report, progress
+from autostr_nni.inprocess.told import progress
 from autostr_nni.recipe import Recipe, recipe_from
+from autostr_nni.runs.figures import Report
 from autostr_nni.system.errors import InputError
 
 OPERATIONS = ",".join(["k3e1"] * 15)
@@ -34,7 +35,7 @@ def recipe(**extra: Any) -> Recipe:
 def trial(parameters: dict[str, Any], recipe: Recipe, folder: Path, report: Report) -> dict[str, Any]:
     """As the real one: reports, leaves a result, returns the final metrics."""
     loss = {"AABBB": 3.0, "ABABB": 1.0, "ABBAB": 2.0}.get(parameters["stride_path"], 5.0)
-    metrics: dict[str, Any] = {"default": 1 / (1 + loss), "loss": loss, "flops_m": 10.0, "params_m": 0.1}
+    metrics: dict[str, Any] = {"default": 1 / (1 + loss), "loss": loss, "macs_m": 10.0, "params_m": 0.1}
     report({**metrics, "default": 0.0}, False)
     if parameters["step"] == "operators":
         metrics["architecture"] = f"{parameters['stride_path']}:{OPERATIONS}"
@@ -222,6 +223,6 @@ def test_written_whole_or_not_at_all(tmp_path: Path) -> None:
 
 
 def test_a_supernets_own_accuracy_is_not_told() -> None:
-    epoch = {"default": 0.0, "loss": 8.5, "entropy": 1.2, "expected_flops_m": 20.0, "images_seen": 4000}
+    epoch = {"default": 0.0, "loss": 8.5, "entropy": 1.2, "expected_macs_m": 20.0, "images_seen": 4000}
     assert progress(epoch) == "loss 8.500, expected 20.0 M MACs, 4,000 images"
     assert progress({**epoch, "entropy": 0.0}) == "accuracy 0.0 %, loss 8.500, 4,000 images"

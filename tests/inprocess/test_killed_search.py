@@ -85,7 +85,7 @@ def test_every_epoch_is_recorded_once(straight: Path) -> None:
     summary = json.loads((straight / "summary.json").read_text())
     assert summary["failure"] is None and summary["trials"] == len(EPOCHS)
     assert summary["best"]["architecture"] == summary["found"]
-    assert summary["best"]["flops_m"] > 0 and summary["best"]["params_m"] > 0
+    assert summary["best"]["macs_m"] > 0 and summary["best"]["params_m"] > 0
     assert summary["best"]["test"]["numbers"]["words"] == 24
 
 

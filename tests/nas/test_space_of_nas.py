@@ -12,7 +12,7 @@ from autostr_nni.nni.trial_side.figures import for_nni
 from autostr_nni.search_spaces.nni_space import AutoSTRSpace
 from autostr_nni.search_spaces.space import SearchSpace
 
-METRICS = {"default": 0.25, "loss": 2.0, "flops_m": 1.0, "epoch": 0}
+METRICS = {"default": 0.25, "loss": 2.0, "macs_m": 1.0, "epoch": 0}
 
 
 @pytest.mark.parametrize(("step", "ranked_by"), [("path", -2.0), ("operators", None), ("train", 0.25)])

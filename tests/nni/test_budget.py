@@ -47,13 +47,15 @@ def stored(folder: Path, strategy: str, trials: int, running: int = 0, **params:
     }
     with closing(sqlite3.connect(place / "db/nni.sqlite")) as base, base:
         base.execute("CREATE TABLE ExperimentProfile (params, id, execDuration, endTime, revision)")
-        base.execute("CREATE TABLE TrialJobEvent (trialJobId, event)")
+        base.execute("CREATE TABLE TrialJobEvent (trialJobId, event, timestamp, data, sequenceId)")
+        base.execute("CREATE TABLE MetricData (trialJobId, type, data)")
         old, new = json.dumps({}), json.dumps({"tuner": tuner, **params})
         rows = [[old, "abcd1234", 0, None, 1], [new, "abcd1234", 3600, 5, 2]]
         base.executemany("INSERT INTO ExperimentProfile VALUES (?, ?, ?, ?, ?)", rows)
         for number in range(trials + running):
             events = ["RUNNING"] if number >= trials else ["RUNNING", "SUCCEEDED"]
-            base.executemany("INSERT INTO TrialJobEvent VALUES (?, ?)", [[f"t{number}", e] for e in events])
+            told = [[f"t{number}", event, 0, None, number] for event in events]
+            base.executemany("INSERT INTO TrialJobEvent VALUES (?, ?, ?, ?, ?)", told)
     return read_stored(place)
 
 

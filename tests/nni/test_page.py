@@ -35,7 +35,7 @@ for epoch in range(2):
     accuracy = {"path": 0.9, "operators": 0.0, "train": 0.5}[step]
     metrics = dict(
         default=accuracy, loss=draw(1, 2), training_loss=1.0, case_sensitive=0.5, one_minus_ned=0.5,
-        words=100, flops_m=draw(20, 40), params_m=draw(1, 2), expected_flops_m=30.0, entropy=1.0,
+        words=100, macs_m=draw(20, 40), params_m=draw(1, 2), expected_macs_m=30.0, entropy=1.0,
         epoch=epoch, images_seen=4000, seconds=1.0,
     )
     reports(metrics, False)
@@ -137,7 +137,7 @@ def test_what_a_final_report_means(rows: list[dict[str, Any]]) -> None:
         step = parameters_of(row)["step"]
         assert metrics["default"] == {"path": 0.9, "operators": 0.0, "train": 0.5}[step]
         assert ("architecture" in metrics) == (step == "operators")
-        assert metrics.keys() <= {"default", "loss", "flops_m", "params_m", "architecture"}
+        assert metrics.keys() <= {"default", "loss", "macs_m", "params_m", "architecture"}
 
 
 @needs_a_browser

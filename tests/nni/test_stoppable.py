@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from autostr_nni.nni.manager.launcher import stoppable
+from autostr_nni.system.leaving import stoppable
 
 
 @pytest.fixture

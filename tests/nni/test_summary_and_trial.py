@@ -32,13 +32,13 @@ def keep(folder: Path, parameters: dict[str, Any], metrics: dict[str, Any] | Non
 def test_summary_of_a_folder(tmp_path: Path, place: str) -> None:
     trials = tmp_path / place
     for name, loss in (("AABBB", 3.0), ("ABABB", 1.5)):
-        metrics = {"default": 0.1, "loss": loss, "flops_m": 20.0, "params_m": 0.5}
+        metrics = {"default": 0.1, "loss": loss, "macs_m": 20.0, "params_m": 0.5}
         keep(trials / name, {"step": "path", "stride_path": name}, metrics)
     found = "ABABB:k3e1,k5e6"
     search = {"default": 0.2, "loss": 1.0, "architecture": found}
     keep(trials / "search", {"step": "operators", "stride_path": "ABABB"}, search)
     parameters = {"step": "train", "stride_path": "ABABB", "op_02": "k5e6", "op_01": "k3e1"}
-    metrics = {"default": 0.5, "loss": 0.4, "flops_m": 30.25, "params_m": 1.5}
+    metrics = {"default": 0.5, "loss": 0.4, "macs_m": 30.25, "params_m": 1.5}
     test = {"svt": {"words": 647, "word_accuracy": 0.25}}
     keep(trials / "train", parameters, metrics, test=test)
     keep(trials / "broken", {"step": "train", "stride_path": "AABBB"}, None)

@@ -13,8 +13,9 @@ import pytest
 
 from autostr_nni.nni import manager_side
 from autostr_nni.nni import proposing as tuner_module
-from autostr_nni.nni.state import STATE_FILE, read_state, write_state
+from autostr_nni.nni.state import read_state, write_state
 from autostr_nni.nni.tuner import StrategyTuner
+from autostr_nni.runs.layout import NNI_STATE
 from autostr_nni.search_spaces.space import SearchSpace
 from autostr_nni.strategies.two_step import TwoStep
 from autostr_nni.system.errors import InputError
@@ -97,7 +98,10 @@ def test_a_whole_search(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, concurr
     assert manager.no_more
     state = read_state(tmp_path)
     assert state["finished"] and state["failure"] is None and state["planned"] == 12
-    assert {file.name for file in tmp_path.iterdir()} == {STATE_FILE, previous_of(Path(STATE_FILE)).name}
+    assert {file.name for file in tmp_path.iterdir()} == {
+        NNI_STATE,
+        previous_of(Path(NNI_STATE)).name,
+    }
 
 
 def test_nothing_may_run_now(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,11 +14,11 @@ import pytest
 from autostr_nni import strategies
 from autostr_nni.inprocess import progress
 from autostr_nni.inprocess.run import run_search
-from autostr_nni.inprocess.told import Report
 from autostr_nni.nni.experiment.file import ExperimentFile
 from autostr_nni.nni.progress import Progress
 from autostr_nni.progress.estimate import ALONE
 from autostr_nni.recipe import Recipe, recipe_from
+from autostr_nni.runs.figures import Report
 from autostr_nni.runs.records import append_metrics
 
 START = 1_700_000_000.0

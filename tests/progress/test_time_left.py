@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from autostr_nni import strategies
-from autostr_nni.data.sets.lmdb_io import write_lmdb
+from autostr_nni.data.sets.lmdb_write import write_lmdb
 from autostr_nni.progress.estimate import (
     ALONE,
     DONE,

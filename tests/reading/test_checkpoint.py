@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from autostr_nni.reading.checkpoint import load_trained, save_file, save_trained
+from autostr_nni.runs.layout import BEST, LAST
 from autostr_nni.system.errors import InputError
-from autostr_nni.training.going_on.continuing import BEST, LAST
 
 
 @pytest.fixture

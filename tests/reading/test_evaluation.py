@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from PIL import Image
 
-from autostr_nni.data.sets.lmdb_io import write_lmdb
+from autostr_nni.data.sets.lmdb_write import write_lmdb
 from autostr_nni.models.recognizer import build_recognizer
 from autostr_nni.models.translator import Reading
 from autostr_nni.reading.evaluation import evaluate_sets, open_set, open_test_set

@@ -124,7 +124,7 @@ def test_rates_fall_at_the_milestones():
 
 
 def test_records_round_trip(tmp_path):
-    assert read_metrics(tmp_path) == [] and read_result(tmp_path) is None
+    assert read_metrics(tmp_path) == [] and read_result(tmp_path) == {}
     write_metrics(tmp_path, [{"epoch": 0, "default": 0.1}])
     append_metrics(tmp_path, {"epoch": 1, "default": 0.2})
     assert read_metrics(tmp_path) == [{"epoch": 0, "default": 0.1}, {"epoch": 1, "default": 0.2}]
@@ -132,4 +132,4 @@ def test_records_round_trip(tmp_path):
         file.write('{"epoch": 2, "def')
     assert len(read_metrics(tmp_path)) == 2
     (tmp_path / "result.json").write_text('{"metrics": {')
-    assert read_result(tmp_path) is None
+    assert read_result(tmp_path) == {}

@@ -129,7 +129,7 @@ def test_sets_without_a_usable_word(
     tiny_search: Callable[..., Path], tmp_path: Path, changes: dict[str, Any], told: str
 ) -> None:
     """Told before the search: a test set is else read at its very end."""
-    from autostr_nni.data.sets.lmdb_io import write_lmdb
+    from autostr_nni.data.sets.lmdb_write import write_lmdb
     from autostr_nni.data.sets.prepare import prepare_data
 
     tiny_search(tmp_path, **changes)

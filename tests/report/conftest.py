@@ -12,8 +12,8 @@ import pytest
 
 from autostr_nni import strategies
 from autostr_nni.inprocess.run import run_search
-from autostr_nni.inprocess.told import Report
 from autostr_nni.recipe import Recipe, recipe_from
+from autostr_nni.runs.figures import Report
 
 OPERATIONS = ("k3e1", "k5e3", "skip")
 LAYERS = 6
@@ -70,7 +70,7 @@ class Trainer:
         return result(folder, parameters, lines[-1])
 
     def operators(self, parameters: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-        lines = [{**line(e, 0.1, 2.0), "entropy": 1.0 - e / 4, "expected_flops_m": 2.0 - e} for e in (0, 1)]
+        lines = [{**line(e, 0.1, 2.0), "entropy": 1.0 - e / 4, "expected_macs_m": 2.0 - e} for e in (0, 1)]
         write_lines(folder / "metrics.jsonl", lines)
         write_lines(folder / "probabilities.jsonl", [{"epoch": e, "layers": layers(e)} for e in (0, 1)])
         found = f"{parameters['stride_path']}:k3e1,skip,k5e3,k3e1,k5e3,k3e1"
@@ -82,7 +82,7 @@ class Trainer:
             if "random" in folder.name
             else 1
         )
-        best = {**line(1, ACCURACIES[place], 1.0), "flops_m": MACS[place], "params_m": MACS[place] / 10}
+        best = {**line(1, ACCURACIES[place], 1.0), "macs_m": MACS[place], "params_m": MACS[place] / 10}
         write_lines(folder / "metrics.jsonl", [line(0, ACCURACIES[place] / 2, 2.0), best])
         test = {"words": 10, "correct": 8, "word_accuracy": 0.8, "one_minus_ned": 0.9}
         return result(folder, parameters, best, test={"real": test})
@@ -100,10 +100,10 @@ def line(epoch: int, accuracy: float, loss: float) -> dict[str, Any]:
         "training_loss": loss - 0.5,
         "words": 50,
         "one_minus_ned": accuracy,
-        "flops_m": 1.5,
+        "macs_m": 1.5,
         "params_m": 0.1,
         "entropy": 0.0,
-        "expected_flops_m": 1.5,
+        "expected_macs_m": 1.5,
         "epoch": epoch,
         "images_seen": 500 * (epoch + 1),
         "seconds": 5.0 * (epoch + 1),

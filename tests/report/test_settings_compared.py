@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from autostr_nni.data.sets.lmdb_io import write_lmdb
+from autostr_nni.data.sets.lmdb_write import write_lmdb
 from autostr_nni.recipe import recipe_from
 from autostr_nni.report.page import pieces, value
 from autostr_nni.report.reading.history import SearchHistory

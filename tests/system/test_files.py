@@ -57,7 +57,7 @@ def test_a_file_that_grows_too_large(tmp_path: Path, small_files: None) -> None:
 
 
 def test_a_set_that_grows_too_large(tmp_path: Path, small_files: None) -> None:
-    from autostr_nni.data.sets.lmdb_io import write_lmdb
+    from autostr_nni.data.sets.lmdb_write import write_lmdb
 
     with pytest.raises(InputError, match=f"{tmp_path}: the set cannot be written there .* disk is full"):
         write_lmdb(tmp_path / "set", [(bytes(50_000), str(number)) for number in range(20)])

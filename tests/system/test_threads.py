@@ -50,9 +50,9 @@ def test_a_training_takes_them(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(threads, "usable_cores", lambda: 4)
     recipe = Recipe.model_validate({"data": {"train": ["a"], "validation": ["b"]}})
     with restored_threads():
-        prepare_torch(recipe)
+        prepare_torch(recipe.seed, recipe.training.threads)
         assert torch.get_num_threads() == 3
-        prepare_torch(recipe, threads=2)
+        prepare_torch(recipe.seed, 2)
         assert torch.get_num_threads() == 2
 
 

@@ -15,7 +15,7 @@ import torch
 from PIL import Image
 
 from autostr_nni.data.dataset import WordDataset
-from autostr_nni.data.sets.lmdb_io import write_lmdb
+from autostr_nni.data.sets.lmdb_write import write_lmdb
 from autostr_nni.reading.evaluation import Reader
 from autostr_nni.recipe import Recipe
 from autostr_nni.runs.records import read_metrics, read_result
@@ -79,7 +79,7 @@ class Seen:
     @property
     def result(self) -> dict[str, Any]:
         found = read_result(self.folder)
-        assert found is not None
+        assert found
         return found
 
     @property

@@ -8,8 +8,8 @@ from typing import Any
 
 import torch
 
+from autostr_nni.runs.layout import BEST, LAST
 from autostr_nni.runs.records import read_metrics, read_result
-from autostr_nni.training.going_on.continuing import BEST, LAST
 
 
 class Killed(BaseException):

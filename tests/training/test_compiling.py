@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import torch
 
+from autostr_nni.runs.layout import LAST
 from autostr_nni.system.errors import InputError
 from autostr_nni.training import compiling, run_trial
-from autostr_nni.training.going_on.continuing import LAST
 from autostr_nni.training.run_trial import run_proposal
 from autostr_nni.training.tasks import ReadingTask
 

@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 import torch
 
+from autostr_nni.runs.layout import LAST
 from autostr_nni.runs.records import read_metrics, read_result
 from autostr_nni.search_spaces.architecture import Architecture
 from autostr_nni.search_spaces.counting import backbone_costs, total
 from autostr_nni.supernet.supernet import Supernet
 from autostr_nni.system.errors import InputError
 from autostr_nni.training import operator_search
-from autostr_nni.training.going_on.continuing import LAST
 from autostr_nni.training.operator_task import OperatorSearchTask
 from autostr_nni.training.run_trial import run_proposal
 
@@ -120,7 +120,7 @@ def test_warming_up_leaves_the_parameters_alone(tmp_path, monkeypatch, make_reci
     run_proposal(steps["operators"], recipe, tmp_path, silent)
     lines = read_metrics(tmp_path)
     assert lines[0]["entropy"] == lines[1]["entropy"] != lines[2]["entropy"]
-    assert lines[0]["expected_flops_m"] == lines[1]["expected_flops_m"]
+    assert lines[0]["expected_macs_m"] == lines[1]["expected_macs_m"]
     assert [kind for kind, _ in watch.draws].count("architecture") == 1
 
 
@@ -133,7 +133,7 @@ def test_the_result_is_an_architecture_of_the_space_with_its_costs(finished, mak
     assert result["metrics"]["architecture"].startswith("ABABB:")
     assert architecture == Architecture.from_json((folder / "architecture.json").read_text(), space)
     cost = total(backbone_costs(architecture, space))
-    assert result["metrics"]["flops_m"] == cost.macs / 1e6
+    assert result["metrics"]["macs_m"] == cost.macs / 1e6
     assert result["metrics"]["params_m"] == cost.params / 1e6
     for layer, row in enumerate(result["probabilities"], 1):
         assert tuple(row) == space.candidates(architecture.path, layer)
@@ -144,7 +144,7 @@ def test_the_result_is_an_architecture_of_the_space_with_its_costs(finished, mak
 def test_the_budget_is_kept_by_every_draw_and_by_the_result(tmp_path, monkeypatch, make_recipe, steps):
     # Parameters that hardly move: what is drawn and what is the most probable depend on the seed alone.
     changes = {"search.operators.arch_optimizer": {"lr": 1e-12}, "search.operators.epoch_images": 60}
-    wide = run_proposal(steps["operators"], make_recipe(changes), tmp_path / "wide", silent)["flops_m"]
+    wide = run_proposal(steps["operators"], make_recipe(changes), tmp_path / "wide", silent)["macs_m"]
     changes["search.operators.budget_m"] = limit = wide * 0.8
     chosen, choose = [], Supernet.choose
 
@@ -161,7 +161,7 @@ def test_the_budget_is_kept_by_every_draw_and_by_the_result(tmp_path, monkeypatc
     # 3 epochs of 8 batches, 4 architecture steps in each of the last 2, and a validation per epoch.
     assert len(macs) == 3 * 8 + 2 * 4 + 3 and max(macs) <= limit * 1e6 and len(set(macs)) > 10
     lines = read_metrics(tmp_path / "narrow")
-    assert all(line["flops_m"] <= limit for line in [*lines, final])
+    assert all(line["macs_m"] <= limit for line in [*lines, final])
     assert final["architecture"] == chosen[-1].text  # which the last epoch was scored with
     probabilities = read_result(tmp_path / "narrow")["probabilities"]
     surest = [max(row, key=row.get) for row in probabilities]

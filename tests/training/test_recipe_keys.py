@@ -17,7 +17,7 @@ from autostr_nni.recipe import Recipe, recipe_from
 from autostr_nni.recipe.base import Section
 from autostr_nni.recipe.data import SynthSet
 from autostr_nni.recipe.weight import has_weight
-from autostr_nni.training.going_on.continuing import LAST
+from autostr_nni.runs.layout import LAST
 
 # What a step has nothing to do with.
 SCHEDULE = ("epochs", "epoch_images", "short_words", "milestones", "gamma", "patience")

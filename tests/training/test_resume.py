@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 from stopping import Killed, Log, assert_same_end
 
+from autostr_nni.runs import records
+from autostr_nni.runs.layout import LAST
 from autostr_nni.runs.records import read_metrics, read_result
-from autostr_nni.training import loop, run_trial, tasks
+from autostr_nni.training import loop, tasks
 from autostr_nni.training.going_on import continuing
-from autostr_nni.training.going_on.continuing import LAST
 from autostr_nni.training.run_trial import run_proposal
 
 
@@ -74,7 +75,7 @@ MOMENTS = {
         mp, loop, "append_metrics", lambda folder, metrics: metrics["epoch"] == 1
     ),
     "before the result": lambda mp: killer(
-        mp, run_trial, "write_atomic", lambda path, text: path.name == "result.json"
+        mp, records, "write_atomic", lambda path, text: path.name == "result.json"
     ),
 }
 
@@ -85,7 +86,7 @@ def test_killed(tmp_path, monkeypatch, make_recipe, proposal, whole, moment):
     MOMENTS[moment](monkeypatch)
     with pytest.raises(Killed):
         run_proposal(proposal, make_recipe(), folder, Log())
-    assert read_result(folder) is None
+    assert read_result(folder) == {}
     run_proposal(proposal, make_recipe(), folder, Log())
     assert_same_end(folder, whole)
 

@@ -12,9 +12,9 @@ import pytorch_lightning as pl
 import torch
 from stopping import Killed, Log, assert_same_end
 
+from autostr_nni.runs.layout import LAST
 from autostr_nni.runs.records import read_metrics
 from autostr_nni.training import loop, tasks
-from autostr_nni.training.going_on.continuing import LAST
 from autostr_nni.training.run_trial import run_proposal
 
 

@@ -14,9 +14,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from autostr_nni.nni.manager.launcher import stoppable
 from autostr_nni.runs.records import read_metrics
 from autostr_nni.search_spaces.architecture import Architecture
+from autostr_nni.system.leaving import stoppable
 from autostr_nni.training.run_trial import train_architecture
 from autostr_nni.training.tasks import ReadingTask
 

@@ -10,20 +10,20 @@ from typing import Any
 import pytest
 import torch
 
-from autostr_nni.data.sets.lmdb_io import write_lmdb
+from autostr_nni.data.sets.lmdb_write import write_lmdb
 from autostr_nni.reading.checkpoint import load_trained
 from autostr_nni.reading.evaluation import evaluate, open_set
+from autostr_nni.runs.layout import BEST, LAST
 from autostr_nni.runs.records import read_metrics, read_result
 from autostr_nni.search_spaces.architecture import Architecture
 from autostr_nni.search_spaces.counting import backbone_costs, total
 from autostr_nni.system.errors import InputError
 from autostr_nni.training import loop, one_net
-from autostr_nni.training.going_on.continuing import BEST, LAST
 from autostr_nni.training.loop import best_epoch
 from autostr_nni.training.run_trial import run_proposal, train_architecture
 from autostr_nni.training.tasks import LossNotFinite
 
-NUMBERS = ("default", "loss", "flops_m", "params_m", "images_seen", "seconds", "expected_flops_m", "entropy")
+NUMBERS = ("default", "loss", "macs_m", "params_m", "images_seen", "seconds", "expected_macs_m", "entropy")
 
 
 def silent(metrics: dict[str, Any], final: bool) -> None:
@@ -55,7 +55,7 @@ def test_costs_are_those_of_the_architecture(finished, make_recipe, steps):
     architecture = Architecture.from_parameters(steps["train"], space)
     cost = total(backbone_costs(architecture, space))
     metrics = read_result(finished(steps["train"])[0])["metrics"]
-    assert metrics["flops_m"] == metrics["expected_flops_m"] == cost.macs / 1e6
+    assert metrics["macs_m"] == metrics["expected_macs_m"] == cost.macs / 1e6
     assert metrics["params_m"] == cost.params / 1e6 and metrics["entropy"] == 0
 
 
@@ -142,7 +142,7 @@ def test_a_loss_that_is_not_finite_ends_the_trial(tmp_path, make_recipe, steps, 
     changes["search.operators.warmup_epochs"] = 0
     with pytest.raises(LossNotFinite, match="learning rate"):
         run_proposal(steps[step], make_recipe(changes), tmp_path, silent)
-    assert read_result(tmp_path) is None
+    assert read_result(tmp_path) == {}
 
 
 def test_undecodable_images_are_counted_and_never_replaced(tmp_path, make_recipe, make_words, steps):
@@ -235,7 +235,7 @@ def test_epochs_are_cut_to_their_images(tmp_path, make_recipe, steps):
 def test_a_proposal_outside_the_space_is_refused(tmp_path, make_recipe, steps, change, words):
     with pytest.raises(InputError, match=words):
         run_proposal({**steps["train"], **change}, make_recipe(), tmp_path, silent)
-    assert read_result(tmp_path) is None
+    assert read_result(tmp_path) == {}
 
 
 def test_a_gpu_that_is_not_there_is_an_error_in_words(tmp_path, make_recipe, steps):

@@ -196,7 +196,7 @@ def _pack(args: argparse.Namespace) -> int:
 def _check(args: argparse.Namespace) -> int:
     from autostr_nni.data.charset import Charset
     from autostr_nni.data.sets.check import check_set
-    from autostr_nni.data.sets.lmdb_io import find_sets
+    from autostr_nni.data.sets.folders import find_sets
     from autostr_nni.system.errors import InputError
 
     charset = Charset.named(args.charset)

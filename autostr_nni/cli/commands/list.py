@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from autostr_nni.cli.output import complain, say, say_json
 from autostr_nni.cli.parser import path
 from autostr_nni.cli.table import table
+from autostr_nni.runs.layout import changed, is_search
 from autostr_nni.system.errors import InputError
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def add_parser(subparsers: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print a line per search; 1 where one cannot be read."""
-    from autostr_nni.report.reading.locate import is_search, known_searches, read_folder, searches
+    from autostr_nni.report.reading.locate import known_searches, read_folder, searches
 
     for folder in args.folders:
         if not folder.is_dir():
@@ -59,7 +60,6 @@ def run(args: argparse.Namespace) -> int:
 
 def describe(id: str, folder: Path, history: SearchHistory) -> dict[str, Any]:
     """What is listed of a search."""
-    from autostr_nni.report.reading.locate import changed
     from autostr_nni.runs.summary import read_search, summarize
 
     best = summarize(read_search(folder))["best"] or {}
@@ -72,7 +72,7 @@ def describe(id: str, folder: Path, history: SearchHistory) -> dict[str, Any]:
         "planned": history.planned,
         "last_result": changed(folder),
         "word_accuracy": best.get("word_accuracy"),
-        "flops_m": best.get("flops_m"),
+        "macs_m": best.get("macs_m"),
         "folder": str(folder),
     }
 
@@ -81,7 +81,7 @@ def as_text(found: list[dict[str, Any]]) -> str:
     """The list as a table."""
     rows = [("id", "name", "strategy", "state", "trials", "last result", "best", "M MACs")]
     for row in found:
-        accuracy, macs = row["word_accuracy"], row["flops_m"]
+        accuracy, macs = row["word_accuracy"], row["macs_m"]
         rows.append(
             (
                 row["id"],

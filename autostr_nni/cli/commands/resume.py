@@ -17,6 +17,7 @@ from autostr_nni.cli.commands.search import (
     tell,
 )
 from autostr_nni.cli.parser import path_text
+from autostr_nni.runs.layout import STATE
 from autostr_nni.system.errors import InputError
 
 if TYPE_CHECKING:
@@ -53,14 +54,14 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
 
 def run(args: argparse.Namespace) -> int:
     """Exit status 0 for a search that reached its result, 1 for one that did not, 130 after Ctrl-C."""
-    from autostr_nni.nni.manager.launcher import stoppable
     from autostr_nni.progress.display import display_on
     from autostr_nni.report.reading.locate import find_search
+    from autostr_nni.system.leaving import stoppable
 
     if args.max_trials is not None and args.max_trials < 1:
         raise InputError(f"--max-trials must be at least 1, not {args.max_trials}")
     folder = find_search(args.search)
-    go_on = _in_process if (folder / "state.json").is_file() else _through_nni
+    go_on = _in_process if (folder / STATE).is_file() else _through_nni
     try:
         with stoppable(), display_on(sys.stderr if args.json else sys.stdout) as display:
             result = go_on(folder, args, display)

@@ -5,13 +5,16 @@ from __future__ import annotations
 import argparse
 import shlex
 import sys
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from autostr_nni.cli.output import complain, remark, say, say_json
 from autostr_nni.cli.parser import path
+from autostr_nni.runs.figures import Summary
+from autostr_nni.runs.layout import BEST, is_search
 from autostr_nni.system.errors import InputError
 
 if TYPE_CHECKING:
@@ -102,9 +105,9 @@ def run(args: argparse.Namespace) -> int:
     """Exit status 0 for a search that reached its result, 1 for one that did not, 130 after Ctrl-C."""
     from autostr_nni.nni.experiment.file import load_experiment
     from autostr_nni.nni.experiment.gpus import fit_to_machine
-    from autostr_nni.nni.manager.launcher import stoppable
     from autostr_nni.progress.display import display_on
     from autostr_nni.recipe.traps import check_traps
+    from autostr_nni.system.leaving import stoppable
 
     if args.concurrency is not None and not args.in_process:
         raise InputError("--concurrency is for --in-process; through NNI the file's trialConcurrency counts")
@@ -189,7 +192,6 @@ def stopped(interrupt: KeyboardInterrupt, without_nni: Path | None) -> int:
     """Tell of an interrupted search, and how it goes on if it had begun; the exit status."""
     from autostr_nni.nni.experiment.stored import resume_command
     from autostr_nni.nni.search import Interrupted
-    from autostr_nni.report.reading.locate import is_search
 
     folder = interrupt.folder if isinstance(interrupt, Interrupted) else without_nni
     begun = folder is not None and is_search(folder)
@@ -205,7 +207,7 @@ def beside(display: Display, args: argparse.Namespace) -> AbstractContextManager
     return others_beside(display, sys.stderr if args.json else sys.stdout)
 
 
-def tell(result: dict[str, Any], args: argparse.Namespace) -> int:
+def tell(result: Mapping[str, Any], args: argparse.Namespace) -> int:
     """Print what a search found; the exit status."""
     from autostr_nni.runs.told import remarks, summary_text
 
@@ -213,7 +215,7 @@ def tell(result: dict[str, Any], args: argparse.Namespace) -> int:
     if args.json:
         say_json(result, indent=1)
     elif "paths" in result:
-        say(summary_text(result))
+        say(summary_text(cast(Summary, result)))
         say(f"Kept in {result['folder']}")
         if commands := next_commands(result):
             say("\n".join(["Next:", *(f"  {command}" for command in commands)]))
@@ -227,12 +229,12 @@ def tell(result: dict[str, Any], args: argparse.Namespace) -> int:
     return 1 if failure else 0
 
 
-def next_commands(result: dict[str, Any]) -> list[str]:
+def next_commands(result: Mapping[str, Any]) -> list[str]:
     """What may be done with the net that was found; each command works as it stands."""
     from autostr_nni.nni.experiment.stored import name_of
 
     best = result.get("best")
-    if not best or not best.get("folder") or not (Path(best["folder"]) / "best.ckpt").is_file():
+    if not best or not best.get("folder") or not (Path(best["folder"]) / BEST).is_file():
         return []
     name = shlex.quote(name_of(Path(result["folder"])))
     onnx = all(find_spec(module) is not None for module in ("onnx", "onnxruntime"))

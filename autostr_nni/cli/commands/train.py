@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from autostr_nni.cli.nets import ARCH_HELP, NET_HELP, checkpoint, resolve
 from autostr_nni.cli.output import remark, say, say_json
 from autostr_nni.cli.parser import path, path_text
+from autostr_nni.runs.figures import Figures
 from autostr_nni.runs.verdict import judge_best
 from autostr_nni.system.errors import InputError
 
@@ -44,10 +45,10 @@ def run(args: argparse.Namespace) -> int:
     """Train, and print the result."""
     from autostr_nni.cli.progress import epoch_line
     from autostr_nni.data.sets.prepare import prepare_data
-    from autostr_nni.nni.manager.launcher import stoppable
     from autostr_nni.recipe import load_recipe
     from autostr_nni.recipe.extras import check_extras
     from autostr_nni.recipe.traps import check_traps
+    from autostr_nni.system.leaving import stoppable
 
     recipe = load_recipe(args.recipe)
     if args.epochs is not None:
@@ -69,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
         train_architecture,  # slow: after what may be wrong with the input
     )
 
-    def report(metrics: dict[str, Any], final: bool) -> None:
+    def report(metrics: Figures, final: bool) -> None:
         if not final:
             tell(epoch_line(metrics))
 

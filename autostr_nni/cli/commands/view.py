@@ -27,10 +27,10 @@ def add_parser(subparsers: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Show the page; status 1 where it does not start."""
-    from autostr_nni.nni.experiment.stored import DATABASE
     from autostr_nni.nni.manager.launcher import SearchError
     from autostr_nni.nni.view import view
     from autostr_nni.report.reading.locate import find_search
+    from autostr_nni.runs.layout import DATABASE
 
     folder = find_search(args.search)
     if not (folder / DATABASE).is_file():

@@ -68,3 +68,30 @@ def _check_free(target: Path, force: bool) -> None:
         raise InputError(f"{target} holds other files ({min(inside - _OWN_FILES)}): name a new folder")
     if inside and not force:
         raise InputError(f"{target} already holds a set: name a new folder or replace it with --force")
+
+
+def find_sets(root: str | os.PathLike[str]) -> list[Path]:
+    """All set folders at or under ``root``, sorted. ``InputError`` says what is missing."""
+    root = Path(root)
+    try:
+        root.stat()
+    except FileNotFoundError:
+        pass
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"{root} cannot be opened ({reason}): give the path of a word image set") from None
+    if not root.exists():
+        raise InputError(f"the folder {root} does not exist: give the path of a word image set")
+    if not root.is_dir():
+        raise InputError(f"{root} is a file: give the folder that holds {DATA_FILE}")
+    found: list[Path] = []
+    seen: set[str] = set()
+    for folder, inner, files in os.walk(root, followlinks=True):
+        real = os.path.realpath(folder)
+        inner[:] = [] if real in seen else sorted(name for name in inner if not is_partial(name))
+        if DATA_FILE in files and real not in seen:
+            found.append(Path(folder))
+        seen.add(real)
+    if not found:
+        raise InputError(f"no word image set (a folder with {DATA_FILE}) at or under {root}")
+    return sorted(found)

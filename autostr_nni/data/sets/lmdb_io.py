@@ -1,7 +1,4 @@
-"""Word image sets as LMDB folders, the way the field keeps them. Light: no torch.
-
-Keys, counted from 1: ``num-samples``, ``image-%09d`` (encoded image bytes), ``label-%09d`` (UTF-8 text).
-"""
+"""Reading word image sets: LMDB folders as `lmdb_write` makes them. Light: no torch."""
 
 from __future__ import annotations
 
@@ -9,74 +6,17 @@ import os
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import islice, takewhile
+from itertools import takewhile
 from pathlib import Path
 
 import lmdb
 
-from autostr_nni.data.sets.folders import DATA_FILE, is_partial, new_folder
+from autostr_nni.data.sets.folders import DATA_FILE
 from autostr_nni.data.sets.lmdb_check import Damaged, check_database
+from autostr_nni.data.sets.lmdb_write import image_key, label_key
 from autostr_nni.system.errors import InputError
 
-_FIRST_MAP = 64 << 20
-_TRANSACTION = 2000
 _MOST_SAMPLES = 2**31 - 1
-
-
-def image_key(number: int) -> bytes:
-    """Key of the encoded image of sample ``number``, counted from 1."""
-    return b"image-%09d" % number
-
-
-def label_key(number: int) -> bytes:
-    """Key of the text of sample ``number``, counted from 1."""
-    return b"label-%09d" % number
-
-
-def write_samples(folder: Path, samples: Iterable[tuple[bytes, str]]) -> int:
-    """Write (encoded image, text) pairs into an existing folder, return how many. The map grows as needed."""
-    environment = lmdb.open(str(folder), map_size=_FIRST_MAP, lock=False, sync=False, readahead=False)
-    try:
-        count = 0
-        iterator = iter(samples)
-        while part := list(islice(iterator, _TRANSACTION)):
-            items = []
-            for image, text in part:
-                count += 1
-                items += [(image_key(count), image), (label_key(count), text.encode())]
-            _put(environment, items)
-        _put(environment, [(b"num-samples", b"%d" % count)])
-        environment.sync(True)
-        return count
-    except lmdb.Error as error:  # a full disk is "Input/output error" to LMDB as often as it is itself
-        raise InputError(
-            f"{folder.parent}: the set cannot be written there ({str(error).split(': ', 1)[-1]}); see "
-            "whether the disk is full"
-        ) from None
-    finally:
-        environment.close()
-
-
-def _put(environment: lmdb.Environment, items: list[tuple[bytes, bytes]]) -> None:
-    while True:
-        try:
-            with environment.begin(write=True) as transaction:
-                for key, value in items:
-                    transaction.put(key, value)
-            return
-        except lmdb.MapFullError:  # the transaction is undone: double the map and write it again
-            environment.set_mapsize(environment.info()["map_size"] * 2)
-
-
-def write_lmdb(
-    folder: str | os.PathLike[str], samples: Iterable[tuple[bytes, str]], *, force: bool = False
-) -> int:
-    """Write a set of (encoded image, text) pairs; the folder appears only when all are written.
-
-    Returns the number of samples. ``InputError`` if the folder is taken (``force`` replaces a set).
-    """
-    with new_folder(folder, force) as partial:
-        return write_samples(partial, samples)
 
 
 @dataclass
@@ -279,30 +219,3 @@ def _numbered(transaction: lmdb.Transaction, prefix: bytes, values: bool) -> Ite
         number = int(digits) if digits.isdigit() else 0
         if number > 0 and digits == b"%09d" % number:  # another spelling would not be found by its number
             yield number, bytes(value)
-
-
-def find_sets(root: str | os.PathLike[str]) -> list[Path]:
-    """All set folders at or under ``root``, sorted. ``InputError`` says what is missing."""
-    root = Path(root)
-    try:
-        root.stat()
-    except FileNotFoundError:
-        pass
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise InputError(f"{root} cannot be opened ({reason}): give the path of a word image set") from None
-    if not root.exists():
-        raise InputError(f"the folder {root} does not exist: give the path of a word image set")
-    if not root.is_dir():
-        raise InputError(f"{root} is a file: give the folder that holds {DATA_FILE}")
-    found: list[Path] = []
-    seen: set[str] = set()
-    for folder, inner, files in os.walk(root, followlinks=True):
-        real = os.path.realpath(folder)
-        inner[:] = [] if real in seen else sorted(name for name in inner if not is_partial(name))
-        if DATA_FILE in files and real not in seen:
-            found.append(Path(folder))
-        seen.add(real)
-    if not found:
-        raise InputError(f"no word image set (a folder with {DATA_FILE}) at or under {root}")
-    return sorted(found)

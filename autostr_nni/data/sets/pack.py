@@ -15,7 +15,7 @@ from autostr_nni.data.decoding.images import open_image, read_image
 from autostr_nni.data.decoding.modes import is_one_colour, to_rgb
 from autostr_nni.data.labels import CONTROL, has_control
 from autostr_nni.data.sets.folders import new_folder
-from autostr_nni.data.sets.lmdb_io import write_samples
+from autostr_nni.data.sets.lmdb_write import write_samples
 from autostr_nni.system.characters import composed
 from autostr_nni.system.errors import InputError
 from autostr_nni.system.text_files import read_text

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from autostr_nni.data.sets.lmdb_io import LmdbReader, beyond_text, find_sets
+from autostr_nni.data.sets.folders import find_sets
+from autostr_nni.data.sets.lmdb_io import LmdbReader, beyond_text
 from autostr_nni.data.sets.usable import check_words
 from autostr_nni.data.synth.produce import ensure, left_out_lines
 from autostr_nni.data.synth.spec import SynthSpec

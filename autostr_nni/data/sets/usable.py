@@ -9,7 +9,8 @@ from pathlib import Path
 
 from autostr_nni.data.charset import Charset
 from autostr_nni.data.labels import label_cause
-from autostr_nni.data.sets.lmdb_io import LmdbReader, find_sets
+from autostr_nni.data.sets.folders import find_sets
+from autostr_nni.data.sets.lmdb_io import LmdbReader
 from autostr_nni.recipe import Recipe
 from autostr_nni.system.errors import InputError
 

@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from autostr_nni.data.charset import Charset
-from autostr_nni.data.sets.folders import DATA_FILE, NOTE_FILE, new_folder
-from autostr_nni.data.sets.lmdb_io import LmdbReader, find_sets, write_samples
+from autostr_nni.data.sets.folders import DATA_FILE, NOTE_FILE, find_sets, new_folder
+from autostr_nni.data.sets.lmdb_io import LmdbReader
+from autostr_nni.data.sets.lmdb_write import write_samples
 from autostr_nni.data.synth.camera import encode
 from autostr_nni.data.synth.fonts import Face, find_faces
 from autostr_nni.data.synth.grounds import find_photos

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import shlex
-import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from autostr_nni.nni.experiment.database import read_database, write_params
 from autostr_nni.nni.experiment.tuners import strategy_of
 from autostr_nni.nni.manager.places import EXPERIMENTS
+from autostr_nni.runs.layout import DATABASE
 from autostr_nni.strategies.registry import recorded
 from autostr_nni.system.errors import InputError
 
-DATABASE = Path("db") / "nni.sqlite"
 REGISTRY = ".experiment"
 
 
@@ -107,52 +106,15 @@ class Stored:
 
 def read_stored(folder: Path) -> Stored:
     """Read an experiment's database. Raises InputError where it cannot be read or holds no experiment."""
-    with _database(folder, "ro") as base:
-        profile = base.execute(
-            "SELECT params, execDuration FROM ExperimentProfile WHERE id = ? ORDER BY revision DESC LIMIT 1",
-            [folder.name],
-        ).fetchone()
-        events = base.execute("SELECT trialJobId, event FROM TrialJobEvent ORDER BY rowid").fetchall()
-    if profile is None:
+    contents = read_database(folder)
+    if contents.id != folder.name:
         raise InputError(f"{folder}: NNI's database there has no experiment {folder.name}")
-    trials = {id: event for id, event in events if id}
-    try:
-        params, seconds = json.loads(profile[0]), int(profile[1] or 0)
-    except (ValueError, TypeError, RecursionError):
-        params, seconds = None, 0
-    if not is_profile(params):
+    if contents.params is None:
         raise InputError(f"{folder / DATABASE}: what the experiment was told cannot be read; start it again")
-    return Stored(folder, params, seconds, trials)
-
-
-def is_profile(params: Any) -> bool:
-    """Whether this is what an experiment was told: its file's keys, with a tuner and its recipe's place."""
-    tuner = (params.get("tuner") or {}) if isinstance(params, dict) else None
-    arguments = (tuner.get("classArgs") or {}) if isinstance(tuner, dict) else None
-    if not isinstance(tuner, dict) or not isinstance(arguments, dict):
-        return False
-    texts = [tuner.get("className"), tuner.get("codeDirectory"), arguments.get("recipe")]
-    return all(isinstance(text, (str, type(None))) for text in [*texts, params.get("experimentName")])
+    return Stored(folder, contents.params, contents.seconds, contents.statuses())
 
 
 def change(stored: Stored, params: dict[str, Any]) -> Stored:
     """Replace the experiment's parameters in the database, which the manager starts again with."""
-    with _database(stored.folder, "rw") as base, base:
-        base.execute(
-            "UPDATE ExperimentProfile SET params = ?, endTime = NULL WHERE id = ? AND revision = "
-            "(SELECT max(revision) FROM ExperimentProfile WHERE id = ?)",
-            [json.dumps(params), stored.folder.name, stored.folder.name],
-        )
+    write_params(stored.folder, params)
     return Stored(stored.folder, params, stored.seconds, stored.trials)
-
-
-@contextlib.contextmanager
-def _database(folder: Path, mode: str) -> Iterator[sqlite3.Connection]:
-    path = folder / DATABASE
-    try:
-        with contextlib.closing(
-            sqlite3.connect(f"{path.resolve().as_uri()}?mode={mode}", uri=True, timeout=5)
-        ) as base:
-            yield base
-    except sqlite3.Error as error:
-        raise InputError(f"{path}: NNI's database cannot be used ({error})") from None

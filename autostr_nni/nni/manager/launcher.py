@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import shlex
-import signal
 import socket
 import sys
 import time
@@ -25,8 +24,8 @@ from autostr_nni.nni.manager import processes
 from autostr_nni.nni.manager.patience import patient_start
 from autostr_nni.nni.manager.places import list_folder, list_kept_in, settings_folder
 from autostr_nni.nni.manager.rest import FINAL_STATUSES, LOOPBACK, Manager, exempt_loopback
+from autostr_nni.runs.layout import LOGS
 from autostr_nni.system.errors import InputError
-from autostr_nni.system.leaving import interruption
 from autostr_nni.system.threads import default_threads, wait_asleep
 from autostr_nni.warm.talk import COLD_VARIABLE
 
@@ -185,7 +184,7 @@ def start_experiment(
             raise InputError(f"{experiment.path}: {_reason(error)}") from None
         handle = Experiment(config, id=resumed)
         handle._action = "view" if view else "resume" if resumed else "create"
-        log = experiment.directory / handle.id / "log"
+        log = experiment.directory / handle.id / LOGS
         try:
             # RunMode.Detach: output goes to files, and stopping is ours: NNI would wait without a limit.
             with patient_start(), list_kept_in(list_folder(experiment.directory)):
@@ -256,7 +255,7 @@ def follow(
         except requests.RequestException as error:
             silent += 1
             if not running.alive or silent > 30:
-                log = shlex.quote(str(running.folder / "log"))
+                log = shlex.quote(str(running.folder / LOGS))
                 raise SearchError(
                     f"NNI's manager is gone ({type(error).__name__}); its log: {log}; go on with: "
                     f"{resume_command(running.folder)}"
@@ -271,16 +270,3 @@ def follow(
             return "DONE", errors, rows
         if status in ENDED:
             return status, errors, rows
-
-
-@contextlib.contextmanager
-def stoppable() -> Iterator[None]:
-    """Within, SIGTERM and SIGHUP raise KeyboardInterrupt like Ctrl-C, so that what was started is stopped."""
-    interrupt = interruption()
-    handled = (signal.SIGTERM, signal.SIGHUP)
-    before = {number: signal.signal(number, interrupt) for number in handled}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
 import os
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from pathlib import Path
 from typing import Any
 
 import requests
+
+from autostr_nni.system.json_text import read_json, unpacked
 
 LOOPBACK = "127.0.0.1"
 EARLY = "EARLY_STOPPED"  # NNI's word for a trial that an assessor has stopped, or maxTrialDuration
@@ -26,6 +26,15 @@ def exempt_loopback(environment: MutableMapping[str, str]) -> None:
 
 def _age(path: Path) -> float:
     return -path.stat().st_mtime
+
+
+def record_in(row: Mapping[str, Any]) -> Any:
+    """The record of a trial in its row of the manager's list: ``parameters``, ``parameter_id`` and more.
+
+    None before the manager has written it down.
+    """
+    packed = row.get("hyperParameters")
+    return unpacked(packed[0]) if packed else None
 
 
 class Manager:
@@ -60,8 +69,8 @@ class Manager:
         if len(place) < 2:
             return None
         for settings in sorted(place[1].glob("trial_keeper*/launcher_config.json"), key=_age):
-            with contextlib.suppress(OSError, ValueError, KeyError):
-                channel = json.loads(settings.read_text(encoding="utf-8"))["managerCommandChannel"]
+            channel = read_json(settings).get("managerCommandChannel")
+            if isinstance(channel, str):
                 return cls._of_channel(channel, "/platform/")
         return None
 

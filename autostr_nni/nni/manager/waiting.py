@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from autostr_nni.runs.summary import read_json
+from autostr_nni.system.json_text import read_json
 
 FILE = "waiting.json"
 AGAIN = 180.0  # seconds after which what is still the case is told again

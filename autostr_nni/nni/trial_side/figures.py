@@ -12,18 +12,21 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from autostr_nni.runs.figures import OTHER_NAMES, Figures, figures
 from autostr_nni.strategies.steps import OPERATORS, PATH
 
+NAMES = {today: other for other, today in OTHER_NAMES.items()}  # the page's, of figures
 FINAL = ("default", "accuracy", "loss", "flops_m", "params_m", "architecture")
 
 
-def for_nni(metrics: Mapping[str, Any], step: str, final: bool) -> dict[str, Any]:
+def for_nni(metrics: Figures, step: str, final: bool) -> dict[str, Any]:
     """The report of a trial's own ``metrics``: flat, without NaN or infinity (no JSON); short if final."""
     told = {"default": metrics.get("default"), "accuracy": metrics.get("default"), **metrics}
     if step == PATH and isinstance(metrics.get("loss"), int | float):
         told["default"] = -metrics["loss"]
     plain: dict[str, Any] = {}
     for key, value in told.items():
+        key = NAMES.get(key, key)
         if key == "default" and (step == OPERATORS or not _is_finite(value)):
             continue
         if isinstance(value, float) and not math.isfinite(value):
@@ -33,15 +36,13 @@ def for_nni(metrics: Mapping[str, Any], step: str, final: bool) -> dict[str, Any
     return {key: plain[key] for key in FINAL if key in plain} if final else plain
 
 
-def from_nni(report: Any) -> dict[str, Any]:
+def from_nni(report: Any) -> Figures:
     """A report as the trial's own metrics, whose ``default`` is the word accuracy; NNI lets trials report a
     bare number."""
     if not isinstance(report, Mapping):
         return {"default": report}
-    metrics = dict(report)
-    if "accuracy" in metrics:
-        metrics["default"] = metrics.pop("accuracy")
-    return metrics
+    own = {key: value for key, value in report.items() if key != "accuracy"}
+    return figures({**own, "default": report["accuracy"]} if "accuracy" in report else own)
 
 
 def _is_finite(value: Any) -> bool:

@@ -8,7 +8,6 @@ manager for its own record, from another machine too.
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import time
@@ -18,7 +17,7 @@ import nni.trial
 import requests
 from nni.runtime.trial_command_channel import get_default_trial_command_channel
 
-from autostr_nni.nni.manager.rest import Manager
+from autostr_nni.nni.manager.rest import Manager, record_in
 from autostr_nni.system.errors import InputError
 
 MENDED = "AUTOSTR_OWN_PARAMETERS"  # set by preload.cjs for every trial of a mended manager
@@ -54,8 +53,8 @@ def _own_record(patience: float) -> Any:
         try:
             row = manager.get(f"trial-jobs/{trial}")
             # A trial that starts quickly asks before the manager has written its record down.
-            if row and row.get("hyperParameters"):
-                return json.loads(row["hyperParameters"][0])
+            if row and (record := record_in(row)):
+                return record
             reason = "it has no record of this trial"
         except requests.ConnectionError as error:
             reason = str(error)

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
 import requests
 
 from autostr_nni.nni.manager.rest import Manager
-
-Metrics = Mapping[str, Any]
+from autostr_nni.runs.figures import Figures
+from autostr_nni.system.json_text import unpacked
 
 
 class Reported:
@@ -21,13 +19,13 @@ class Reported:
     the checkpoint before the last repeats an epoch that it has reported.
     """
 
-    def __init__(self, lines: Callable[[], list[dict[str, Any]]]) -> None:
+    def __init__(self, lines: Callable[[], list[Figures]]) -> None:
         """``lines`` reads the metrics of the trial's epochs so far."""
         self._lines = lines
         self._known: set[int] | None = None
         self._asked = False
 
-    def owed(self, metrics: Metrics, final: bool) -> list[Metrics]:
+    def owed(self, metrics: Figures, final: bool) -> list[Figures]:
         """The metrics of epochs that are still to be reported, with those of the one that just ended."""
         if not self._asked:
             self._asked, self._known = True, _known_to_manager()
@@ -37,7 +35,7 @@ class Reported:
         by_epoch = {line["epoch"]: line for line in [*self._lines(), *current] if "epoch" in line}
         return [by_epoch[epoch] for epoch in sorted(by_epoch) if epoch not in self._known]
 
-    def sent(self, metrics: Metrics) -> None:
+    def sent(self, metrics: Figures) -> None:
         """NNI has taken this one."""
         if self._known is not None and "epoch" in metrics:
             self._known.add(metrics["epoch"])
@@ -50,13 +48,7 @@ def _known_to_manager() -> set[int] | None:
         return None
     try:
         reports = manager.get(f"metric-data/{trial}?type=PERIODICAL")
-        found = [_unpacked(report["data"]) for report in reports if report["trialJobId"] == trial]
+        found = [unpacked(report["data"]) for report in reports if report["trialJobId"] == trial]
     except (requests.RequestException, ValueError, KeyError, TypeError):
         return None
     return {report["epoch"] for report in found if isinstance(report, dict) and "epoch" in report}
-
-
-def _unpacked(data: Any) -> Any:
-    while isinstance(data, str):
-        data = json.loads(data)
-    return data

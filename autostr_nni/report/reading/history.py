@@ -9,20 +9,14 @@ from typing import Any
 
 from autostr_nni.recipe import Recipe
 from autostr_nni.recipe.load import recipe_from
-from autostr_nni.runs.records import (
-    ARCHITECTURE,
-    CLIMBED,
-    METRICS,
-    PROBABILITIES,
-    read_lines,
-    read_metrics,
-    unread_lines,
-)
-from autostr_nni.runs.summary import RESULT, number, read_json
+from autostr_nni.runs.figures import Figures, TrialResult, number
+from autostr_nni.runs.layout import ARCHITECTURE, CLIMBED, FAULT, METRICS, PROBABILITIES, STDERR
+from autostr_nni.runs.records import read_metrics, read_result
 from autostr_nni.strategies.registry import Facts
 from autostr_nni.strategies.steps import TRAIN
 from autostr_nni.system.errors import InputError
 from autostr_nni.system.extensions import not_run
+from autostr_nni.system.json_text import read_json, read_lines, unread_lines
 
 DONE, FAILED, RUNNING, CUT_OFF = "done", "failed", "running", "cut off"
 
@@ -38,9 +32,9 @@ class TrialHistory:
     id: str
     parameters: Mapping[str, Any]
     status: str
-    metrics: Mapping[str, Any] | None = None
-    epochs: list[dict[str, Any]] = field(default_factory=list)
-    result: Mapping[str, Any] = field(default_factory=dict)
+    metrics: Figures | None = None
+    epochs: list[Figures] = field(default_factory=list)
+    result: TrialResult = field(default_factory=TrialResult)
     probabilities: list[dict[str, Any]] = field(default_factory=list)
     folder: Path | None = None
     reason: str | None = None
@@ -122,13 +116,13 @@ def read_trial(
     id: str,
     parameters: Mapping[str, Any],
     status: str,
-    metrics: Mapping[str, Any] | None = None,
+    metrics: Figures | None = None,
     **more: Any,
 ) -> TrialHistory:
     """A trial with what lies in its folder; ``metrics`` are used where no result.json tells them."""
     if folder is None or not folder.is_dir():
         return TrialHistory(id, dict(parameters), status, metrics, **more)
-    result = usable(read_json(folder / RESULT))
+    result = read_result(folder)
     epochs = read_metrics(folder) or more.pop("epochs", [])
     more.pop("epochs", None)
     final = result.get("metrics") or metrics
@@ -147,13 +141,6 @@ def read_trial(
     return TrialHistory(id, dict(parameters), status, kept, epochs, result, probabilities, folder, **more)
 
 
-def usable(result: dict[str, Any]) -> dict[str, Any]:
-    """A result of which each part is what it should be; a damaged one is none."""
-    mappings = all(isinstance(result.get(key) or {}, Mapping) for key in ("parameters", "metrics", "test"))
-    texts = all(isinstance(result.get(key) or "", str) for key in ("architecture",))
-    return result if mappings and texts else {}
-
-
 def _are_probabilities(line: Mapping[str, Any]) -> bool:
     """Whether a line tells the probabilities of every layer's operations after an epoch."""
     layers = line.get("layers")
@@ -167,7 +154,7 @@ def _are_probabilities(line: Mapping[str, Any]) -> bool:
 
 def last_words(folder: Path) -> str | None:
     """The last line that a failed trial wrote about its failure."""
-    for name in ("error.txt", "trial.stderr"):
+    for name in (FAULT, STDERR):
         try:
             text = (folder / name).read_text(encoding="utf-8", errors="replace")
         except OSError:

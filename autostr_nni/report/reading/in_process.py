@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,20 +16,21 @@ from autostr_nni.report.reading.history import (
     checked_recipe,
     read_trial,
     space_of,
-    usable,
     usable_recipe,
 )
-from autostr_nni.runs.records import RECIPE
-from autostr_nni.runs.search_folder import RECORD
-from autostr_nni.runs.summary import RESULT, read_json
+from autostr_nni.runs.figures import figures
+from autostr_nni.runs.layout import LOCK, METRICS, PARAMETERS, RECIPE, RECORD, STATE, SUMMARY, trial_folder
+from autostr_nni.runs.records import read_result
 from autostr_nni.strategies.core import saved_trials
 from autostr_nni.strategies.registry import recorded as facts_of
 from autostr_nni.system.errors import InputError
+from autostr_nni.system.json_text import read_json
+from autostr_nni.system.locks import is_held
 
 
 def read_in_process(folder: Path) -> SearchHistory:
     """A search of the in-process runner. Raises InputError where its state cannot be read."""
-    state = read_json(folder / "state.json").get("state")
+    state = read_json(folder / STATE).get("state")
     if not isinstance(state, dict) or not isinstance(state.get("trials"), list):
         raise InputError(f"{folder / 'state.json'}: cannot be read as a search's state")
     try:
@@ -38,19 +38,18 @@ def read_in_process(folder: Path) -> SearchHistory:
     except InputError as error:
         raise InputError(f"{folder / 'state.json'}: {error}") from None
     recipe = usable_recipe(folder / RECIPE)
-    summary = read_json(folder / "summary.json")
-    running = _held(folder / ".lock")
+    summary = read_json(folder / SUMMARY)
+    running = is_held(folder / LOCK)
     trials = []
     for entry in recorded:
-        place = folder / "trials" / entry.id
+        place = trial_folder(folder, entry.id)
         status: str = entry.status
         if status not in (DONE, FAILED):
             if not place.is_dir():
                 continue  # proposed, not begun
             status = RUNNING if running else CUT_OFF
-        trials.append(
-            read_trial(place, entry.id, entry.parameters, status, entry.metrics, reason=entry.reason)
-        )
+        metrics = figures(entry.metrics) if entry.metrics else None
+        trials.append(read_trial(place, entry.id, entry.parameters, status, metrics, reason=entry.reason))
     failure = str(summary["failure"]) if summary.get("failure") else None
     verdict = summary.get("verdict")
     if isinstance(verdict, Mapping) and failure == verdict.get("best"):
@@ -87,14 +86,14 @@ def planned_trials(strategy: str, recipe: Mapping[str, Any] | None, known: int) 
 
 def read_training(folder: Path) -> SearchHistory:
     """The folder of ``autostr train``, or of one trial, as a search of a single net."""
-    result = usable(read_json(folder / RESULT))
-    parameters = result.get("parameters") or read_json(folder / "parameters.json").get("parameters")
+    result = read_result(folder)
+    parameters = result.get("parameters") or read_json(folder / PARAMETERS).get("parameters")
     parameters = parameters if isinstance(parameters, Mapping) else {}
     trial = read_trial(folder, folder.name, parameters, DONE if result else CUT_OFF)
     recipe = usable_recipe(folder / RECIPE)
     failure = None
     if not result:
-        last = max((path.stat().st_mtime for path in folder.glob("metrics.jsonl")), default=None)
+        last = max((path.stat().st_mtime for path in folder.glob(METRICS)), default=None)
         ago = "no epoch is done" if last is None else f"its last epoch ended {_ago(time.time() - last)} ago"
         failure = f"it is still running or was stopped; {ago}"
     return SearchHistory(
@@ -118,15 +117,3 @@ def _ago(seconds: float) -> str:
         if seconds >= 2 * size:
             return f"{seconds / size:.0f} {unit}"
     return f"{seconds:.0f} seconds"
-
-
-def _held(lock: Path) -> bool:
-    """Whether another process holds the lock of an in-process search."""
-    try:
-        with lock.open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False
-    return False

@@ -5,17 +5,15 @@ from __future__ import annotations
 from difflib import get_close_matches
 from pathlib import Path
 
-from autostr_nni.nni.experiment.stored import DATABASE, registered
-from autostr_nni.nni.state import STATE_FILE
+from autostr_nni.nni.experiment.stored import registered
 from autostr_nni.report.reading.history import SearchHistory
 from autostr_nni.report.reading.in_process import read_in_process, read_training
 from autostr_nni.report.reading.nni_history import read_experiment
-from autostr_nni.runs.records import ARCHITECTURE, METRICS, RESULT
+from autostr_nni.runs.layout import changed, is_search, is_training, through_nni
 from autostr_nni.system.errors import InputError
 from autostr_nni.system.text_files import is_file
 
 RUNS = Path("runs")  # where searches without NNI are kept, below the folder in which the command runs
-IN_PROCESS = "state.json"
 SHOWN = 8  # searches that an error lists
 
 
@@ -60,16 +58,6 @@ def find_search(text: str) -> Path:
     return folder
 
 
-def is_search(folder: Path) -> bool:
-    """Whether a folder holds a search, through NNI or without it."""
-    return any((folder / name).is_file() for name in (DATABASE, STATE_FILE, IN_PROCESS))
-
-
-def is_training(folder: Path) -> bool:
-    """Whether a folder is that of one trial, or of `autostr train`."""
-    return any((folder / name).is_file() for name in (METRICS, ARCHITECTURE, RESULT))
-
-
 def searches(folder: Path) -> list[Path]:
     """The searches that lie in a folder, the one changed last at the end."""
     try:
@@ -77,14 +65,6 @@ def searches(folder: Path) -> list[Path]:
     except OSError:
         return []
     return sorted(found, key=changed)
-
-
-def changed(folder: Path) -> float:
-    """When a search last had a result, in seconds since 1970; without any, when it began."""
-    for name in (STATE_FILE, IN_PROCESS, DATABASE):
-        if (folder / name).is_file():
-            return (folder / name).stat().st_mtime
-    return 0.0
 
 
 def known_searches() -> dict[str, Path]:
@@ -130,5 +110,4 @@ def read(search: str) -> SearchHistory:
 
 def read_folder(folder: Path) -> SearchHistory:
     """The search that a folder holds."""
-    through_nni = any((folder / name).is_file() for name in (DATABASE, STATE_FILE))
-    return read_experiment(folder) if through_nni else read_in_process(folder)
+    return read_experiment(folder) if through_nni(folder) else read_in_process(folder)

@@ -14,7 +14,6 @@ import signal
 import subprocess
 import sys
 import traceback
-from collections.abc import Callable, Mapping
 from contextlib import redirect_stdout, suppress
 from dataclasses import dataclass
 from io import TextIOBase
@@ -23,11 +22,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Protocol, TypeVar
 
+from autostr_nni.runs.figures import Figures, Report
 from autostr_nni.system import extensions
 from autostr_nni.system.errors import InputError, TrainingFailed
 from autostr_nni.training.distributed.group import ALONE, Team
 
-Report = Callable[[dict[str, Any], bool], None]
 T = TypeVar("T", covariant=True)
 
 
@@ -148,7 +147,7 @@ def serve(connection: Connection) -> int:
     job: Job = pickle.loads(connection.recv_bytes())
     team = Team(job.rank, job.size)
 
-    def report(metrics: Mapping[str, Any], final: bool) -> None:
+    def report(metrics: Figures, final: bool) -> None:
         if team.leads:
             send(connection, ("report", dict(metrics), final))
 

@@ -13,12 +13,8 @@ import torch
 from lightning_fabric.plugins import TorchCheckpointIO
 
 from autostr_nni.reading.checkpoint import Damaged, load_file
-from autostr_nni.runs.records import ARCHITECTURE, CLIMBED, RESULT, WORD_LOSSES
+from autostr_nni.runs.layout import ARCHITECTURE, BEST, CLIMBED, FAULT, LAST, RESULT, WORD_LOSSES
 from autostr_nni.system.files import keep_previous, previous_of, whole_file
-
-LAST = "last.ckpt"
-BEST = "best.ckpt"
-FAULT = "error.txt"  # a trial that broke down by itself: its traceback
 
 
 class CheckpointFiles(TorchCheckpointIO):

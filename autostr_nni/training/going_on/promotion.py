@@ -9,10 +9,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from autostr_nni.runs.records import ARCHITECTURE, CLIMBED, read_result
+from autostr_nni.runs.layout import ARCHITECTURE, BEST, CLIMBED, LAST
+from autostr_nni.runs.records import read_result
 from autostr_nni.strategies.steps import RUNG
 from autostr_nni.system.files import write_atomic
-from autostr_nni.training.going_on.continuing import BEST, LAST
 
 
 def climb(folder: Path, parameters: Mapping[str, Any]) -> Path | None:
@@ -30,7 +30,7 @@ def climb(folder: Path, parameters: Mapping[str, Any]) -> Path | None:
     below = max(_below(folder, parameters), default=None)
     if below is None:
         return None
-    epochs, place, metrics = below[0], below[1], (read_result(below[1]) or {})["metrics"]
+    epochs, place, metrics = below[0], below[1], read_result(below[1])["metrics"]
     spent = {key: metrics.get(key, 0) for key in ("images_seen", "seconds")}
     write_atomic(folder / CLIMBED, json.dumps({"from": place.name, "epochs": epochs, **spent}))
     for name in (BEST, ARCHITECTURE, LAST):
@@ -47,7 +47,7 @@ def _below(folder: Path, parameters: Mapping[str, Any]) -> Iterator[tuple[int, P
     for other in folder.parent.iterdir():
         if other == folder or not (other / LAST).exists():
             continue
-        theirs = (read_result(other) or {}).get("parameters") or {}
+        theirs = read_result(other).get("parameters") or {}
         if theirs.get("step") == RUNG and _net(theirs) == _net(parameters) and theirs["epochs"] < limit:
             yield theirs["epochs"], other
 

@@ -10,12 +10,13 @@ from typing import Any
 from autostr_nni.reading.checkpoint import load_trained
 from autostr_nni.recipe import Recipe
 from autostr_nni.recipe.load import check_unchanged, completed
-from autostr_nni.runs.records import ARCHITECTURE, METRICS, RECIPE, read_metrics
+from autostr_nni.runs.layout import ARCHITECTURE, BEST, LAST, METRICS, RECIPE
+from autostr_nni.runs.records import read_metrics
 from autostr_nni.search_spaces.architecture import Architecture
 from autostr_nni.search_spaces.space import SearchSpace
 from autostr_nni.system.errors import InputError
 from autostr_nni.system.files import previous_of
-from autostr_nni.training.going_on.continuing import BEST, LAST
+from autostr_nni.system.json_text import read_json
 
 
 def check_same_training(architecture: Architecture, space: SearchSpace, recipe: Recipe, folder: Path) -> None:
@@ -43,12 +44,9 @@ def check_same_training(architecture: Architecture, space: SearchSpace, recipe: 
 
 def _recipe_of(folder: Path) -> Mapping[str, Any]:
     """The recipe that a training was told: its own record, else that of its best net."""
-    try:
-        content = json.loads((folder / RECIPE).read_text(encoding="utf-8"))
-        if isinstance(content, dict):
-            return content
-    except (OSError, ValueError, RecursionError):
-        pass
+    content = read_json(folder / RECIPE)
+    if content:
+        return content
     if (folder / BEST).is_file():
         return load_trained(folder / BEST).recipe.model_dump(mode="json")
     raise InputError(
@@ -67,12 +65,12 @@ def _plain(text: str) -> Any:
     return content
 
 
-def epochs_done(recipe: Recipe, folder: Path) -> int | None:
-    """How many epochs a training has had, where that is all that the recipe asks for; else None.
+def epochs_done(wanted: int, folder: Path) -> int | None:
+    """How many epochs a training has had, where that is all that is wanted; else None.
 
     Raises InputError where it has had more, and its best net is gone.
     """
-    done, wanted = len(read_metrics(folder)), recipe.training.epochs
+    done = len(read_metrics(folder))
     if done < wanted:
         return None
     if (folder / BEST).is_file():

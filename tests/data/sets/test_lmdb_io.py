@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from autostr_nni.data.sets.folders import DATA_FILE
-from autostr_nni.data.sets.lmdb_io import LmdbReader, find_sets, write_lmdb
+from autostr_nni.data.sets.folders import DATA_FILE, find_sets
+from autostr_nni.data.sets.lmdb_io import LmdbReader
+from autostr_nni.data.sets.lmdb_write import write_lmdb
 from autostr_nni.system.errors import InputError
 
 
@@ -29,7 +30,7 @@ def test_round_trip(tmp_path: Path) -> None:
 
 
 def test_map_grows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("autostr_nni.data.sets.lmdb_io._FIRST_MAP", 1 << 16)
+    monkeypatch.setattr("autostr_nni.data.sets.lmdb_write._FIRST_MAP", 1 << 16)
     block = os.urandom(50_000)
     assert write_lmdb(tmp_path / "set", ((block, str(i)) for i in range(40))) == 40
     reader = LmdbReader(tmp_path / "set")

@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 
 from autostr_nni.cli.main import main
-from autostr_nni.nni.state import STATE_FILE
 from autostr_nni.report.analysis import analyse
 from autostr_nni.report.reading import nni_history
 from autostr_nni.report.reading.locate import read
+from autostr_nni.runs.layout import NNI_STATE
 from autostr_nni.system.errors import InputError
 
 MakeSearch = Callable[..., Path]
@@ -102,10 +102,10 @@ def experiment(folder: Path, source: Path, finished: bool, end: bool = True) -> 
         "failure": None,
         "error": None,
     }
-    (folder / STATE_FILE).write_text(json.dumps({**about, "state": state}))
+    (folder / NNI_STATE).write_text(json.dumps({**about, "state": state}))
     (folder / "db").mkdir()
     with sqlite3.connect(folder / "db" / "nni.sqlite") as base:
-        base.execute("CREATE TABLE ExperimentProfile (params text, revision integer)")
+        base.execute("CREATE TABLE ExperimentProfile (id, params, execDuration, revision)")
         base.execute(
             "CREATE TABLE TrialJobEvent (timestamp integer, trialJobId text, event text, data text, "
             "sequenceId integer)"
@@ -115,7 +115,7 @@ def experiment(folder: Path, source: Path, finished: bool, end: bool = True) -> 
             "experimentName": "numbers",
             "tuner": {"className": "autostr_nni.nni.tuner.TwoStepTuner", "classArgs": {"recipe": "gone.yml"}},
         }
-        base.execute("INSERT INTO ExperimentProfile VALUES (?, 1)", [json.dumps(profile)])
+        base.execute("INSERT INTO ExperimentProfile VALUES (?, ?, 60, 1)", [folder.name, json.dumps(profile)])
         for place, trial in enumerate(state["trials"]):
             parameters = json.dumps({"parameters": trial["parameters"]})
             start = 1_000_000 + place * 10_000

@@ -6,9 +6,9 @@ import os
 import signal
 from pathlib import Path
 
+from autostr_nni.runs.figures import Report
 from autostr_nni.system.errors import InputError, TrainingFailed
 from autostr_nni.training.distributed.group import Team
-from autostr_nni.training.distributed.launch import Report
 
 
 def fail(how: str, rank: int, *, team: Team, report: Report) -> None:

@@ -10,11 +10,11 @@ import torch
 from autostr_nni.models.translator import recognition_loss
 from autostr_nni.reading.evaluation import open_set
 from autostr_nni.recipe import Recipe
+from autostr_nni.runs.figures import Report
 from autostr_nni.search_spaces.stride_path import StridePath
 from autostr_nni.training import operator_task
 from autostr_nni.training.device_setup import prepare_torch
 from autostr_nni.training.distributed.group import Team
-from autostr_nni.training.distributed.launch import Report
 from autostr_nni.training.loop import fit
 from autostr_nni.training.operator_search import SearchEpochEnd
 
@@ -23,7 +23,7 @@ def operator_steps(
     recipe: Recipe, folder: Path, dtype: torch.dtype, *, team: Team, report: Report
 ) -> dict[str, Any]:
     """An operator search in ``dtype`` with its state after every epoch."""
-    prepare_torch(recipe, team)
+    prepare_torch(recipe.seed, recipe.training.threads, team)
     space, options = recipe.space(), recipe.search.operators
     path = StridePath.parse("ABABB", space.stage_layers)
     training, validation = (open_set(recipe, s) for s in (recipe.data.train, recipe.data.validation))

@@ -9,8 +9,8 @@ import torch
 
 from autostr_nni.models.recognizer import build_recognizer
 from autostr_nni.reading.checkpoint import load_trained
+from autostr_nni.runs.layout import BEST
 from autostr_nni.system.errors import InputError
-from autostr_nni.training.going_on.continuing import BEST
 from autostr_nni.training.going_on.initial import start_from
 
 

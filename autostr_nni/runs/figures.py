@@ -1,0 +1,130 @@
+"""What is told of trials and searches, by the keys of their files. Light.
+
+MACs and parameters are millions; accuracies are shares, 0 to 1; losses are nats per word; times are seconds.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, TypedDict, cast
+
+#: Figures that files of version 0.1 and NNI's page know by another name.
+OTHER_NAMES = {"flops_m": "macs_m", "expected_flops_m": "expected_macs_m"}
+
+
+class Figures(TypedDict, total=False):
+    """An epoch of a trial as its validation found it, or its final report.
+
+    A report of our own trials has all keys but `architecture`; another's, or a damaged one, may lack any.
+    """
+
+    default: float  # word accuracy on validation
+    loss: float
+    training_loss: float
+    case_sensitive: float
+    one_minus_ned: float
+    words: int  # of validation
+    blind: float  # accuracy of always answering the commonest word
+    macs_m: float  # of the backbone, for an image
+    params_m: float
+    expected_macs_m: float  # of an operator search, under its probabilities
+    entropy: float  # of those, nats
+    epoch: int  # from 0
+    images_seen: int
+    seconds: float
+    architecture: str  # which an operator search has found
+    test: dict[str, SetFigures]  # in reports of version 0.1
+
+
+class SetFigures(TypedDict, total=False):
+    """One test set as `autostr evaluate` scores it."""
+
+    words: int
+    word_accuracy: float
+    correct: int
+    case_sensitive_accuracy: float
+    one_minus_ned: float
+    empty: int  # words without a character that is compared
+    loss: float
+    skipped: dict[str, int]  # words that were not used, by cause
+
+
+class TrialResult(TypedDict, total=False):
+    """`result.json` of a trial, or of a net that was trained by itself."""
+
+    parameters: dict[str, Any]
+    metrics: Figures
+    architecture: str
+    probabilities: list[dict[str, float]]  # of an operator search: of every layer's operations
+    test: dict[str, SetFigures]
+
+
+#: The figures of a row that its trial told.
+RowFigure = Literal["words", "loss", "macs_m", "params_m", "images_seen", "seconds"]
+
+
+class Row(TypedDict, total=False):
+    """A trial in a search's summary. A figure is None where it is not known."""
+
+    trial: str
+    stride_path: str | None
+    net: str  # what the trial is called by its search
+    architecture: str
+    parameters: dict[str, Any]  # of a user's own trials
+    word_accuracy: float | None
+    words: float | None
+    loss: float | None
+    macs_m: float | None
+    params_m: float | None
+    images_seen: float | None
+    seconds: float | None
+    folder: str | None
+    test: dict[str, SetFigures] | None  # of the best
+
+
+class Verdict(TypedDict):
+    """What the findings do not show, in sentences; None for what there is nothing to say of."""
+
+    best: str | None
+    paths: str | None
+    rungs: str | None
+    operators: str | None
+    nets: str | None
+
+
+class Summary(TypedDict):
+    """What a search found."""
+
+    trials: int
+    failed: list[str]
+    paths: list[Row]  # by loss
+    found: str | None  # by the operator search
+    architectures: list[Row]  # by word accuracy
+    best: Row | None
+    verdict: Verdict
+
+
+class Outcome(Summary):
+    """How a search without NNI ended; `failure` is a sentence, None for a search with a result."""
+
+    strategy: str
+    failure: str | None
+    folder: str
+
+
+#: Called with the figures of each epoch and False, then with the final ones and True.
+Report = Callable[[Figures, bool], None]
+
+
+def figures(content: Mapping[str, Any]) -> Figures:
+    """What a file or a message tells, by today's names."""
+    return cast(Figures, {OTHER_NAMES.get(key, key): value for key, value in content.items()})
+
+
+def number(told: Mapping[str, Any] | None, key: str) -> float | None:
+    """A finite number out of a report, or None."""
+    value = (told or {}).get(key)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        return None
+    return float(value)
