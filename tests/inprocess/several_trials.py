@@ -36,7 +36,7 @@ def trial(parameters: dict[str, Any], recipe: Any, folder: Path, report: Any) ->
     result = {"parameters": parameters, "metrics": metrics}
     (folder / "result.json").write_text(json.dumps(result))
     seen = os.environ.get("CUDA_VISIBLE_DEVICES")
-    noted = {"pid": os.getpid(), "gpus": seen, "threads": os.environ["OMP_NUM_THREADS"]}
+    noted = {"pid": os.getpid(), "gpus": seen, "threads": os.environ.get("OMP_NUM_THREADS")}
     (folder / "noted.json").write_text(json.dumps({**noted, "begun": begun, "ended": time.time()}))
     report(metrics, True)
     return metrics
