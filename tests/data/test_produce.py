@@ -207,6 +207,7 @@ def test_a_recipe_tells_what_is_left_out(tmp_path: Path, raw_set, picture) -> No
 
 STUCK = """
 import ctypes, os
+from autostr_nni.data.synth.produce import _start_process, multiprocessing
 from autostr_nni.system.leaving import stoppable
 
 def wait_for_ever(_):

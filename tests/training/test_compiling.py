@@ -81,9 +81,9 @@ def test_the_operator_search_has_devices_of_its_own(
     asked: dict[str, Any] = {}
 
     def stop(
-        work: Any, recipe: Any, report: Any, batch_size: Any = None, key: str = "training.devices"
+        work: Any, training: Any, report: Any, batch_size: Any = None, key: str = "training.devices"
     ) -> Any:
-        asked[step] = recipe.training.devices, key
+        asked[step] = training.devices, key
         raise KeyboardInterrupt
 
     monkeypatch.setattr(run_trial, "on_devices", stop)

@@ -13,7 +13,7 @@ import torch
 from autostr_nni.data.sets.lmdb_write import write_lmdb
 from autostr_nni.reading.checkpoint import load_trained
 from autostr_nni.reading.evaluation import evaluate, open_set
-from autostr_nni.runs.layout import BEST, LAST
+from autostr_nni.runs.layout import BEST, LAST, PULSE
 from autostr_nni.runs.records import read_metrics, read_result
 from autostr_nni.search_spaces.architecture import Architecture
 from autostr_nni.search_spaces.counting import backbone_costs, total
@@ -261,5 +261,5 @@ def test_folders_hold_nothing_but_what_is_promised(finished, proposal):
         proposal["step"]
     ]
     folder: Path = finished(proposal)[0]
-    found = {path.name for path in folder.iterdir()}
+    found = {path.name for path in folder.iterdir()} - {PULSE}  # a slow machine writes it within an epoch
     assert found == {"metrics.jsonl", "architecture.json", LAST, "result.json"} | own

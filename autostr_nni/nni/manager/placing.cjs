@@ -134,9 +134,10 @@ function gpusOf(parameters) {
 
 // `create` asks the experiment's settings how many GPUs a trial has before it first waits for anything.
 function withGpus(v3, number, create) {
+  if (number === undefined) return create();
   const { config } = v3;
   const usual = config.trialGpuNumber;
-  if (number !== undefined) config.trialGpuNumber = number;
+  config.trialGpuNumber = number;
   try {
     return create();
   } finally {

@@ -133,7 +133,7 @@ def test_in_process_json_is_all_of_stdout(
     from autostr_nni.cli.main import main
     from autostr_nni.inprocess import run
 
-    def run_search(strategy: Any, recipe: Any, folder: Path, log: Any) -> dict[str, Any]:
+    def run_search(strategy: Any, recipe: Any, folder: Path, log: Any, places: Any) -> dict[str, Any]:
         print("a trial's own words")
         log("progress")
         return {"failure": "nothing was found", "folder": str(folder)}
