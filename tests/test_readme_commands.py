@@ -125,7 +125,7 @@ def test_what_a_search_proposes_works_as_printed(followed: Newcomer) -> None:
         followed.autostr(shlex.split(command))
 
 
-@pytest.mark.parametrize("module", ["nni.nas_experiment", "inprocess"])
+@pytest.mark.parametrize("module", ["nas.experiment", "inprocess"])
 def test_the_searches_from_python_run(newcomer: Newcomer, module: str) -> None:
     (code,) = (
         m["body"]

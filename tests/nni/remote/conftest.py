@@ -24,7 +24,7 @@ from autostr_nni.nni.manager import processes
 from autostr_nni.nni.manager.launcher import choose_port
 
 SSHD = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
-GPUS = Path(__file__).parents[1] / "nni" / "gpus_of_tests"  # stand in for NVIDIA's: two on each machine
+GPUS = Path(__file__).parents[1] / "gpus_of_tests"  # stand in for NVIDIA's: two on each machine
 SEPARATION = Path("/run/sshd")  # root's sshd wants it
 
 SERVER = """
