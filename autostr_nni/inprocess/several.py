@@ -7,14 +7,11 @@ the state: killed, the kernel ends them too, and the search goes on from their c
 from __future__ import annotations
 
 import os
-import pickle
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from multiprocessing.connection import Connection, Pipe, wait
+from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +23,7 @@ from autostr_nni.recipe import Recipe
 from autostr_nni.runs.search_folder import save_state
 from autostr_nni.strategies.core import Metrics, Proposal, Strategy
 from autostr_nni.system.errors import InputError
+from autostr_nni.system.lifeline import receive, start
 from autostr_nni.system.threads import default_threads
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
@@ -38,31 +36,17 @@ class Worker:
         self, proposal: Proposal, recipe: Recipe, place: Path, run: Any, gpus: tuple[int, ...], most: int
     ) -> None:
         self.proposal, self.gpus, self.place = proposal, gpus, place
-        self.connection, theirs = Pipe()
         environment = {**os.environ, "OMP_NUM_THREADS": str(default_threads(most))}
         if gpus:
             environment[VISIBLE] = ",".join(map(str, gpus))
             environment.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")  # as the numbers were counted
-        with theirs:
-            self.process = subprocess.Popen(
-                [
-                    sys.executable,
-                    "-m",
-                    "autostr_nni.inprocess.worker",
-                    str(theirs.fileno()),
-                    str(os.getpid()),
-                ],
-                pass_fds=[theirs.fileno()],
-                stdin=subprocess.DEVNULL,
-                env=environment,
-            )
-        with suppress(OSError):  # one that died at once is found when its answer is awaited
-            self.connection.send_bytes(pickle.dumps((run, dict(proposal.parameters), recipe, place)))
+        work = (run, dict(proposal.parameters), recipe, place)
+        self.process, self.connection = start("autostr_nni.inprocess.worker", work, environment)
 
     def message(self) -> tuple[Any, ...]:
         """What it has sent; ``("failed", error, text)`` for one that ended without a word."""
         try:
-            received: tuple[Any, ...] = pickle.loads(self.connection.recv_bytes())
+            received: tuple[Any, ...] = receive(self.connection)
             return received
         except (EOFError, OSError):
             code = self.process.wait()

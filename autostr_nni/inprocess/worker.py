@@ -5,29 +5,22 @@
 
 from __future__ import annotations
 
-import pickle
-import signal
-import sys
 import traceback
 from contextlib import redirect_stdout
-from multiprocessing.connection import Connection
 
 from autostr_nni.runs.figures import Figures
 from autostr_nni.system.leaving import leave
-from autostr_nni.system.lifeline import die_with_parent
+from autostr_nni.system.lifeline import Printed, receive, send, sendable, started
 from autostr_nni.system.threads import wait_asleep
 
 
 def main() -> int:
     """Run the trial that comes through the pipe; the exit status."""
-    die_with_parent(int(sys.argv[2]))
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that started this one
-    wait_asleep()
-    connection = Connection(int(sys.argv[1]))
-    from autostr_nni.training.distributed.launch import Printed, send, sendable  # heavy
-    from autostr_nni.training.run_trial import run_proposal
+    wait_asleep()  # before torch, which a module of the user's own may import
+    connection = started()
+    from autostr_nni.training.run_trial import run_proposal  # heavy
 
-    run, parameters, recipe, place = pickle.loads(connection.recv_bytes())
+    run, parameters, recipe, place = receive(connection)
 
     def report(metrics: Figures, final: bool) -> None:
         send(connection, ("report", dict(metrics), final))

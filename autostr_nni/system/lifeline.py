@@ -1,11 +1,25 @@
-"""Processes that do not outlive the one that started them, however that ends. Light: no torch."""
+"""Processes that do not outlive the one that started them, however that ends, and talk to it. Light.
+
+A module is started with a pipe, through which it gets its work and answers. What goes through is pickled, and
+nobody else can open the pipe.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import ctypes
 import os
+import pickle
 import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from io import TextIOBase
+from multiprocessing.connection import Connection, Pipe
+from typing import Any
+
+from autostr_nni.system import extensions
+from autostr_nni.system.errors import InputError, TrainingFailed
 
 _PR_SET_PDEATHSIG = 1  # of Linux's prctl
 
@@ -16,3 +30,59 @@ def die_with_parent(parent: int) -> None:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:  # it went before the kernel was told
         os._exit(128 + signal.SIGKILL)
+
+
+def start(
+    module: str, work: Any, environment: Mapping[str, str] | None = None
+) -> tuple[subprocess.Popen[bytes], Connection]:
+    """Start ``python -m module`` with its work; the process, and the connection to it."""
+    connection, theirs = Pipe()
+    with theirs:
+        process = subprocess.Popen(
+            [sys.executable, "-m", module, str(theirs.fileno()), str(os.getpid())],
+            pass_fds=[theirs.fileno()],
+            stdin=subprocess.DEVNULL,
+            env=environment,
+        )
+    with contextlib.suppress(OSError):  # one that died at once is found when its answer is awaited
+        send(connection, work)
+    return process, connection
+
+
+def started() -> Connection:
+    """In the process that was started: the connection, with the user's own modules loaded."""
+    die_with_parent(int(sys.argv[2]))
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that started this one
+    extensions.load_inherited()
+    return Connection(int(sys.argv[1]))
+
+
+def send(connection: Connection, message: Any) -> None:
+    """Send by value: torch would have tensors sent by `Connection.send` share memory."""
+    connection.send_bytes(pickle.dumps(message))
+
+
+def receive(connection: Connection) -> Any:
+    """What was sent. Raises EOFError or OSError where the other side is gone."""
+    return pickle.loads(connection.recv_bytes())
+
+
+class Printed(TextIOBase):
+    """Standard output that is printed by the process that started this one, or by nobody."""
+
+    def __init__(self, connection: Connection | None) -> None:
+        self._connection = connection
+
+    def write(self, text: str, /) -> int:
+        if self._connection is not None:
+            send(self._connection, ("print", text))
+        return len(text)
+
+
+def sendable(error: BaseException) -> Exception:
+    """``error`` if it survives the pipe, else its type and message."""
+    if isinstance(error, InputError | TrainingFailed | MemoryError):
+        with contextlib.suppress(Exception):
+            copy: Exception = pickle.loads(pickle.dumps(error))
+            return copy
+    return RuntimeError(f"{type(error).__name__}: {error}")

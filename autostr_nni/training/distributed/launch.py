@@ -8,23 +8,18 @@ third of the supernet's gradients, those of drawn operations. ``training.devices
 
 from __future__ import annotations
 
-import os
-import pickle
 import signal
 import subprocess
-import sys
 import traceback
 from contextlib import redirect_stdout, suppress
 from dataclasses import dataclass
-from io import TextIOBase
-from multiprocessing.connection import Connection, Pipe, wait
+from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Protocol, TypeVar
 
 from autostr_nni.runs.figures import Figures, Report
-from autostr_nni.system import extensions
-from autostr_nni.system.errors import InputError, TrainingFailed
+from autostr_nni.system.lifeline import Printed, receive, send, sendable, start
 from autostr_nni.training.distributed.group import ALONE, Team
 
 T = TypeVar("T", covariant=True)
@@ -78,21 +73,7 @@ class Member:
     def __init__(self, job: Job) -> None:
         self.rank, self.leads = job.rank, job.rank == 0
         self.finished = False
-        self.connection, theirs = Pipe()
-        with theirs:
-            self.process = subprocess.Popen(
-                [
-                    sys.executable,
-                    "-m",
-                    "autostr_nni.training.distributed.worker",
-                    str(theirs.fileno()),
-                    str(os.getpid()),
-                ],
-                pass_fds=[theirs.fileno()],
-                stdin=subprocess.DEVNULL,
-            )
-        with suppress(OSError):  # one that died at once is found when its answer is awaited
-            send(self.connection, job)
+        self.process, self.connection = start("autostr_nni.training.distributed.worker", job)
 
     def died(self) -> BaseException:
         """What to say of a process that ended without a word."""
@@ -124,7 +105,7 @@ def _follow(members: list[Member], report: Report) -> Any:
                     raise member.died()
                 continue
             try:
-                kind, *content = pickle.loads(member.connection.recv_bytes())
+                kind, *content = receive(member.connection)
             except (EOFError, OSError):
                 raise member.died() from None
             if kind == "report":
@@ -143,8 +124,7 @@ def _follow(members: list[Member], report: Report) -> Any:
 
 def serve(connection: Connection) -> int:
     """The work of one process: what it gets through ``connection``; the exit status."""
-    extensions.load_inherited()
-    job: Job = pickle.loads(connection.recv_bytes())
+    job: Job = receive(connection)
     team = Team(job.rank, job.size)
 
     def report(metrics: Figures, final: bool) -> None:
@@ -164,37 +144,11 @@ def serve(connection: Connection) -> int:
     return 0
 
 
-def send(connection: Connection, message: Any) -> None:
-    """Send by value: torch would have tensors sent by `Connection.send` share memory."""
-    connection.send_bytes(pickle.dumps(message))
-
-
-class Printed(TextIOBase):
-    """Standard output that is printed by the process that started this one, or by nobody."""
-
-    def __init__(self, connection: Connection | None) -> None:
-        self._connection = connection
-
-    def write(self, text: str, /) -> int:
-        if self._connection is not None:
-            send(self._connection, ("print", text))
-        return len(text)
-
-
 class _Elsewhere(Exception):
     """Where an error of another process came from."""
 
     def __str__(self) -> str:
         return f"\n{self.args[0]}"
-
-
-def sendable(error: BaseException) -> Exception:
-    """``error`` if it survives the pipe, else its type and message."""
-    if isinstance(error, InputError | TrainingFailed | MemoryError):
-        with suppress(Exception):
-            copy: Exception = pickle.loads(pickle.dumps(error))
-            return copy
-    return RuntimeError(f"{type(error).__name__}: {error}")
 
 
 def with_trace(error: Exception, trace: str) -> Exception:
