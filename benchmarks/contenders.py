@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from typing import Any
 
 import torch
+from nni.nas.strategy import Proxyless
 from torch import Tensor, nn
 
 from autostr_nni.models.backbone import Backbone
 from autostr_nni.models.operations import MBConv
 from autostr_nni.search_spaces.architecture import Architecture
 from autostr_nni.search_spaces.counting import cost_table, stem_cost
+from autostr_nni.search_spaces.nni_space import AutoSTRSpace
 from autostr_nni.search_spaces.space import SearchSpace
 from autostr_nni.search_spaces.stride_path import StridePath
 from autostr_nni.supernet.architecture_parameters import ArchitectureParameters
@@ -45,7 +48,7 @@ class PlainBlock(nn.Module):
         return x + out if self.residual else out
 
 
-def plain(blocks: nn.ModuleList) -> list[nn.Module]:
+def plain(blocks: Iterable[nn.Module]) -> list[nn.Module]:
     """The blocks by torch's own convolutions alone."""
     return [PlainBlock(block) if isinstance(block, MBConv) else block for block in blocks]
 
@@ -102,29 +105,19 @@ class Plain:
 
 
 class NniProxyless:
-    """NNI 3.0's own ProxylessNAS layers over the same plain blocks, as its strategy runs them."""
+    """NNI 3.0's own ProxylessNAS on the space that our supernet is, its blocks without our mathematics."""
 
     def __init__(self, images: Tensor, memory_format: torch.memory_format) -> None:
-        from nni.mutable.frozen import frozen_context
-        from nni.nas.oneshot.pytorch.supermodule.proxyless import ProxylessMixedLayer
-
         self.images = images.contiguous(memory_format=memory_format)
-        source = Supernet(PATH, SPACE).to(DEVICE, memory_format=memory_format)
-        layers = []
-        for number, block in enumerate(source.choice_blocks):
-            alpha = nn.Parameter(torch.randn(len(block.names), device=DEVICE) * 1e-3)
-            names = [str(i) for i in range(len(block.names))]
-            candidates = plain(block.operations)
-            with frozen_context({f"layer{number}": names[0]}):
-                layer = ProxylessMixedLayer(
-                    dict(zip(names, candidates, strict=True)), alpha, nn.Softmax(-1), f"layer{number}"
-                )
-            layers.append(layer)
-        self.net = nn.Sequential(source.stem, *layers)
-        self.layers = layers
-        alphas = {id(layer._arch_alpha) for layer in layers}
+        space = AutoSTRSpace(SPACE, path=PATH.full_text).to(DEVICE, memory_format=memory_format)
+        for block in space.blocks:
+            for name, candidate in zip(block.names, plain(block), strict=True):
+                block[name] = candidate
+        self.net = Proxyless().mutate_model(space).to(DEVICE)
+        self.layers = list(self.net.blocks)
+        alphas = {id(layer._arch_alpha) for layer in self.layers}
         self.optimizer = weight_optimizer([p for p in self.net.parameters() if id(p) not in alphas])
-        self.arch_optimizer = torch.optim.Adam([layer._arch_alpha for layer in layers], lr=1e-3)
+        self.arch_optimizer = torch.optim.Adam([layer._arch_alpha for layer in self.layers], lr=1e-3)
 
     def step(self, optimizer: torch.optim.Optimizer) -> None:
         for layer in self.layers:

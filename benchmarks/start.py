@@ -81,7 +81,7 @@ def probe(recipe_path: Path, started: float) -> None:
     step = timed("step", RecognitionTask.training_step)
     RecognitionTask.training_step = first  # type: ignore[method-assign,assignment]
     one_net.open_set = timed("open data", one_net.open_set)  # type: ignore[attr-defined]
-    one_net.build_recognizer = timed("build net", one_net.build_recognizer)  # type: ignore[attr-defined]
+    one_net.frozen_net = timed("build net", one_net.frozen_net)  # type: ignore[attr-defined]
     path = StridePath.parse("ABABB", recipe.space().stage_layers).text(recipe.space().stage_layers)
     with contextlib.redirect_stdout(sys.stderr), tempfile.TemporaryDirectory() as folder:
         parameters = {"step": "path", "stride_path": path}

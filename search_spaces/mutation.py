@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Collection
 
 from .architecture import Architecture
 from .space import SearchSpace
@@ -20,26 +21,37 @@ def on_path(
     return Architecture(path, tuple(names), space.stage_layers)
 
 
-def mutate(space: SearchSpace, architecture: Architecture, rng: random.Random) -> Architecture:
+def mutate(
+    space: SearchSpace,
+    architecture: Architecture,
+    rng: random.Random,
+    among: Collection[StridePath] | None = None,
+) -> Architecture:
     """Draw a neighbour: with even chances one on a neighbouring stride path, or with one other operation.
+
+    With ``among`` its path is the present one or one of these.
 
     Where there is none of a kind the other kind is taken; the architecture itself where there is none at all.
     """
     moves = [_moved, _changed]
     rng.shuffle(moves)
     for move in moves:
-        found = move(space, architecture, rng)
+        found = move(space, architecture, rng, among)
         if found is not None:
             return found
     return architecture
 
 
-def _moved(space: SearchSpace, architecture: Architecture, rng: random.Random) -> Architecture | None:
-    paths = space.paths.neighbours(architecture.path)
+def _moved(
+    space: SearchSpace, architecture: Architecture, rng: random.Random, among: Collection[StridePath] | None
+) -> Architecture | None:
+    paths = [path for path in space.paths.neighbours(architecture.path) if among is None or path in among]
     return on_path(space, architecture, rng.choice(paths), rng) if paths else None
 
 
-def _changed(space: SearchSpace, architecture: Architecture, rng: random.Random) -> Architecture | None:
+def _changed(
+    space: SearchSpace, architecture: Architecture, rng: random.Random, _: object
+) -> Architecture | None:
     choices = [
         (layer, name)
         for layer, present in enumerate(architecture.operations, 1)

@@ -1,32 +1,40 @@
-"""The search space as an NNI model space, for NNI's strategies Random, GridSearch and RegularizedEvolution.
+"""The search space as an NNI model space: the nets of trials are it frozen, the supernet is it on one path.
 
 A sample of the space is the flat dictionary of a trial: `{"stride_path": "ABABB", "op_01": "k5e6", …}`.
 Every path that is drawn, listed or accepted is feasible. That a skip-connection cannot stand where the path
-shrinks the map is a constraint of NNI between the path and the layer's operation: its strategies pass over,
-or draw again, samples that break one, so that a draw is uniform over all architectures of the space.
+shrinks the map, and that a net keeps to the budget of MACs, are constraints of NNI: its strategies pass over,
+or draw again, samples that break one, so that a draw is uniform over all architectures that are searched.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
-from nni.mutable import MutableSymbol, Sample, SampleValidationError, ensure_frozen
+from nni.mutable import LabeledMutable, MutableSymbol, Sample, SampleValidationError, ensure_frozen
 from nni.mutable.annotation import Constraint
 from nni.mutable.exception import ConstraintViolation, SampleMissingError
-from nni.nas.nn.pytorch import LayerChoice, ModelSpace
 from numpy.random import RandomState
 from torch import Tensor, nn
 
-from autostr_nni.models.backbone import Backbone, build_stem, to_sequence
-from autostr_nni.models.operations import build_operation
+from autostr_nni.models.backbone import Backbone, build_layer, build_stem, initialise, to_sequence
 from autostr_nni.system.errors import InputError
 
 from .architecture import Architecture, operation_key
+from .drawing import macs_of
+from .mutation import mutate
+from .operations import parse
 from .space import SearchSpace
-from .stride_path import KEEP, Stride, StridePath
+from .stride_path import KEEP, StridePath
+
+with warnings.catch_warnings():  # NNI wonders at what torch has added since
+    warnings.filterwarnings("ignore", message=".*Buffer.* is found to be not a nn.Module")
+    from nni.nas.nn.pytorch import LayerChoice, ModelSpace
 
 PATH_KEY = "stride_path"
+BUDGET_KEY = "budget_m"
 
 
 def architecture_of(sample: Sample, space: SearchSpace | None = None) -> Architecture:
@@ -38,9 +46,25 @@ def architecture_of(sample: Sample, space: SearchSpace | None = None) -> Archite
     return Architecture.from_parameters(sample, space or SearchSpace())
 
 
+def sample_of(architecture: Architecture) -> dict[str, str]:
+    """The sample that is an architecture, in any space: `architecture_of` of it gives it back."""
+    return {**architecture.to_parameters(), PATH_KEY: architecture.path.full_text}
+
+
+def frozen_net(architecture: Architecture, space: SearchSpace) -> Backbone:
+    """The backbone of a trial: the model space frozen by the trial's sample, with new weights.
+
+    Operations may also be the default one of step 1, which need not be one that is searched.
+
+    Raises:
+        InputError: the architecture is not one of the space.
+    """
+    return AutoSTRSpace.create_fixed_module(sample_of(architecture), space)
+
+
 def default_backbone(path: StridePath, space: SearchSpace, operation: str) -> Backbone:
     """The backbone of step 1: one operation everywhere, which need not be one that is searched."""
-    return Backbone(space.default_architecture(path, operation), space)
+    return frozen_net(space.default_architecture(path, operation), space)
 
 
 class StridePathChoice(MutableSymbol):  # type: ignore[misc]
@@ -56,6 +80,7 @@ class StridePathChoice(MutableSymbol):  # type: ignore[misc]
 
     def __init__(self, space: SearchSpace, typical: bool = False, label: str = PATH_KEY) -> None:
         super().__init__(label)
+        self.space = space
         self.paths = space.paths
         self.stage_layers = space.stage_layers
         self.typical = tuple(space.typical_paths()) if typical else None
@@ -112,8 +137,7 @@ class StridePathChoice(MutableSymbol):  # type: ignore[misc]
         """Draw a path, each with the same chance."""
         if memo is not None and self.label in memo:
             return self.freeze(memo)
-        state = random_state or RandomState()
-        rng = random.Random(int.from_bytes(state.bytes(16), "little"))
+        rng = _generator(random_state or RandomState())
         return self._fill(memo, rng.choice(self.typical) if self.typical else self.paths.sample(rng))
 
     def grid(self, memo: Sample | None = None, granularity: int | None = None) -> Iterator[str]:
@@ -131,13 +155,25 @@ class StridePathChoice(MutableSymbol):  # type: ignore[misc]
         found = self.paths.neighbours(self.path_of({self.label: text}))
         return [self.text(near) for near in found if self.typical is None or near in self.typical]
 
+    def mutate(self, sample: Sample, random_state: RandomState) -> dict[str, str]:
+        """Draw a neighbour of a sample: on a neighbouring path that is searched, or with one other operation.
+
+        Whether it keeps to the budget is not asked here.
+        """
+        architecture = architecture_of(sample, self.space)
+        return mutate(self.space, architecture, _generator(random_state), self.typical).to_parameters()
+
     def extra_repr(self) -> str:
         count = len(self.typical) if self.typical else self.paths.count()
         return f"{count} paths, label={self.label!r}"
 
 
+def _generator(state: RandomState) -> random.Random:
+    return random.Random(int.from_bytes(state.bytes(16), "little"))
+
+
 class SkipConstraint(Constraint):  # type: ignore[misc]
-    """A layer that the path shrinks cannot be a skip-connection."""
+    """A layer that the path shrinks cannot be a skip-connection, nor another that keeps the shape."""
 
     def __init__(self, path: StridePathChoice, layer: int) -> None:
         self.path = path
@@ -145,52 +181,89 @@ class SkipConstraint(Constraint):  # type: ignore[misc]
         self.label = f"{operation_key(layer)}/skip"
 
     def check_contains(self, sample: Sample) -> SampleValidationError | None:
-        operation = operation_key(self.layer)
-        if operation not in sample:
-            return SampleMissingError(operation, list(sample))
-        if sample[operation] != "skip":
-            return None
+        key = operation_key(self.layer)
+        if key not in sample:
+            return SampleMissingError(key, list(sample))
+        space, name = self.path.space, sample[key]
+        if name not in space.operations:
+            return SampleValidationError(f"layer {self.layer}: operation {name} is not of this space")
         error = self.path.check_contains(sample)
-        if error is None and self.path.path_of(sample).strides[self.layer - 1] != KEEP:
-            return ConstraintViolation(f"layer {self.layer} changes the shape and cannot be skip")
+        if error is None and name not in space.candidates(self.path.path_of(sample), self.layer):
+            return ConstraintViolation(f"layer {self.layer} changes the shape and cannot be {name}")
         return error
 
     def extra_repr(self) -> str:
         return f"layer {self.layer}, label={self.label!r}"
 
 
-class LazyOperation(nn.Module):
-    """An operation that is built when it is first run: a space of 15 x 7 of them stays light."""
+class BudgetConstraint(Constraint):  # type: ignore[misc]
+    """The backbone may cost so many million MACs at most (paper section 4.2: 450)."""
 
-    def __init__(self, name: str, cin: int, cout: int, stride: Stride, projection_skip: bool) -> None:
+    def __init__(self, space: SearchSpace, budget_m: float) -> None:
+        self.space = space
+        self.budget_m = budget_m
+        self.label = BUDGET_KEY
+
+    def check_contains(self, sample: Sample) -> SampleValidationError | None:
+        try:
+            macs_m = macs_of(architecture_of(sample, self.space), self.space) / 1e6
+        except InputError as error:
+            return SampleValidationError(str(error))
+        if macs_m > self.budget_m:
+            return ConstraintViolation(
+                f"the net costs {macs_m:.4g} M MACs, over the budget of {self.budget_m:g} M"
+            )
+        return None
+
+    def extra_repr(self) -> str:
+        return f"{self.budget_m:g} M MACs, label={self.label!r}"
+
+
+class LazyOperation(nn.Module):
+    """An operation that is built when it is first run: its stride is known once there is a path."""
+
+    def __init__(self, *arguments: Any) -> None:
         super().__init__()
-        self.arguments = (name, cin, cout, stride, projection_skip)
+        self.arguments = arguments
         self.operation: nn.Module | None = None
 
     def forward(self, x: Tensor) -> Tensor:
         if self.operation is None:
-            self.operation = build_operation(*self.arguments).to(x.device, x.dtype)
+            self.operation = build_layer(*self.arguments).to(x.device, x.dtype)
         result: Tensor = self.operation(x)
         return result
 
     def extra_repr(self) -> str:
-        return ", ".join(map(str, self.arguments))
+        return str(self.arguments[-1])
 
 
 class OperationChoice(LayerChoice):  # type: ignore[misc]
-    """The choice block of one layer, counted from 1: its candidates, and the rule for skip-connections."""
+    """The choice block of one layer, counted from 1: its candidates, and the rule for skip-connections.
 
-    def __init__(self, space: SearchSpace, layer: int, path: StridePathChoice) -> None:
-        widths = space.layer_widths[layer - 1]
-        # The default is the first candidate, and a skip-connection may be barred on the default path.
-        names = sorted(space.layer_candidates(KEEP, *widths), key=lambda name: name == "skip")
-        stride = path.path_of({path.label: ensure_frozen(path)}).strides[layer - 1]
-        candidates = {name: LazyOperation(name, *widths, stride, space.projection_skip) for name in names}
-        super().__init__(candidates, label=operation_key(layer))
+    Args:
+        space: the space whose layer it is.
+        layer: number of the layer.
+        path: the path that the candidates are built for.
+        searched: the variable of paths; None where ``path`` is the only one.
+    """
+
+    def __init__(
+        self, space: SearchSpace, layer: int, path: StridePath, searched: StridePathChoice | None = None
+    ) -> None:
+        build: Callable[..., nn.Module] = build_layer
+        names = space.candidates(path, layer)
+        if searched is not None:
+            build = LazyOperation
+            widths = space.layer_widths[layer - 1]
+            barred = {name for name in space.operations if not parse(name).fits(True, space.projection_skip)}
+            # The default is the first candidate, and a skip-connection may be barred on the default path.
+            names = tuple(sorted(space.layer_candidates(KEEP, *widths), key=lambda name: name in barred))
+        super().__init__({n: build(space, path, layer, n) for n in names}, label=operation_key(layer))
+        self.names: tuple[str, ...] = tuple(self.names)
         self.constraint: SkipConstraint | None = None
-        if "skip" in names and not space.projection_skip:
+        if searched is not None and _depends_on_path(space, layer):
             # Registered after the choice: NNI goes through variables in order, and a constraint comes last.
-            self.constraint = self.add_mutable(SkipConstraint(path, layer))
+            self.constraint = self.add_mutable(SkipConstraint(searched, layer))
 
     def check_contains(self, sample: Sample) -> SampleValidationError | None:
         error: SampleValidationError | None = super().check_contains(sample)
@@ -199,25 +272,80 @@ class OperationChoice(LayerChoice):  # type: ignore[misc]
         return error
 
 
+def _depends_on_path(space: SearchSpace, layer: int) -> bool:
+    """Whether a stride bars an operation of a layer that keeps its width."""
+    widths = space.layer_widths[layer - 1]
+    kept = space.layer_candidates(KEEP, *widths)
+    return any(space.layer_candidates(stride, *widths) != kept for stride in space.paths.options)
+
+
 class AutoSTRSpace(ModelSpace):  # type: ignore[misc]
     """The backbones of a search space: a stride path, and a choice block per layer.
 
     Freezing gives a `Backbone`: [B, 3, H, W] to [B, out_height * out_width, C]. The space itself runs its
     default architecture on the same input, for a check only.
 
+    On one ``path`` the operations alone are variables, and their candidates have weights: so NNI's one-shot
+    strategies (DARTS, Proxyless, RandomOneShot, ENAS) take the space, and so our supernet does. A sample then
+    needs no path; whether it keeps to the budget is asked when it is frozen.
+
     Args:
         space: the space to search; None stands for the paper's.
         typical: search only typical stride paths, ten in the paper's space.
+        budget_m: million MACs that a backbone may cost at most; None: any.
+        path: the one stride path, as text; None: all that are feasible.
+
+    Raises:
+        InputError: there is no typical path, or ``path`` is none of the space.
     """
 
-    def __init__(self, space: SearchSpace | None = None, typical: bool = False) -> None:
+    choice: type[OperationChoice] = OperationChoice
+
+    def __init__(
+        self,
+        space: SearchSpace | None = None,
+        typical: bool = False,
+        budget_m: float | None = None,
+        path: str | None = None,
+    ) -> None:
         super().__init__()
         self.space = space or SearchSpace()
-        self.path = self.add_mutable(StridePathChoice(self.space, typical))
+        self.budget = None if budget_m is None else BudgetConstraint(self.space, budget_m)
+        self.path = StridePathChoice(self.space, typical)
+        self.only: StridePath | None = None
+        if path is None:
+            self.add_mutable(self.path)
+            default = self.path.path_of({PATH_KEY: ensure_frozen(self.path)})
+        else:
+            try:
+                default = self.only = self.path.path_of({PATH_KEY: path})
+            except SampleValidationError as error:
+                raise InputError(str(error)) from None
+        searched = self.path if path is None else None
         self.stem = build_stem(self.space.stem_width)
         self.blocks = nn.ModuleList(
-            OperationChoice(self.space, layer, self.path) for layer in range(1, self.space.layers + 1)
+            self.choice(self.space, layer, default, searched) for layer in range(1, self.space.layers + 1)
         )
+        self.out_channels = self.space.layer_widths[-1][1]
+        initialise(self)
+
+    def leaf_mutables(self, is_leaf: Callable[[Any], bool]) -> Iterable[LabeledMutable]:
+        yield from super().leaf_mutables(is_leaf)
+        if self.budget is not None and self.only is None:  # last, when all that it needs is drawn
+            yield self.budget
+
+    def check_contains(self, sample: Sample) -> SampleValidationError | None:
+        sample = self._whole(sample)
+        error: SampleValidationError | None = self.path.check_contains(sample)
+        if error is None and self.only is not None and self.path.path_of(sample) != self.only:
+            error = SampleValidationError(
+                f"stride path {sample[PATH_KEY]} is not {self.path.text(self.only)}"
+            )
+        error = error or super().check_contains(sample)
+        return error or (self.budget.check_contains(sample) if self.budget is not None else None)
+
+    def _whole(self, sample: Sample) -> Sample:
+        return sample if self.only is None else {PATH_KEY: self.path.text(self.only), **sample}
 
     def architecture_of(self, sample: Sample) -> Architecture:
         """Read a sample of this space.
@@ -226,18 +354,36 @@ class AutoSTRSpace(ModelSpace):  # type: ignore[misc]
             SampleValidationError: the sample is not of this space.
         """
         self.validate(sample)
-        return architecture_of(sample, self.space)
+        return architecture_of(self._whole(sample), self.space)
 
     def freeze(self, sample: Sample) -> Backbone:
         """Build the backbone of a sample, with new weights."""
-        return Backbone(self.architecture_of(sample), self.space)
+        return frozen_net(self.architecture_of(sample), self.space)
 
     @classmethod
     def create_fixed_module(
-        cls, sample: Sample, space: SearchSpace | None = None, typical: bool = False
+        cls,
+        sample: Sample,
+        space: SearchSpace | None = None,
+        typical: bool = False,
+        budget_m: float | None = None,
+        path: str | None = None,
     ) -> Backbone:
         """Build the backbone of a sample without building the space; NNI calls it to run a trial."""
-        return Backbone(architecture_of(sample, space), space or SearchSpace())
+        given = {} if path is None else {PATH_KEY: path}
+        return Backbone(architecture_of({**given, **sample}, space), space or SearchSpace())
+
+    def extra_oneshot_hooks(self, strategy: Any) -> list[Callable[..., Any]]:
+        """NNI's one-shot strategies ask here how to replace our choices: they take plain ones."""
+
+        def replace(module: nn.Module, name: str, memo: dict[str, Any], options: dict[str, Any]) -> Any:
+            if not isinstance(module, OperationChoice):
+                return None
+            plain = LayerChoice(module.candidates, label=module.label)
+            made = (hook(plain, name, memo, options) for hook in strategy.default_mutation_hooks())
+            return next(one for one in made if isinstance(one, nn.Module))
+
+        return [replace]
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.stem(x)

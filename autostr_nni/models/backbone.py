@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from autostr_nni.models.operations import build_operation, conv_bn
 from autostr_nni.search_spaces.architecture import Architecture
 from autostr_nni.search_spaces.space import SearchSpace
+from autostr_nni.search_spaces.stride_path import StridePath
 
 
 def build_stem(width: int) -> nn.Sequential:
@@ -30,8 +31,16 @@ def initialise(module: nn.Module) -> None:
                 nn.init.zeros_(part.bias)
 
 
+def build_layer(space: SearchSpace, path: StridePath, layer: int, operation: str) -> nn.Module:
+    """The module of an operation in a layer, counted from 1, of a path of the space."""
+    cin, cout = space.layer_widths[layer - 1]
+    return build_operation(operation, cin, cout, path.strides[layer - 1], space.projection_skip)
+
+
 class Backbone(nn.Module):
-    """One architecture of a space as a network.
+    """One architecture of a space as a network: what the NNI model space is when it is frozen.
+
+    It knows nothing of NNI, so that a trained net is read without the seconds that importing NNI takes.
 
     Input ``[B, 3, H, W]`` floats in [-1, 1]; output ``[B, H' * W', C]`` with the space's output size and
     last width: 32x100 gives 25 steps of 512 in the paper's setting (section 4.2).
@@ -44,10 +53,9 @@ class Backbone(nn.Module):
         super().__init__()
         space.check(architecture)
         self.stem = build_stem(space.stem_width)
-        layers = zip(architecture.operations, space.layer_widths, architecture.path.strides, strict=True)
         self.blocks = nn.ModuleList(
-            build_operation(name, cin, cout, stride, space.projection_skip)
-            for name, (cin, cout), stride in layers
+            build_layer(space, architecture.path, layer, name)
+            for layer, name in enumerate(architecture.operations, 1)
         )
         self.out_channels = space.layer_widths[-1][1]
         initialise(self)

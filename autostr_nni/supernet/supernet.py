@@ -3,37 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
-from torch import Tensor, nn
+from torch import Tensor
 
-from autostr_nni.models.backbone import build_stem, initialise, to_sequence
-from autostr_nni.models.operations import build_operation
+from autostr_nni.models.backbone import to_sequence
+from autostr_nni.search_spaces.nni_space import AutoSTRSpace, OperationChoice
 from autostr_nni.search_spaces.space import SearchSpace
 from autostr_nni.search_spaces.stride_path import StridePath
 from autostr_nni.supernet.probe import Probe
 
 
-class ChoiceBlock(nn.Module):
-    """Candidate operations of one layer; only the active one runs (paper section 3.2, Figure 3).
+class ChoiceBlock(OperationChoice):
+    """NNI's choice of a layer, of which only the active candidate runs (paper section 3.2, Figure 3).
 
     While ``probing``, the backward pass also computes for every candidate j the number
     ``sum(dL/dY * op_j(X))`` of Eq. 5 and leaves it in ``products`` ``[C]``. Inactive candidates then run
     without autograd, one after another, so that no output of theirs is kept.
     """
 
-    def __init__(self, candidates: dict[str, nn.Module]) -> None:
-        super().__init__()
-        self.names = tuple(candidates)
-        self.operations = nn.ModuleList(candidates.values())
-        self.active = 0
-        self.probing = False
-        self.products: Tensor | None = None
+    active = 0
+    probing = False
+    products: Tensor | None = None
 
     def forward(self, x: Tensor) -> Tensor:
         if not self.probing:
-            y: Tensor = self.operations[self.active](x)
+            y: Tensor = self[self.names[self.active]](x)
             return y
-        probe = Probe(list(self.operations), x)
+        probe = Probe(list(self), x)
         y = probe.run(self.active, x)
         if y.requires_grad:
             self._watch(y, probe)
@@ -47,27 +44,27 @@ class ChoiceBlock(nn.Module):
 
         y.register_hook(hook)  # type: ignore[no-untyped-call]
 
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
+        """Take the weights of earlier versions too, which numbered the candidates."""
+        for number, name in enumerate(self.names):
+            old = f"{prefix}operations.{number}."
+            for key in [key for key in state_dict if key.startswith(old)]:
+                state_dict[f"{prefix}{name}.{key.removeprefix(old)}"] = state_dict.pop(key)
+        super()._load_from_state_dict(state_dict, prefix, *rest)
 
-class Supernet(nn.Module):
-    """All architectures on one stride path, sharing weights; a drop-in for ``Backbone``.
+
+class Supernet(AutoSTRSpace):
+    """The NNI model space on one stride path, its architectures sharing weights; a drop-in for ``Backbone``.
 
     Input ``[B, 3, H, W]``, output ``[B, T, C]`` of the active architecture. Weights are initialised from
     torch's global generator.
     """
 
+    choice = ChoiceBlock
+
     def __init__(self, path: StridePath, space: SearchSpace) -> None:
-        super().__init__()
-        self.path = path
-        self.stem = build_stem(space.stem_width)
-        blocks = []
-        for layer, ((cin, cout), stride) in enumerate(zip(space.layer_widths, path.strides, strict=True), 1):
-            names = space.candidates(path, layer)
-            blocks.append(
-                ChoiceBlock({n: build_operation(n, cin, cout, stride, space.projection_skip) for n in names})
-            )
-        self.blocks = nn.ModuleList(blocks)
-        self.out_channels = space.layer_widths[-1][1]
-        initialise(self)
+        super().__init__(space, path=path.full_text)
+        self.stride_path = path
 
     @property
     def choice_blocks(self) -> list[ChoiceBlock]:

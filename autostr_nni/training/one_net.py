@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from autostr_nni.models.recognizer import build_recognizer
+from autostr_nni.models.recognizer import Recognizer
 from autostr_nni.reading.checkpoint import Trained, load_trained, pick_device, save_trained
 from autostr_nni.reading.evaluation import evaluate_sets, open_set
 from autostr_nni.recipe import Recipe
@@ -14,6 +14,7 @@ from autostr_nni.runs.layout import ARCHITECTURE, BEST, LAST
 from autostr_nni.runs.records import read_metrics
 from autostr_nni.search_spaces.architecture import Architecture
 from autostr_nni.search_spaces.counting import backbone_costs, total
+from autostr_nni.search_spaces.nni_space import frozen_net
 from autostr_nni.search_spaces.space import SearchSpace
 from autostr_nni.system.files import write_atomic
 from autostr_nni.training.compiling import compile_backbone
@@ -62,7 +63,8 @@ def train_alone(
     short_training = None
     if full and short.epochs:
         short_training = open_set(recipe, recipe.data.train, max_length=short.max_length)
-    recognizer = build_recognizer(architecture, space, recipe.model, training.charset.classes)
+    net = frozen_net(architecture, space)
+    recognizer = Recognizer(net, training.charset.classes, recipe.model)
     if init is not None and not (folder / LAST).exists():
         told = start_from(recognizer, architecture, recipe, Path(init))
         if told and team.leads:

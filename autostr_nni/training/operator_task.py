@@ -33,7 +33,7 @@ def build_parameters(
     supernet: Supernet, space: SearchSpace, init: float, generator: torch.Generator
 ) -> ArchitectureParameters:
     """Architecture parameters of a supernet with the MACs of its candidates, counted once."""
-    table = cost_table(supernet.path, space)
+    table = cost_table(supernet.stride_path, space)
     macs = [
         [costs[name].macs for name in block.names]
         for block, costs in zip(supernet.choice_blocks, table, strict=True)
@@ -158,7 +158,7 @@ class OperatorSearchTask(ReadingTask):
         """The architecture found so far: the most probable one within the budget."""
         indices = derive(self.arch, self.options.budget)
         names = (block.names[i] for block, i in zip(self.supernet.choice_blocks, indices, strict=True))
-        return Architecture(self.supernet.path, tuple(names), self.space.stage_layers)
+        return Architecture(self.supernet.stride_path, tuple(names), self.space.stage_layers)
 
     def extra_metrics(self) -> Figures:
         return {

@@ -78,7 +78,7 @@ def enumerated(
 ) -> tuple[float, list[Tensor]]:
     """L_rec and the gradient of r * L_rec: dL/dY * op_j(X) by autograd through gates, then sums spelt out."""
     network = copy.deepcopy(network)
-    gated = [Gated(block.operations, i) for block, i in zip(network.backbone.blocks, draw, strict=True)]
+    gated = [Gated(list(block), i) for block, i in zip(network.backbone.blocks, draw, strict=True)]
     network.backbone.blocks = nn.ModuleList(gated)
     images, targets = batch()
     loss = network.loss(images, targets)
@@ -218,13 +218,13 @@ def test_every_candidate_runs_once_and_keeps_no_graph():
     network, supernet, parameters, draw = setup(6)
     runs: dict[tuple[int, int], list[bool]] = {}
     for layer, block in enumerate(supernet.choice_blocks):
-        for j, operation in enumerate(block.operations):
+        for j, operation in enumerate(block):
             operation.register_forward_hook(
                 lambda m, args, out, key=(layer, j): runs.setdefault(key, []).append(out.requires_grad)
             )
     step(network, supernet, parameters, draw, 0.6)
     for layer, block in enumerate(supernet.choice_blocks):
-        for j in range(len(block.operations)):
+        for j in range(len(block)):
             assert runs[layer, j] == [j == draw[layer]]
 
 

@@ -30,7 +30,7 @@ def test_blocks_offer_the_candidates_of_the_space():
     supernet, parameters = make()
     for layer, (block, alpha) in enumerate(zip(supernet.choice_blocks, parameters.alphas, strict=True), 1):
         assert block.names == SPACE.candidates(PATH, layer)
-        assert len(block.operations) == len(alpha) == len(block.names)
+        assert len(block) == len(alpha) == len(block.names)
     assert {len(block.names) for block in supernet.choice_blocks} == {6, 7}
 
 
@@ -44,7 +44,7 @@ def test_a_choice_computes_what_the_architecture_computes(seed):
     network = Backbone(architecture, SPACE)
     network.stem.load_state_dict(supernet.stem.state_dict())
     for block, choice, i in zip(network.blocks, supernet.choice_blocks, draw, strict=True):
-        block.load_state_dict(choice.operations[i].state_dict())
+        block.load_state_dict(list(choice)[i].state_dict())
     x = torch.randn(2, 3, 32, 100)
     assert torch.equal(network(x), supernet(x))
     assert supernet(x).shape == (2, 25, supernet.out_channels)
@@ -56,7 +56,7 @@ def test_only_the_drawn_candidates_run_and_learn():
     before = {key: value.clone() for key, value in supernet.state_dict().items()}
     runs = set()
     for layer, block in enumerate(supernet.choice_blocks):
-        for j, operation in enumerate(block.operations):
+        for j, operation in enumerate(block):
             operation.register_forward_hook(lambda m, args, out, key=(layer, j): runs.add(key))
     draw = parameters.draw(torch.Generator().manual_seed(0))
     supernet.choose(draw)
@@ -64,12 +64,12 @@ def test_only_the_drawn_candidates_run_and_learn():
     assert runs == set(enumerate(draw))
     after = supernet.state_dict()
     for layer, block in enumerate(supernet.choice_blocks):
-        for j, operation in enumerate(block.operations):
+        for j, operation in enumerate(block):
             drawn = j == draw[layer]
             assert all((p.grad is not None) == drawn for p in operation.parameters())
             if not drawn:
                 for key in operation.state_dict():
-                    name = f"blocks.{layer}.operations.{j}.{key}"
+                    name = f"blocks.{layer}.{block.names[j]}.{key}"
                     assert torch.equal(after[name], before[name])
     assert all(alpha.grad is None for alpha in parameters.alphas)
 

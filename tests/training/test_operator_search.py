@@ -38,7 +38,7 @@ class Watch:
             recognizer, supernet = build(*args)
             self.start = copy.deepcopy(recognizer.state_dict())
             for layer, block in enumerate(supernet.choice_blocks):
-                for j, operation in enumerate(block.operations):
+                for j, operation in enumerate(block):
                     operation.register_forward_hook(lambda m, a, o, key=(layer, j): self.ran(key))
             return recognizer, supernet
 
@@ -79,7 +79,7 @@ class Watch:
         kind, drawn = self.draws[-1]
         assert kind == "weights" and self.runs[-1] == set(enumerate(drawn))
         for layer, block in enumerate(task.supernet.choice_blocks):
-            for j, operation in enumerate(block.operations):
+            for j, operation in enumerate(block):
                 assert all((p.grad is not None) == (j == drawn[layer]) for p in operation.parameters())
 
 
