@@ -14,7 +14,7 @@ from autostr_nni.system.errors import InputError
 
 
 def found(strategy: OneShotStrategy) -> Architecture:
-    """The most probable architecture within the space's budget, of DARTS, GumbelDARTS or Proxyless after a run.
+    """The most probable architecture within the budget, of DARTS, GumbelDARTS or Proxyless after a run.
 
     Their own `list_models` takes no account of a budget (an export over it raises `SampleValidationError`),
     and that of Proxyless draws at random.

@@ -32,7 +32,7 @@ SMALL = SearchSpace(
     stage_layers=(2, 1, 2),
     operations=("k3e1", "k5e3", "skip"),
 )
-BUDGET_M = 0.2
+BUDGET_M = 0.08
 PROPOSALS = 1000
 
 
