@@ -96,7 +96,8 @@ def test_what_was_never_drawn_is_bitwise_untouched(tmp_path, monkeypatch, make_r
     for key, value in watch.start.items():
         if not key.startswith("backbone.blocks."):
             continue
-        layer, j = int(key.split(".")[2]), int(key.split(".")[4])
+        layer, name = int(key.split(".")[2]), key.split(".")[3]
+        j = watch.names[layer].index(name)
         equal = torch.equal(end[f"recognizer.{key}"], value)
         if (layer, j) in drawn:
             touched += not equal
@@ -150,7 +151,7 @@ def test_the_budget_is_kept_by_every_draw_and_by_the_result(tmp_path, monkeypatc
 
     def watched(supernet: Supernet, indices: Any) -> None:
         names = (block.names[i] for block, i in zip(supernet.choice_blocks, indices, strict=True))
-        chosen.append(Architecture(supernet.path, tuple(names), space.stage_layers))
+        chosen.append(Architecture(supernet.stride_path, tuple(names), space.stage_layers))
         choose(supernet, indices)
 
     monkeypatch.setattr(Supernet, "choose", watched)
