@@ -53,6 +53,7 @@ def probe(recipe_path: Path, started: float) -> None:
     for module, name in IMPORTS.items():
         __import__(module)
         mark(name)
+    from autostr_nni.search_spaces import nni_space
     from autostr_nni.training import one_net, run_trial
     from autostr_nni.training.tasks import RecognitionTask
 
@@ -81,7 +82,7 @@ def probe(recipe_path: Path, started: float) -> None:
     step = timed("step", RecognitionTask.training_step)
     RecognitionTask.training_step = first  # type: ignore[method-assign,assignment]
     one_net.open_set = timed("open data", one_net.open_set)  # type: ignore[attr-defined]
-    one_net.frozen_net = timed("build net", one_net.frozen_net)  # type: ignore[attr-defined]
+    nni_space.frozen_net = timed("build net", nni_space.frozen_net)  # type: ignore[attr-defined]
     path = StridePath.parse("ABABB", recipe.space().stage_layers).text(recipe.space().stage_layers)
     with contextlib.redirect_stdout(sys.stderr), tempfile.TemporaryDirectory() as folder:
         parameters = {"step": "path", "stride_path": path}

@@ -17,12 +17,10 @@ from pathlib import Path
 
 import torch
 from contenders import DEVICE, PATH, SPACE, Ours
-from torch import nn
 
 from autostr_nni.models.operations import build_operation
 from autostr_nni.search_spaces.counting import stem_cost
 from autostr_nni.supernet.architecture_parameters import ArchitectureParameters
-from autostr_nni.supernet.supernet import ChoiceBlock
 
 NAMES = ("k3e6", "k5e6", "k3e3", "k3e1", "k5e1", "k5e3", "skip")
 MIB = 2**20
@@ -31,13 +29,16 @@ MIB = 2**20
 def with_candidates(ours: Ours, count: int) -> None:
     """Give every layer so many candidates (one less where skip is not offered, two for 14)."""
     layers = zip(ours.net.choice_blocks, SPACE.layer_widths, PATH.strides, strict=True)
-    blocks = []
+    blocks = ours.net.choice_blocks
     for block, (cin, cout), stride in layers:
         names = [(NAMES * 2)[i] for i in range(count)]
         offered = [n for n in names if n in block.names]
         candidates = {f"{n} {i}": build_operation(n, cin, cout, stride) for i, n in enumerate(offered)}
-        blocks.append(ChoiceBlock(candidates).to(DEVICE, memory_format=torch.channels_last))
-    ours.net.blocks = nn.ModuleList(blocks)
+        for name in block.names:
+            delattr(block, name)
+        block.names = tuple(candidates)
+        for name, candidate in candidates.items():
+            block.add_module(name, candidate.to(DEVICE, memory_format=torch.channels_last))
     macs = [[1_000_000] * len(block.names) for block in blocks]
     ours.arch = ArchitectureParameters(macs, stem_cost(SPACE).macs).to(DEVICE)
     ours.optimizer = torch.optim.Adadelta(ours.net.parameters(), foreach=True)

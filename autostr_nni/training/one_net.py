@@ -14,7 +14,6 @@ from autostr_nni.runs.layout import ARCHITECTURE, BEST, LAST
 from autostr_nni.runs.records import read_metrics
 from autostr_nni.search_spaces.architecture import Architecture
 from autostr_nni.search_spaces.counting import backbone_costs, total
-from autostr_nni.search_spaces.nni_space import frozen_net
 from autostr_nni.search_spaces.space import SearchSpace
 from autostr_nni.system.files import write_atomic
 from autostr_nni.training.compiling import compile_backbone
@@ -23,8 +22,9 @@ from autostr_nni.training.distributed.group import Team
 from autostr_nni.training.going_on.initial import start_from
 from autostr_nni.training.going_on.same_training import epochs_done
 from autostr_nni.training.loop import EpochEnd, best_epoch, fit, torch_device
-from autostr_nni.training.operator_task import MILLION
 from autostr_nni.training.tasks import RecognitionTask
+
+MILLION = 1e6
 
 
 def fixed_metrics(architecture: Architecture, space: SearchSpace) -> Figures:
@@ -63,6 +63,8 @@ def train_alone(
     short_training = None
     if full and short.epochs:
         short_training = open_set(recipe, recipe.data.train, max_length=short.max_length)
+    from autostr_nni.search_spaces.nni_space import frozen_net  # NNI reads at import which trial it is in
+
     net = frozen_net(architecture, space)
     recognizer = Recognizer(net, training.charset.classes, recipe.model)
     if init is not None and not (folder / LAST).exists():

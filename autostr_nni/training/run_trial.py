@@ -23,7 +23,6 @@ from autostr_nni.training.going_on.continuing import forget_previous
 from autostr_nni.training.going_on.promotion import climb
 from autostr_nni.training.going_on.same_training import check_same_training, epochs_done
 from autostr_nni.training.one_net import train_alone, train_fully
-from autostr_nni.training.operator_search import search_operators
 from autostr_nni.training.tensorboard import logged
 
 
@@ -77,6 +76,9 @@ def _run_step(parameters: Mapping[str, Any], recipe: Recipe, folder: Path, repor
         path = StridePath.parse(str(parameters["stride_path"]), space.stage_layers)
         operators, alone = recipe.search.operators, recipe.for_operators()
         key = "training.devices" if operators.devices is None else "search.operators.devices"
+        # NNI reads at import which trial it is in: the warm process must not import what stands on it.
+        from autostr_nni.training.operator_search import search_operators
+
         search = partial(search_operators, path, space, alone, folder)
         with restored_threads():
             final, probabilities = on_devices(search, alone.training, report, operators.batch_size, key)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 import socket
@@ -14,10 +15,12 @@ from typing import Any
 import psutil
 import pytest
 import requests
+import torch
 
 from autostr_nni.nni.manager.rest import Manager
 from autostr_nni.nni.rows import final_metrics, parameters_of
 from autostr_nni.recipe import load_recipe
+from autostr_nni.search_spaces.stride_path import StridePath
 
 REPORTED = ("accuracy", "loss", "flops_m", "params_m", "images_seen", "seconds")
 FINAL = {"default", "loss", "macs_m", "params_m"}
@@ -75,6 +78,7 @@ def test_a_real_search(project: Any, tiny_search: Callable[..., Path]) -> None:
         columns = [unpacked(report["data"]).keys() for report in epochs]
         assert all(column >= columns[0] and set(REPORTED) <= column for column in columns)
     check_folders(Path(result["folder"]), result)
+    check_frozen(watch.rows, Path(result["folder"]), written.parent / "recipe.yml")
     check_forked_trials(Path(result["folder"]), written.parent / "recipe.yml", project.folder / "again")
 
     assert project.processes() == []
@@ -116,6 +120,35 @@ def check_folders(folder: Path, result: dict[str, Any]) -> None:
     stored = json.loads((Path(result["best"]["folder"]) / "result.json").read_text())
     assert stored["test"] == result["best"]["test"]
     assert stored["metrics"]["default"] == result["best"]["word_accuracy"]
+
+
+def check_frozen(rows: list[dict[str, Any]], folder: Path, recipe: Path) -> None:
+    """The sample on the page, frozen in the NNI model space, is the net whose weights its trial left."""
+    from autostr_nni.search_spaces.nni_space import AutoSTRSpace, architecture_of
+    from autostr_nni.supernet.supernet import Supernet
+
+    options = load_recipe(recipe)
+    space = options.space()
+    seen = set()
+    for row in rows:
+        sample = parameters_of(row)
+        (checkpoint,) = folder.glob(f"environments/*/trials/{row['trialJobId']}/last.ckpt")
+        saved = torch.load(checkpoint, weights_only=True)["state_dict"]
+        start = "recognizer.backbone."
+        saved = {key.removeprefix(start): value for key, value in saved.items() if key.startswith(start)}
+        path = StridePath.parse(sample["stride_path"], space.stage_layers)
+        net: torch.nn.Module
+        if sample["step"] == "operators":
+            net = Supernet(path, space)
+        elif sample["step"] == "path":
+            one = dataclasses.replace(space, operations=(options.search.path.default_operation,))
+            net = AutoSTRSpace(one).freeze(one.default_architecture(path, one.operations[0]).to_parameters())
+        else:
+            net = AutoSTRSpace(space, budget_m=options.search.operators.budget_m).freeze(sample)
+            assert architecture_of(sample, space).path == path
+        net.load_state_dict(saved)  # strict: each weight has its place, and none is left over
+        seen.add(sample["step"])
+    assert seen == {"path", "operators", "train"}
 
 
 def check_forked_trials(folder: Path, recipe: Path, again: Path) -> None:

@@ -37,6 +37,7 @@ class Watch:
         def watched_build(*args: Any) -> Any:
             recognizer, supernet = build(*args)
             self.start = copy.deepcopy(recognizer.state_dict())
+            self.names = [block.names for block in supernet.choice_blocks]
             for layer, block in enumerate(supernet.choice_blocks):
                 for j, operation in enumerate(block):
                     operation.register_forward_hook(lambda m, a, o, key=(layer, j): self.ran(key))

@@ -216,3 +216,16 @@ def test_memory_is_given_back_after_a_while(tmp_path: Path) -> None:
     warm = Warm(tmp_path, idle=0.1)
     assert warm.process.wait(timeout=30) == 0
     assert list(warm.folder.iterdir()) == []
+
+
+def test_nni_is_left_to_the_fork() -> None:
+    """It reads at import which trial it is in: imported before, all trials would be none."""
+    code = """
+import importlib, sys
+from autostr_nni.warm import server
+for name in server.IMPORTED:
+    importlib.import_module(name)
+print("torch" in sys.modules, "nni" in sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["True", "False"]
