@@ -15,7 +15,6 @@ from autostr_nni.system.freed_memory import keep_freed_memory
 from autostr_nni.system.threads import default_threads
 from autostr_nni.training.distributed.group import ALONE, Team
 from autostr_nni.training.distributed.launch import Work, run_in_team
-from autostr_nni.training.loop import devices_of
 from autostr_nni.training.memory import memory_told
 
 T = TypeVar("T")
@@ -41,6 +40,43 @@ def restored_threads() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+def device_of(training: TrainingSection) -> tuple[str, list[int] | int | str]:
+    """Lightning's accelerator and device of a training on one. Raises InputError for a missing one."""
+    if training.device == "auto":
+        return ("gpu", 1) if torch.cuda.is_available() else ("cpu", 1)
+    if training.device == "cpu":
+        return "cpu", 1
+    number = int(training.device.partition(":")[2] or 0)
+    if number >= torch.cuda.device_count():
+        raise InputError(f"training.device: this machine has no {training.device}; write auto or cpu")
+    return "gpu", [number]
+
+
+def torch_device(training: TrainingSection) -> torch.device:
+    """The same as torch calls it. Raises InputError for a missing one."""
+    kind, device = device_of(training)
+    return (
+        torch.device("cuda", device[0] if isinstance(device, list) else 0)
+        if kind == "gpu"
+        else torch.device("cpu")
+    )
+
+
+def devices_of(training: TrainingSection, key: str = "training.devices") -> tuple[int, bool]:
+    """How many devices share a training, and whether they are GPUs.
+
+    Raises InputError for missing ones, which names the ``key`` that asks for them.
+    """
+    on_gpu = device_of(training)[0] == "gpu"
+    there = torch.cuda.device_count()
+    wanted = training.devices
+    if wanted == "auto":
+        return (there, True) if on_gpu and ":" not in training.device else (1, on_gpu)
+    if on_gpu and wanted > there:
+        raise InputError(f"{key}: this machine has {there} GPUs, not {wanted}; write auto")
+    return wanted, on_gpu
 
 
 def on_devices(

@@ -14,14 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
-import torch
 from pytorch_lightning.utilities.exceptions import SIGTERMException
 
 from autostr_nni.recipe.training import TrainingSection
 from autostr_nni.runs.figures import Figures, Report, figures
 from autostr_nni.runs.layout import LAST, PULSE
 from autostr_nni.runs.records import append_metrics, keep_word_losses, write_metrics
-from autostr_nni.system.errors import InputError
+from autostr_nni.training.device_setup import device_of
 from autostr_nni.training.distributed.lightning_strategy import TeamStrategy
 from autostr_nni.training.going_on.continuing import CheckpointFiles, checkpoint_of
 from autostr_nni.training.tasks import ReadingTask
@@ -163,43 +162,6 @@ def rank(metrics: Figures) -> tuple[float, float]:
 def best_epoch(lines: list[Figures]) -> Figures | None:
     """The recorded epoch with the best validation word accuracy; the first of equals."""
     return max(lines, key=rank) if lines else None
-
-
-def device_of(training: TrainingSection) -> tuple[str, list[int] | int | str]:
-    """Lightning's accelerator and device of a training on one. Raises InputError for a missing one."""
-    if training.device == "auto":
-        return ("gpu", 1) if torch.cuda.is_available() else ("cpu", 1)
-    if training.device == "cpu":
-        return "cpu", 1
-    number = int(training.device.partition(":")[2] or 0)
-    if number >= torch.cuda.device_count():
-        raise InputError(f"training.device: this machine has no {training.device}; write auto or cpu")
-    return "gpu", [number]
-
-
-def torch_device(training: TrainingSection) -> torch.device:
-    """The same as torch calls it. Raises InputError for a missing one."""
-    kind, device = device_of(training)
-    return (
-        torch.device("cuda", device[0] if isinstance(device, list) else 0)
-        if kind == "gpu"
-        else torch.device("cpu")
-    )
-
-
-def devices_of(training: TrainingSection, key: str = "training.devices") -> tuple[int, bool]:
-    """How many devices share a training, and whether they are GPUs.
-
-    Raises InputError for missing ones, which names the ``key`` that asks for them.
-    """
-    on_gpu = device_of(training)[0] == "gpu"
-    there = torch.cuda.device_count()
-    wanted = training.devices
-    if wanted == "auto":
-        return (there, True) if on_gpu and ":" not in training.device else (1, on_gpu)
-    if on_gpu and wanted > there:
-        raise InputError(f"{key}: this machine has {there} GPUs, not {wanted}; write auto")
-    return wanted, on_gpu
 
 
 def fit(task: ReadingTask, training: TrainingSection, epochs: int, folder: Path, callback: EpochEnd) -> None:

@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from autostr_nni.models.recognizer import Recognizer
-from autostr_nni.reading.checkpoint import Trained, load_trained, pick_device, save_trained
+from autostr_nni.reading.checkpoint import Trained, load_trained, save_trained
 from autostr_nni.reading.evaluation import evaluate_sets, open_set
 from autostr_nni.recipe import Recipe
 from autostr_nni.runs.figures import Figures, Report, TrialResult
@@ -15,13 +15,13 @@ from autostr_nni.runs.records import read_metrics
 from autostr_nni.search_spaces.architecture import Architecture
 from autostr_nni.search_spaces.counting import backbone_costs, total
 from autostr_nni.search_spaces.space import SearchSpace
+from autostr_nni.system.errors import InputError
 from autostr_nni.system.files import write_atomic
 from autostr_nni.training.compiling import compile_backbone
-from autostr_nni.training.device_setup import on_devices, prepare_torch
+from autostr_nni.training.device_setup import on_devices, prepare_torch, torch_device
 from autostr_nni.training.distributed.group import Team
 from autostr_nni.training.going_on.initial import start_from
-from autostr_nni.training.going_on.same_training import epochs_done
-from autostr_nni.training.loop import EpochEnd, best_epoch, fit, torch_device
+from autostr_nni.training.loop import EpochEnd, best_epoch, fit
 from autostr_nni.training.tasks import RecognitionTask
 
 MILLION = 1e6
@@ -113,7 +113,21 @@ def train_fully(
     assert final is not None
     result: TrialResult = {"metrics": final, "architecture": architecture.text}
     if recipe.data.test:
-        device = None if options.device == "auto" else options.device
-        best = load_trained(folder / BEST, pick_device(device))
+        best = load_trained(folder / BEST, str(torch_device(options)))
         result["test"] = evaluate_sets(best.recognizer, recipe, recipe.data.test)
     return result
+
+
+def epochs_done(wanted: int, folder: Path) -> int | None:
+    """How many epochs a training has had, where that is all that is wanted; else None.
+
+    Raises InputError where it has had more, and its best net is gone.
+    """
+    done = len(read_metrics(folder))
+    if done < wanted:
+        return None
+    if (folder / BEST).is_file():
+        return done
+    if done == wanted:
+        return None
+    raise InputError(f"{folder}: has had {done} epochs, and its {BEST} is gone; give another folder")

@@ -21,8 +21,8 @@ from autostr_nni.system.files import write_atomic
 from autostr_nni.training.device_setup import on_devices, prepare_torch, restored_threads
 from autostr_nni.training.going_on.continuing import forget_previous
 from autostr_nni.training.going_on.promotion import climb
-from autostr_nni.training.going_on.same_training import check_same_training, epochs_done
-from autostr_nni.training.one_net import train_alone, train_fully
+from autostr_nni.training.going_on.same_training import check_same_training
+from autostr_nni.training.one_net import epochs_done, train_alone, train_fully
 from autostr_nni.training.tensorboard import logged
 
 
@@ -48,7 +48,8 @@ def run_proposal(parameters: Mapping[str, Any], recipe: Recipe, folder: Path, re
         report(done, True)
         return done
     folder.mkdir(parents=True, exist_ok=True)
-    report = logged(report, recipe.training.tensorboard, folder)
+    if recipe.training.tensorboard:
+        report = logged(report, folder)
     if parameters.get("step") == RUNG or not recipe.has_proxy:  # a proxy's winner starts from scratch
         climb(folder, parameters)
     prepare_torch(recipe.seed, recipe.training.threads)
@@ -116,7 +117,8 @@ def train_architecture(
     folder.mkdir(parents=True, exist_ok=True)
     if epochs_done(recipe.training.epochs, folder) is None:
         write_atomic(folder / RECIPE, json.dumps(recipe.model_dump(mode="json"), indent=1))
-    report = logged(report, recipe.training.tensorboard, folder)
+    if recipe.training.tensorboard:
+        report = logged(report, folder)
     result = train_fully(architecture, space, recipe, folder, report, init)
     write_result(folder, result)
     forget_previous(folder)

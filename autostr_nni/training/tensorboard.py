@@ -26,16 +26,14 @@ _NAMES = {
 }
 
 
-def logged(report: Report, wanted: bool, folder: Path) -> Report:
-    """``report``, and TensorBoard besides if it is wanted: every epoch's figures over the images seen.
+def logged(report: Report, folder: Path) -> Report:
+    """``report``, and TensorBoard besides: every epoch's figures over the images seen.
 
     So trials are compared at equal images. A trial that continues adds to its logs.
 
     Raises:
         InputError: TensorBoard is not installed.
     """
-    if not wanted:
-        return report
     check_tensorboard("recipe")
     logs = folder / FOLDER
     logs.mkdir(parents=True, exist_ok=True)

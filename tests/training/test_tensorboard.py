@@ -50,20 +50,20 @@ def test_every_epoch_is_logged(make_recipe, steps, tmp_path: Path, monkeypatch: 
     assert scalars(place) == found
 
 
-def test_only_where_asked(make_recipe, tmp_path: Path) -> None:
-    assert tensorboard.logged(silent, False, tmp_path) is silent
-    assert list(tmp_path.iterdir()) == []
+def test_only_where_asked(make_recipe, finished, steps) -> None:
+    folder, _ = finished(steps["path"])
+    assert folder.is_dir() and not (folder / tensorboard.FOLDER).exists()
     assert make_recipe().digest() == make_recipe({"training.tensorboard": True}).digest()
 
 
 def test_without_tensorboard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(extras, "find_spec", lambda name: None)
     with pytest.raises(InputError, match=r"training.tensorboard: .*-m pip install 'tensorboard>=2.14'`"):
-        tensorboard.logged(silent, True, tmp_path)
+        tensorboard.logged(silent, tmp_path)
 
 
 def test_outside_nni_there_is_no_link(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("tensorboard")
     monkeypatch.delenv("NNI_OUTPUT_DIR", raising=False)
-    tensorboard.logged(silent, True, tmp_path / "a" / "b" / "c" / "d")
+    tensorboard.logged(silent, tmp_path / "a" / "b" / "c" / "d")
     assert [path.name for path in tmp_path.iterdir()] == ["a"]

@@ -135,7 +135,7 @@ def check_devices(recipe: Recipe) -> None:
     apart = recipe.search.operators.devices not in (None, 1)
     if not training.device.startswith("cuda") and training.devices == 1 and not apart:
         return  # spares the import of torch
-    from autostr_nni.training.loop import devices_of
+    from autostr_nni.training.device_setup import devices_of
 
     try:
         devices_of(training)

@@ -11,7 +11,6 @@ from autostr_nni.reading.checkpoint import load_trained
 from autostr_nni.recipe import Recipe
 from autostr_nni.recipe.load import check_unchanged, completed
 from autostr_nni.runs.layout import ARCHITECTURE, BEST, LAST, METRICS, RECIPE
-from autostr_nni.runs.records import read_metrics
 from autostr_nni.search_spaces.architecture import Architecture
 from autostr_nni.search_spaces.space import SearchSpace
 from autostr_nni.system.errors import InputError
@@ -63,18 +62,3 @@ def _plain(text: str) -> Any:
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return text
     return content
-
-
-def epochs_done(wanted: int, folder: Path) -> int | None:
-    """How many epochs a training has had, where that is all that is wanted; else None.
-
-    Raises InputError where it has had more, and its best net is gone.
-    """
-    done = len(read_metrics(folder))
-    if done < wanted:
-        return None
-    if (folder / BEST).is_file():
-        return done
-    if done == wanted:
-        return None
-    raise InputError(f"{folder}: has had {done} epochs, and its {BEST} is gone; give another folder")

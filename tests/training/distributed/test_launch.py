@@ -21,9 +21,9 @@ from autostr_nni.runs.layout import BEST, LAST
 from autostr_nni.runs.records import read_metrics, read_result
 from autostr_nni.system.errors import InputError, TrainingFailed
 from autostr_nni.training.batches import JointBatches
+from autostr_nni.training.device_setup import devices_of
 from autostr_nni.training.distributed.group import ALONE, Team
 from autostr_nni.training.distributed.launch import run_in_team
-from autostr_nni.training.loop import devices_of
 from autostr_nni.training.run_trial import run_proposal
 
 
