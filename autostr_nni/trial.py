@@ -115,14 +115,22 @@ def repeated_by(folder: Path, parameters: dict[str, Any]) -> list[Path]:
 
 
 def prepare_once(recipe: Recipe) -> None:
-    """Render the recipe's sets where nobody has: a plain ``nnictl create`` does not. One trial at a time."""
-    from autostr_nni.data.sets.prepare import prepare_data
+    """Render the recipe's sets where nobody has, and look at them all: a plain ``nnictl create`` does not.
 
+    The experiment's first trial on this machine does so, and the others wait for it.
+    """
+    from autostr_nni.data.sets.apart import prepare_apart
+
+    assert recipe.source is not None
     key = hashlib.sha256(str(recipe.source).encode()).hexdigest()[:16]
     lock = Path(tempfile.gettempdir()) / f"autostr-{os.getuid()}-{key}.lock"
     told = partial(print, "waiting for another trial, which renders the words of the recipe", flush=True)
+    experiment = os.environ["NNI_EXP_ID"]
     with hold(lock, wait=told):
-        prepare_data(recipe, print)
+        here = lock.read_text(encoding="utf-8") == experiment
+        if not (here and all(folder.exists() for folder in recipe.data.synth)):
+            prepare_apart(recipe.source)
+            lock.write_text(experiment, encoding="utf-8")
 
 
 class Reports:

@@ -5,12 +5,9 @@
 
 from __future__ import annotations
 
-import traceback
-from contextlib import redirect_stdout
-
 from autostr_nni.runs.figures import Figures
 from autostr_nni.system.leaving import leave
-from autostr_nni.system.lifeline import Printed, receive, send, sendable, started
+from autostr_nni.system.lifeline import answer, receive, send, started
 from autostr_nni.system.threads import wait_asleep
 
 
@@ -25,14 +22,7 @@ def main() -> int:
     def report(metrics: Figures, final: bool) -> None:
         send(connection, ("report", dict(metrics), final))
 
-    try:
-        with redirect_stdout(Printed(connection)):
-            metrics = (run or run_proposal)(parameters, recipe, place, report)
-        send(connection, ("done", dict(metrics or {})))
-    except BaseException as error:
-        send(connection, ("failed", sendable(error), traceback.format_exc()))
-        return 1
-    return 0
+    return answer(connection, lambda: dict((run or run_proposal)(parameters, recipe, place, report) or {}))
 
 
 if __name__ == "__main__":

@@ -32,7 +32,7 @@ class Damaged(InputError):
 
 @dataclass
 class Trained:
-    """A recognizer with what it was made from."""
+    """A recognizer with what it was made from, and is read by."""
 
     recognizer: Recognizer
     recipe: Recipe

@@ -21,6 +21,7 @@ from autostr_nni.data.sets.usable import EVALUATED_LENGTH
 from autostr_nni.models.folded_batch_norm import folded
 from autostr_nni.models.recognizer import Recognizer, input_size
 from autostr_nni.models.translator import AttentionDecoder
+from autostr_nni.reading.checkpoint import Trained
 from autostr_nni.reading.metrics import Scores, comparable, score
 from autostr_nni.recipe import Recipe
 from autostr_nni.runs.figures import SetFigures
@@ -133,23 +134,23 @@ def check_any_decoded(dataset: WordDataset, decoded: int) -> None:
         )
 
 
-def evaluate(recognizer: Recognizer, recipe: Recipe, dataset: WordDataset) -> tuple[Evaluation, Reader]:
+def evaluate(trained: Trained, dataset: WordDataset) -> tuple[Evaluation, Reader]:
     """Read a whole set in evaluation mode; the reader holds every (prediction, truth) and confidence."""
-    beam = recipe.evaluation.beam if recipe.evaluation.decoding == "beam" else 1
-    reader = Reader(folded(recognizer), dataset.charset, dataset.max_length, beam)
-    for batch in make_loader(dataset, recipe.evaluation.batch_size, recipe.data.workers):
+    options, workers = trained.recipe.evaluation, trained.recipe.data.workers
+    beam = options.beam if options.decoding == "beam" else 1
+    reader = Reader(folded(trained.recognizer), dataset.charset, dataset.max_length, beam)
+    for batch in make_loader(dataset, options.batch_size, workers):
         reader.add(batch)
     check_any_decoded(dataset, len(reader.pairs))
     return reader.result(dataset.skipped), reader
 
 
 def evaluate_sets(
-    recognizer: Recognizer,
-    recipe: Recipe,
+    trained: Trained,
     sets: Mapping[str, Path],
     look: Callable[[str, WordDataset, Reader], None] | None = None,
 ) -> dict[str, SetFigures]:
-    """Evaluate named sets; several get a row "all" besides, pooled over their words.
+    """Evaluate named sets, as the net's recipe says; several get a row "all", pooled over their words.
 
     ``look`` is called with each set and all that was read of it.
     """
@@ -158,8 +159,8 @@ def evaluate_sets(
     losses: list[float] = []
     skipped: dict[str, int] = {}
     for name, folder in sets.items():
-        with closing(open_test_set(recipe, folder)) as dataset:
-            evaluation, reader = evaluate(recognizer, recipe, dataset)
+        with closing(open_test_set(trained.recipe, folder)) as dataset:
+            evaluation, reader = evaluate(trained, dataset)
             if look is not None:
                 look(name, dataset, reader)
         rows[name] = evaluation.to_dict()
@@ -168,6 +169,6 @@ def evaluate_sets(
         for cause, count in evaluation.skipped.items():
             skipped[cause] = skipped.get(cause, 0) + count
     if len(rows) > 1:
-        scores = score(pairs, Charset.named(recipe.data.charset))
+        scores = score(pairs, Charset.named(trained.recipe.data.charset))
         rows["all"] = Evaluation(scores, fsum(losses) / max(1, len(pairs)), skipped).to_dict()
     return rows

@@ -13,7 +13,8 @@ import pickle
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+import traceback
+from collections.abc import Callable, Mapping
 from io import TextIOBase
 from multiprocessing.connection import Connection, Pipe
 from typing import Any
@@ -55,6 +56,40 @@ def started() -> Connection:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that started this one
     extensions.load_inherited()
     return Connection(int(sys.argv[1]))
+
+
+def answer(connection: Connection, work: Callable[[], Any], printed: bool = True) -> int:
+    """Do the work in the process that was started, and send what it gives or raises; the exit status.
+
+    ``printed``: what it prints is sent too; else nobody sees it.
+    """
+    try:
+        with contextlib.redirect_stdout(Printed(connection if printed else None)):
+            result = work()
+        send(connection, ("done", result))
+    except BaseException as error:
+        send(connection, ("failed", sendable(error), traceback.format_exc()))
+        return 1
+    return 0
+
+
+def call(module: str, work: Any) -> Any:
+    """What a process of its own, ``python -m module``, gives or raises; what it prints is printed here."""
+    process, connection = start(module, work)
+    try:
+        while True:
+            kind, *content = receive(connection)
+            if kind == "failed":
+                raise content[0]
+            if kind == "done":
+                return content[0]
+            print(content[0], end="", flush=True)
+    except (EOFError, OSError):
+        raise RuntimeError(f"the process of {module} is gone with exit status {process.wait()}") from None
+    finally:
+        process.kill()
+        process.wait()
+        connection.close()
 
 
 def send(connection: Connection, message: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -67,8 +68,9 @@ def train_alone(
 
     net = frozen_net(architecture, space)
     recognizer = Recognizer(net, training.charset.classes, recipe.model)
+    trained = Trained(recognizer, recipe, architecture, space, {})
     if init is not None and not (folder / LAST).exists():
-        told = start_from(recognizer, architecture, recipe, Path(init))
+        told = start_from(trained, Path(init))
         if told and team.leads:
             print(f"weights of {init}: {told}", flush=True)
     if team.leads:
@@ -79,7 +81,7 @@ def train_alone(
         task.compiled = compile_backbone(recognizer.backbone, torch_device(recipe.training), team)
 
     def save_best(metrics: Figures) -> None:
-        save_trained(folder / BEST, Trained(recognizer, recipe, architecture, space, metrics))
+        save_trained(folder / BEST, replace(trained, metrics=metrics))
 
     callback = EpochEnd(
         folder,
@@ -114,7 +116,8 @@ def train_fully(
     result: TrialResult = {"metrics": final, "architecture": architecture.text}
     if recipe.data.test:
         best = load_trained(folder / BEST, str(torch_device(options)))
-        result["test"] = evaluate_sets(best.recognizer, recipe, recipe.data.test)
+        best.recipe = recipe  # the one that it was saved with may name other test sets, workers and batches
+        result["test"] = evaluate_sets(best, recipe.data.test)
     return result
 
 

@@ -190,8 +190,8 @@ def test_evaluation_does_not_depend_on_the_batch_size(finished, make_recipe, ste
     best = load_trained(folder / BEST)
     results = []
     for size in (1, 4, 10):
-        recipe = make_recipe({"evaluation.batch_size": size})
-        evaluation, reader = evaluate(best.recognizer, recipe, open_set(recipe, [sets / "validation"]))
+        best.recipe = make_recipe({"evaluation.batch_size": size})
+        evaluation, reader = evaluate(best, open_set(best.recipe, [sets / "validation"]))
         results.append((evaluation.scores, reader.pairs))
         assert evaluation.loss == pytest.approx(best.metrics["loss"], rel=1e-4)
         assert evaluation.scores.word_accuracy == best.metrics["default"]

@@ -82,7 +82,7 @@ def run(args: argparse.Namespace) -> int:
             "beam": args.beam or 1,
         }
     )
-    recipe = trained.recipe.model_copy(update={"evaluation": evaluation})
+    trained.recipe = recipe = trained.recipe.model_copy(update={"evaluation": evaluation})
     sets = named_sets(args.sets) if args.sets else own_sets(recipe)
     pairs: dict[str, list[tuple[str, str]]] = {}
     mistakes: list[Mistake] = []
@@ -92,7 +92,7 @@ def run(args: argparse.Namespace) -> int:
         if sheet is not None:
             mistakes.extend(worst(name, dataset, reader, _SHEET))
 
-    rows = evaluate_sets(trained.recognizer, recipe, sets, look)
+    rows = evaluate_sets(trained, sets, look)
     if len(pairs) > 1:
         pairs[POOLED] = [pair for found in pairs.values() for pair in found]
     lengths: dict[str, dict[int, Row]] = {}

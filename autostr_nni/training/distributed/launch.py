@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import signal
 import subprocess
-import traceback
-from contextlib import redirect_stdout, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
@@ -19,7 +18,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, Protocol, TypeVar
 
 from autostr_nni.runs.figures import Figures, Report
-from autostr_nni.system.lifeline import Printed, receive, send, sendable, start
+from autostr_nni.system.lifeline import answer, receive, send, start
 from autostr_nni.training.distributed.group import ALONE, Team
 
 T = TypeVar("T", covariant=True)
@@ -131,17 +130,13 @@ def serve(connection: Connection) -> int:
         if team.leads:
             send(connection, ("report", dict(metrics), final))
 
-    try:
-        printed = Printed(connection if team.leads else None)
-        with redirect_stdout(printed):
-            team.join(job.meeting, job.on_gpu)
-            result = job.work(team=team, report=report)
-            team.leave()
-        send(connection, ("done", result if team.leads else None))
-    except BaseException as error:
-        send(connection, ("failed", sendable(error), traceback.format_exc()))
-        return 1
-    return 0
+    def work() -> Any:
+        team.join(job.meeting, job.on_gpu)
+        result = job.work(team=team, report=report)
+        team.leave()
+        return result if team.leads else None
+
+    return answer(connection, work, printed=team.leads)
 
 
 class _Elsewhere(Exception):

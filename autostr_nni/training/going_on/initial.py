@@ -8,11 +8,8 @@ import torch
 from torch import Tensor
 
 from autostr_nni.data.charset import Charset
-from autostr_nni.models.recognizer import Recognizer
 from autostr_nni.reading.checkpoint import Trained, load_trained
-from autostr_nni.recipe import Recipe
 from autostr_nni.recipe.weight import changes
-from autostr_nni.search_spaces.architecture import Architecture
 from autostr_nni.system.errors import InputError, shown
 
 #: Weights with a row per class: the characters, the end of a word and, in the embedding, its beginning.
@@ -20,8 +17,8 @@ OF_CLASSES = ("decoder.classify.weight", "decoder.classify.bias", "decoder.embed
 SHOWN = 40  # characters that are listed
 
 
-def start_from(recognizer: Recognizer, architecture: Architecture, recipe: Recipe, path: Path) -> str | None:
-    """Put the weights of a saved net into ``recognizer``, which is of ``architecture`` and ``recipe``.
+def start_from(net: Trained, path: Path) -> str | None:
+    """Put the weights of a saved net into ``net``, which has not been trained yet.
 
     Characters that the saved net does not know keep their fresh weights.
 
@@ -32,25 +29,20 @@ def start_from(recognizer: Recognizer, architecture: Architecture, recipe: Recip
         InputError: the saved net is of another architecture or size: which key of the recipe differs.
     """
     trained = load_trained(path)
-    if (trained.architecture.path, trained.architecture.operations) != (
-        architecture.path,
-        architecture.operations,
-    ):
-        raise InputError(
-            f"{path}: its weights are of another architecture, {trained.architecture.text}, than "
-            f"{architecture.text}"
-        )
-    theirs, mine = Charset.named(trained.recipe.data.charset), Charset.named(recipe.data.charset)
-    fresh, weights = recognizer.state_dict(), trained.recognizer.state_dict()
+    mine, theirs = net.architecture, trained.architecture
+    if (theirs.path, theirs.operations) != (mine.path, mine.operations):
+        raise InputError(f"{path}: its weights are of another architecture, {theirs.text}, than {mine.text}")
+    known, wanted = (Charset.named(one.recipe.data.charset).characters for one in (trained, net))
+    fresh, weights = net.recognizer.state_dict(), trained.recognizer.state_dict()
     for name in OF_CLASSES:
         if name in fresh and name in weights and fresh[name].shape[1:] == weights[name].shape[1:]:
-            weights[name] = _by_character(fresh[name], weights[name], mine.characters, theirs.characters)
+            weights[name] = _by_character(fresh[name], weights[name], wanted, known)
     if {name: value.shape for name, value in weights.items()} != {
         name: value.shape for name, value in fresh.items()
     }:
-        raise InputError(f"{path}: its weights are of another size of net{_differences(recipe, trained)}")
-    recognizer.load_state_dict(weights)
-    return _told(mine.characters, theirs.characters)
+        raise InputError(f"{path}: its weights are of another size of net{_differences(net, trained)}")
+    net.recognizer.load_state_dict(weights)
+    return _told(wanted, known)
 
 
 def _by_character(fresh: Tensor, saved: Tensor, mine: str, theirs: str) -> Tensor:
@@ -65,10 +57,9 @@ def _by_character(fresh: Tensor, saved: Tensor, mine: str, theirs: str) -> Tenso
     return result
 
 
-def _differences(recipe: Recipe, trained: Trained) -> str:
+def _differences(net: Trained, trained: Trained) -> str:
     """The sizes that differ, by key with both values."""
-    now = {"model": recipe.model.model_dump(mode="json")}
-    then = {"model": trained.recipe.model.model_dump(mode="json")}
+    now, then = ({"model": one.recipe.model.model_dump(mode="json")} for one in (net, trained))
     found = [f"{key} is {shown(here)} and was {shown(there)}" for key, here, there in changes(now, then)]
     return f": {', '.join(found)}; put it back" if found else ""
 

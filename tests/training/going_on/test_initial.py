@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from autostr_nni.models.recognizer import build_recognizer
-from autostr_nni.reading.checkpoint import load_trained
+from autostr_nni.reading.checkpoint import Trained, load_trained
 from autostr_nni.runs.layout import BEST
 from autostr_nni.system.errors import InputError
 from autostr_nni.training.going_on.initial import start_from
@@ -27,7 +27,7 @@ def started(best: Path, make_recipe, changes=None, operation=None):
         architecture = trained.space.default_architecture(architecture.path, operation)
     torch.manual_seed(99)
     net = build_recognizer(architecture, trained.space, recipe.model, len(recipe.data.charset) + 1)
-    told = start_from(net, architecture, recipe, best)
+    told = start_from(Trained(net, recipe, architecture, trained.space, {}), best)
     return net, trained.recognizer, told
 
 
