@@ -2,9 +2,9 @@
 
 Saves a fifth of the quickstart, 38 of 181 s. ``AUTOSTR_COLD=1`` switches it off.
 
-It is NNI's manager's child (`nni/preload.cjs` starts it) and ends when the pipe from there closes, however
-the manager ended; its trials end with it. It runs no thread and computes nothing, so that its forks are
-sound: a child has only the memory of what was imported, shared until it is written to.
+It is NNI's manager's child (`nni/manager/mended/warm.cjs` starts it) and ends when the pipe from there
+closes, however the manager ended; its trials end with it. It runs no thread and computes nothing, so that
+its forks are sound: a child has only the memory of what was imported, shared until it is written to.
 """
 
 from __future__ import annotations

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import random
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,8 +16,6 @@ from PIL import Image, ImageDraw
 from autostr_nni.data.sets.lmdb_write import write_lmdb
 from autostr_nni.recipe import Recipe, recipe_from
 from autostr_nni.training.run_trial import run_proposal
-
-sys.path.insert(0, str(Path(__file__).parent))  # lets the tests of this folder import `stopping`
 
 PATH = {"step": "path", "stride_path": "AABBB"}
 OPERATORS = {"step": "operators", "stride_path": "ABABB"}

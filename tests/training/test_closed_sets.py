@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from stopping import Killed, Log
 
 from autostr_nni.training.run_trial import run_proposal
+from tests.training.stopping import Killed, Log
 
 
 @pytest.fixture(autouse=True)

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from stopping import Killed, Log
 
 from autostr_nni.runs.records import read_metrics
 from autostr_nni.training.run_trial import run_proposal
+from tests.training.stopping import Killed, Log
 
 pytestmark = [
     pytest.mark.gpu,

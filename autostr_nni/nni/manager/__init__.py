@@ -1,1 +1,1 @@
-"""NNI's manager: starting it, following it, mending it. The .cjs files are loaded into it."""
+"""NNI's manager: starting it, following it, ending it. What is mended in it is in `mended`."""

@@ -29,7 +29,7 @@ from autostr_nni.system.errors import InputError
 from autostr_nni.system.threads import default_threads, wait_asleep
 from autostr_nni.warm.talk import COLD_VARIABLE
 
-PRELOAD = Path(__file__).with_name("preload.cjs")
+PRELOAD = Path(__file__).parent / "mended" / "preload.cjs"
 ENDED = ("DONE", "ERROR", "STOPPED")  # NNI's words for an experiment that does no more
 IDLE_LOOKS = 4  # without a trial, after which a tuner that has said to have none has none
 STOP_PATIENCE = 20.0  # seconds for the manager to end its trials (NNI kills them after 5) and itself

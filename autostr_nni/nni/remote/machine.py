@@ -20,7 +20,7 @@ from autostr_nni import __version__
 from autostr_nni.nni.experiment.gpus import count_gpus
 from autostr_nni.nni.manager import processes
 
-PRELOAD = Path(__file__).parents[1] / "manager" / "preload.cjs"
+PRELOAD = Path(__file__).parents[1] / "manager" / "mended" / "preload.cjs"
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -15,7 +15,7 @@
 const { execFileSync } = require('child_process');
 const fs = require('fs');
 const path = require('path');
-const gpus = require('../manager/gpus.cjs');
+const gpus = require('../manager/mended/gpus.cjs');
 const files = require('./remote_files.cjs');
 const ssh = require('./remote_ssh.cjs');
 

@@ -234,7 +234,7 @@ def test_in_this_process_gpu_keys_are_said_to_be_nni_s(
 
 PAPER = sorted(
     path
-    for path in (Path(__file__).parents[2] / "examples" / "paper").glob("*.yml")
+    for path in (Path(__file__).parents[3] / "examples" / "paper").glob("*.yml")
     if ".recipe" not in path.name
 )
 

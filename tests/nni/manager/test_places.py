@@ -14,6 +14,7 @@ import pytest
 
 from autostr_nni.cli.main import main
 from autostr_nni.nni.manager import places
+from autostr_nni.nni.manager.launcher import PRELOAD
 from autostr_nni.nni.manager.places import SETTINGS, list_folder, make_directory, settings_folder
 from autostr_nni.system.errors import InputError
 
@@ -89,7 +90,7 @@ def test_programs_are_started_without_a_shell(tmp_path: Path) -> None:
     (tmp_path / "utils.js").write_text("exports.getTunerProc = () => { throw Error('through a shell'); };")
     words = [str(program), "--bind_all --logdir_spec=0-a:/my runs/a,1-b:/my runs/b", "--port=1"]
     script = f"""
-        require({json.dumps(str(places.__file__).replace("places.py", "places.cjs"))});
+        require({json.dumps(str(PRELOAD.with_name("places.cjs")))});
         const {{ getTunerProc }} = require({json.dumps(str(tmp_path / "utils.js"))});
         getTunerProc({json.dumps(words)}, ['ignore', 'inherit', 'inherit'], '/', process.env, true, true);
     """

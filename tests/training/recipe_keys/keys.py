@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
-from recipe_facts import (
+
+from tests.training.recipe_keys.facts import (
     arch_every,
     architecture,
     batch_size,
@@ -39,7 +40,7 @@ from recipe_facts import (
     warmup,
     weights_seed,
 )
-from recipe_watch import Seen
+from tests.training.recipe_keys.watch import Seen
 
 ALL, ALONE, SEARCH = "path operators train", "path train", "operators"
 

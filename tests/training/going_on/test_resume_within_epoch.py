@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 import pytorch_lightning as pl
 import torch
-from stopping import Killed, Log, assert_same_end
 
 from autostr_nni.runs.layout import LAST
 from autostr_nni.runs.records import read_metrics
 from autostr_nni.training import loop, tasks
 from autostr_nni.training.run_trial import run_proposal
+from tests.training.stopping import Killed, Log, assert_same_end
 
 
 def saving_within_epochs(monkeypatch, every: int, stop_after: int = 0) -> list[int]:

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from recipe_watch import Seen, texts_of
 
 from autostr_nni import strategies
 from autostr_nni.models.backbone import Backbone
@@ -17,6 +16,7 @@ from autostr_nni.search_spaces.counting import backbone_costs, total
 from autostr_nni.search_spaces.drawing import macs_of
 from autostr_nni.strategies import build
 from autostr_nni.strategies.halving import Halving
+from tests.training.recipe_keys.watch import Seen, texts_of
 
 OPTIMIZERS = {"Adadelta": "adadelta", "Adam": "adam", "AdamW": "adamw"}
 

@@ -1,5 +1,5 @@
 // Loaded by preload.cjs into the process of NNI's manager: starts the process that keeps imports warm between trials
-// (../warm), where AUTOSTR_WARM_PYTHON names an interpreter. It ends with the manager.
+// (autostr_nni/warm), where AUTOSTR_WARM_PYTHON names an interpreter. It ends with the manager.
 'use strict';
 
 const python = process.env.AUTOSTR_WARM_PYTHON;

@@ -20,7 +20,7 @@ const net = require('net');
 const gpus = require('./gpus.cjs');
 const page = require('./page.cjs');
 const placing = require('./placing.cjs');
-const remote = require('../remote/remote.cjs');
+const remote = require('../../remote/remote.cjs');
 
 const LOOPBACK = '127.0.0.1';
 const host = process.env.AUTOSTR_HOST || LOOPBACK;

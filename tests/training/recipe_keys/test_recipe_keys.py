@@ -9,8 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from recipe_keys import ELSEWHERE, FIRST, NOTHING, SECOND, Key
-from recipe_watch import Seen, texts_of, watched, write_sets
 
 from autostr_nni.data.sets import prepare
 from autostr_nni.recipe import Recipe, recipe_from
@@ -18,6 +16,8 @@ from autostr_nni.recipe.base import Section
 from autostr_nni.recipe.data import SynthSet
 from autostr_nni.recipe.weight import has_weight
 from autostr_nni.runs.layout import LAST
+from tests.training.recipe_keys.keys import ELSEWHERE, FIRST, NOTHING, SECOND, Key
+from tests.training.recipe_keys.watch import Seen, texts_of, watched, write_sets
 
 # What a step has nothing to do with.
 SCHEDULE = ("epochs", "epoch_images", "short_words", "milestones", "gamma", "patience")
@@ -113,7 +113,7 @@ def test_every_key_is_in_a_table() -> None:
     assert SynthSet.model_fields.keys() == {*RENDERED, "lexicon", "source", "digits"}
     for name, test in ELSEWHERE.items():
         file, function = test.split("::")
-        assert f"def {function}(" in (Path(__file__).parent / file).read_text(encoding="utf-8"), name
+        assert f"def {function}(" in (Path(__file__).parents[1] / file).read_text(encoding="utf-8"), name
 
 
 def trained(seen: Seen) -> tuple[list[dict[str, Any]], dict[str, Any]]:

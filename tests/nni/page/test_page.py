@@ -16,7 +16,7 @@ import yaml
 
 from autostr_nni.nni.manager.rest import Manager
 from autostr_nni.nni.rows import final_metrics, parameters_of
-from tests.nni import browser
+from tests.nni.page import browser
 
 pytestmark = pytest.mark.slow("runs NNI, and a browser where there is one")
 

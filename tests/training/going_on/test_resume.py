@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from stopping import Killed, Log, assert_same_end
 
 from autostr_nni.runs import records
 from autostr_nni.runs.layout import LAST
@@ -16,6 +15,7 @@ from autostr_nni.runs.records import read_metrics, read_result
 from autostr_nni.training import loop, tasks
 from autostr_nni.training.going_on import continuing
 from autostr_nni.training.run_trial import run_proposal
+from tests.training.stopping import Killed, Log, assert_same_end
 
 
 @pytest.fixture

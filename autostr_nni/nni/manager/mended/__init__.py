@@ -1,0 +1,1 @@
+"""Loaded into the process of NNI's manager, and mended there: `preload.cjs` loads the others."""
