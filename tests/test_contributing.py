@@ -12,7 +12,11 @@ GUIDE = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 
 
 def test_the_map_has_every_room() -> None:
-    folders = {file.parent for name in ("autostr_nni", "strategies") for file in (ROOT / name).rglob("*.py")}
+    folders = {
+        file.parent
+        for name in ("autostr_nni", "search_spaces", "strategies")
+        for file in (ROOT / name).rglob("*.py")
+    }
     rooms = {str(folder.relative_to(ROOT)) for folder in folders} - {"autostr_nni"}
     assert rooms - set(re.findall(r"^\|.*\]\(([\w/]+)\)", GUIDE, re.M)) == set()
 

@@ -43,8 +43,9 @@ STOREYS = (
     "report",
     "cli",
 )
-# Adapters to NNI's model spaces stand on the networks.
-EXCEPTIONS = {("autostr_nni.search_spaces.nni_space", "models")}
+# The adapter to NNI's model spaces stands on the networks.
+NNI_SPACE = "autostr_nni.search_spaces.nni_space"
+EXCEPTIONS = {(f"{NNI_SPACE}.{name}", "models") for name in ("space", "blocks")}
 
 
 def files_of(folder: str, pattern: str) -> list[Path]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from nni.nas.space import ExecutableModelSpace
 from nni.nas.strategy import RegularizedEvolution
 
-from autostr_nni.search_spaces.nni_variables import PATH_KEY
+from autostr_nni.search_spaces.nni_space import PATH_KEY
 
 
 class NeighbourEvolution(RegularizedEvolution):  # type: ignore[misc]

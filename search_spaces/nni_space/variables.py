@@ -12,11 +12,11 @@ from numpy.random import RandomState
 
 from autostr_nni.system.errors import InputError
 
-from .architecture import Architecture, operation_key
-from .drawing import macs_of
-from .mutation import mutate
-from .space import SearchSpace
-from .stride_path import StridePath
+from ..architecture import Architecture, operation_key
+from ..drawing import macs_of
+from ..mutation import mutate
+from ..space import SearchSpace
+from ..stride_path import StridePath
 
 PATH_KEY = "stride_path"
 BUDGET_KEY = "budget_m"
