@@ -1,0 +1,17 @@
+#!/usr/bin/env bash
+# Searches of five seeds by several strategies at equal images, one after another, then their comparison.
+#   benchmarks/letters/run.sh [FOLDER] [STRATEGY…]     goes on where it was stopped
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+out=$(realpath -m "${1:-runs/letters}")
+shift || true
+[ $# -gt 0 ] || set -- halving random
+mkdir -p "$out"
+for seed in ${SEEDS:-0 1 2 3 4}; do
+  sed "s/^seed: .*/seed: $seed/" "$here/recipe.yml" > "$out/recipe-$seed.yml"
+  for name in "$@"; do
+    sed "s/recipe\.yml/recipe-$seed.yml/" "$here/$name.yml" > "$out/$name-$seed.yml"
+    autostr search "$out/$name-$seed.yml" --in-process --out "$out/$name-$seed"
+  done
+done
+autostr report "$out"/*-[0-9] --out "$out/comparison"
