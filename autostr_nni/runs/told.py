@@ -12,7 +12,7 @@ from autostr_nni.strategies.steps import LARGEST, NET
 _DOUBTS = {
     "best": "it has learnt nothing",
     "paths": "its path within noise",
-    "rungs": "chosen among nets that could not read yet",
+    "rungs": "the first to go on were chosen before any could read",
     "operators": "its operations undecided",
     "nets": "not told apart from others",
 }
