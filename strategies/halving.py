@@ -12,7 +12,7 @@ import random
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from autostr_nni.search_spaces.architecture import Architecture
 from autostr_nni.search_spaces.counting import backbone_costs, total
@@ -75,7 +75,7 @@ class Halving(Book):
 
     name = "halving"
     label = "halving {place}"
-    steps = (RUNG, TRAIN)
+    steps: ClassVar[tuple[str, ...]] = (RUNG, TRAIN)
     settings = ("search.halving", "search.proxy", *BUDGET)
 
     @classmethod

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from autostr_nni.search_spaces.architecture import Architecture
 from autostr_nni.search_spaces.space import SearchSpace
@@ -27,7 +27,7 @@ class TwoStep(Book):
 
     name = "two-step"
     label = "AutoSTR"
-    steps = (PATH, OPERATORS, TRAIN)
+    steps: ClassVar[tuple[str, ...]] = (PATH, OPERATORS, TRAIN)
     settings = ("search.path", "search.operators", "search.proxy")
 
     @classmethod
@@ -55,7 +55,8 @@ class TwoStep(Book):
     @property
     def planned_steps(self) -> list[tuple[str, int]]:
         """All paths, the operator search, and the training of what it found."""
-        return [(PATH, self.planned - 2), (OPERATORS, 1), (TRAIN, 1)]
+        paths = [(PATH, self.planned - 2)] if len(self._paths) > 1 else []
+        return [*paths, (OPERATORS, 1), (TRAIN, 1)]
 
     def stoppable(self, id: str) -> bool:
         """Only step 1's trials: there is but one operator search, and one net to be trained in the end."""

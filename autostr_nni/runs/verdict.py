@@ -179,7 +179,7 @@ def judge_rungs(nets: Sequence[Score], above: float = LEARNT_ABOVE) -> str | Non
     after = f"after {epochs} epoch{'s' if epochs > 1 else ''}"
     return (
         f"{after} the best of {len(first)} nets read {_percent(best)} of the words, so which of them went on "
-        "is little better than chance; begin the rungs later (search.halving.rungs), or rank by what reads sooner "
+        "is unsure; begin the rungs later (search.halving.rungs), or rank by what reads sooner "
         "(search.proxy.translator: ctc)"
     )
 

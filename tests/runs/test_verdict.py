@@ -243,7 +243,7 @@ def test_chance_alone_tells_few_nets_apart() -> None:
 def test_rungs_that_taught_nothing() -> None:
     read = [Score(0.012, 500, 0.002, 2), Score(0.0, 500, 0.002, 2), Score(0.5, 500, 0.002, 6)]
     assert str(judge_rungs(read)).startswith(
-        "after 2 epochs the best of 2 nets read 1.2 % of the words, so which of them went on is near to"
+        "after 2 epochs the best of 2 nets read 1.2 % of the words, so which of them went on is unsure"
     )
     assert judge_rungs([*read, Score(0.2, 500, 0.002, 2)]) is None  # one of them reads
     assert judge_rungs(read[:1]) is None and judge_rungs([]) is None

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from autostr_nni.strategies.steps import OPERATORS
 from autostr_nni.system.errors import InputError
 
 if TYPE_CHECKING:
@@ -84,7 +85,8 @@ def operator_gpus(experiment: ExperimentFile) -> int:
     """
     recipe = experiment.recipe
     number: int = gpu_number(experiment.config) or 0
-    if not number or recipe is None or experiment.strategy_name != "two-step":
+    strategy = experiment.strategy() if number else None
+    if recipe is None or strategy is None or OPERATORS not in strategy.steps:
         return 0
     wanted = recipe.search.operators.devices
     if wanted is None or recipe.training.device == "cpu":

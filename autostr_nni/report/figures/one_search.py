@@ -192,8 +192,9 @@ def draw_entropy(search: Mapping[str, Any]) -> Figure:
     numbers = range(1, len(epochs) + 1)
     upper.plot(numbers, [e["entropy"] for e in epochs], color=BLUE, marker="o", markersize=5)
     upper.set_ylabel("entropy (nats)")
-    if search["probabilities"]:
-        most = float(np.mean([math.log(len(layer)) for layer in search["probabilities"][-1]["layers"]]))
+    layers = search["probabilities"][-1]["layers"] if search["probabilities"] else []
+    most = float(np.mean([math.log(len(layer)) for layer in layers])) if layers else 0.0
+    if most > 0:  # some layer had a choice
         upper.axhline(most, color=MUTED, linewidth=1.0, linestyle="--")
         upper.annotate(
             "undecided",

@@ -128,6 +128,22 @@ def test_the_operator_search_may_have_more(
         assert gpus.operator_gpus(fitted(path)[0]) == given
 
 
+def test_the_operator_search_of_a_strategy_of_ones_own_too(machine: Any, written: Any) -> None:
+    machine(4)
+    path = written(trialGpuNumber=1, service=OWN)
+    (path.parent / "my_paths.py").write_text(
+        "from autostr_nni.strategies.two_step import TwoStep\nclass Mine(TwoStep): name = 'mine'\n"
+    )
+    experiment = yaml.safe_load(path.read_text())
+    experiment["tuner"]["className"] = "autostr_nni.nni.tuner.StrategyTuner"
+    experiment["tuner"]["classArgs"]["strategy"] = "my_paths:Mine"
+    path.write_text(yaml.safe_dump(experiment))
+    recipe = yaml.safe_load((path.parent / "recipe.yml").read_text())
+    recipe["search"]["operators"]["devices"] = 2
+    (path.parent / "recipe.yml").write_text(yaml.safe_dump(recipe))
+    assert gpus.operator_gpus(fitted(path)[0]) == 2
+
+
 @pytest.mark.parametrize(("count", "visible", "keys", "told"), REFUSED)
 def test_what_cannot_be_is_refused(
     machine: Any, written: Any, count: int, visible: str | None, keys: dict[str, Any], told: str
