@@ -17,8 +17,10 @@ from torch.utils.data import Dataset
 from autostr_nni.data.charset import END, PAD, Charset
 from autostr_nni.data.decoding.images import decode_image
 from autostr_nni.data.labels import Labels, label_cause
+from autostr_nni.data.mixing import Mix
 from autostr_nni.data.sets.folders import find_sets
 from autostr_nni.data.sets.lmdb_io import LmdbReader, beyond_text
+from autostr_nni.recipe.sources import WordSource, sources_of
 from autostr_nni.system.errors import InputError
 
 #: Target value of the places after a word's end; cross-entropy ignores it.
@@ -27,6 +29,7 @@ _UNKNOWN = -200  # of a byte that only `Charset.encode_label` knows what to do w
 
 Sample = tuple[torch.Tensor, list[int], str]
 Indices = Sequence[int] | np.ndarray
+Root = str | os.PathLike[str] | WordSource
 
 
 class Batch(NamedTuple):
@@ -47,32 +50,36 @@ class Filled(NamedTuple):
 
 
 class WordDataset(Dataset["Sample | None"]):
-    """Words of all sets at or under ``folders``.
+    """Words of all sets at or under ``folders``, which may have weights.
 
     Labels are read once, on creation, and kept while the set is not changed (10 bytes a word and its text:
     170 MB for 10 million words of 7 letters). Those that cannot be used are left out and counted by cause
     in ``skipped`` ("missing", "label not UTF-8", "label with a tab or other control character", "empty
     label", "no known character", "too long"); ``trimmed`` counts the labels that lost characters outside the
     charset, ``beyond`` the samples that ``num-samples`` does not reach. ``limit`` keeps that many words,
-    drawn by ``seed``. An item is (uint8 image [3, height, width], class numbers with the end, label as it is
-    in the set), or None where the image cannot be decoded: no other sample ever takes its place.
+    drawn by ``seed``. Folders with weights have a ``mix``, by which epochs are drawn; with ``once`` as many
+    words are kept as the shares allow, drawn by the seed too, for a set that is read from end to end.
+
+    An item is (uint8 image [3, height, width], class numbers with the end, label as it is in the set), or
+    None where the image cannot be decoded: no other sample ever takes its place.
     """
 
     def __init__(
         self,
-        folders: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
+        folders: Root | Iterable[Root],
         charset: Charset,
         max_length: int,
         image: tuple[int, int] = (32, 100),
         limit: int | None = None,
         seed: int = 0,
+        once: bool = False,
     ) -> None:
-        roots = [folders] if isinstance(folders, (str, os.PathLike)) else list(folders)
+        sources = sources_of([folders] if isinstance(folders, str | os.PathLike | WordSource) else folders)
         self.charset, self.max_length, self.seed = charset, max_length, seed
         self.image = (image[0], image[1])
         self.skipped: Counter[str] = Counter()
         self.trimmed = 0
-        self.folders = _all_sets(roots)
+        self.folders, self._source = _all_sets(sources)
         self.readers = [LmdbReader(folder) for folder in self.folders]
         self.total = sum(map(len, self.readers))
         self.beyond = sum(reader.beyond() for reader in self.readers)
@@ -80,11 +87,17 @@ class WordDataset(Dataset["Sample | None"]):
         self._labels = Labels()
         self._numbers = np.array(charset.numbers(PADDING, _UNKNOWN), np.int64)
         self._set, self._sample = self._scan()
+        self.mix = self._mix(sources)
+        self.unshared = 0  # words left out to keep the shares
+        if limit is not None and limit < 1:
+            raise InputError(f"a limit of {limit} words leaves nothing of {self.named()}: give 1 or more")
         kept = None
-        if limit is not None and limit < len(self):
-            if limit < 1:
-                raise InputError(f"a limit of {limit} words leaves nothing of {self.named()}: give 1 or more")
+        if self.mix is not None and once:
+            kept = self.mix.once(limit, seed)
+            self.unshared, self.mix = len(self) - len(kept), None
+        elif limit is not None and limit < len(self):
             kept = np.sort(np.random.default_rng([seed, 1]).permutation(len(self))[:limit])
+        if kept is not None:
             self._set, self._sample = self._set[kept], self._sample[kept]
         self._labels.finish(kept)
 
@@ -183,12 +196,28 @@ class WordDataset(Dataset["Sample | None"]):
             parts.append(f"{self.trimmed} trimmed to the charset")
         if self.beyond:
             parts.append(beyond_text(self.beyond, self.total))
+        if self.unshared:
+            parts.append(f"{self.unshared} left out to keep the shares")
         return "; ".join(parts)
 
     def named(self) -> str:
         """The folders of the sets, the first three by name."""
         names = [str(folder) for folder in self.folders]
         return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+
+    def _mix(self, sources: Sequence[WordSource]) -> Mix | None:
+        """The shares of the sources; None where they have no weights."""
+        weights = [source.weight for source in sources if source.weight is not None]
+        if not weights:
+            return None
+        sizes = np.bincount(self._source[self._set], minlength=len(sources)).tolist()
+        if 0 in sizes:
+            empty = sources[sizes.index(0)]
+            raise InputError(
+                f"no usable word in {empty.set}, which has a weight of {empty.weight:g}; check charset and "
+                "max_length"
+            )
+        return Mix(tuple(str(source.set) for source in sources), tuple(sizes), tuple(weights))
 
     def _scan(self) -> tuple[np.ndarray, np.ndarray]:
         """Numbers of set and sample of every usable word."""
@@ -241,14 +270,17 @@ def _decoded(labels: list[bytes]) -> list[str]:
     return b"\n".join(labels).decode().split("\n") if labels else []
 
 
-def _all_sets(roots: Sequence[str | os.PathLike[str]]) -> list[Path]:
-    if not roots:
+def _all_sets(sources: Sequence[WordSource]) -> tuple[list[Path], np.ndarray]:
+    """The sets of all sources, and the number of each set's source."""
+    if not sources:
         raise InputError("no folder of words is given: name at least one word image set")
     found: list[Path] = []
-    for root in roots:
-        for folder in find_sets(root):
+    owners: list[int] = []
+    for number, source in enumerate(sources):
+        for folder in find_sets(source.set):
             folder = folder.resolve()
             if folder in found:
                 raise InputError(f"the set {folder} is listed twice: name it once")
             found.append(folder)
-    return found
+            owners.append(number)
+    return found, np.array(owners)

@@ -13,6 +13,7 @@ import torch
 from torch.utils.data import BatchSampler, DataLoader, Dataset, Sampler, SequentialSampler, get_worker_info
 
 from autostr_nni.data.dataset import Batch, Filled, WordDataset
+from autostr_nni.data.mixing import Mix, chain
 from autostr_nni.system.errors import InputError
 from autostr_nni.system.freed_memory import keep_freed_memory
 from autostr_nni.system.lifeline import die_with_parent
@@ -25,12 +26,21 @@ class EpochSampler(Sampler[int]):
 
     What epoch e draws depends on (seed, e) alone, so a run that is continued sees the same words. Every
     sample comes once before any comes twice, whatever the length of an epoch. None is the whole set.
+    With a ``mix`` of sets, each gives its share of every epoch from a chain of its own.
     """
 
-    def __init__(self, length: int, epoch_images: int | None = None, seed: int = 0, epoch: int = 0) -> None:
+    def __init__(
+        self,
+        length: int,
+        epoch_images: int | None = None,
+        seed: int = 0,
+        epoch: int = 0,
+        mix: Mix | None = None,
+    ) -> None:
         if length < 1 or (epoch_images is not None and epoch_images < 1):
             raise InputError("an epoch needs at least one image of at least one word")
         self.length, self.epoch_images, self.seed = length, epoch_images or length, seed
+        self.mix = mix
         self.set_epoch(epoch)
 
     def set_epoch(self, epoch: int) -> None:
@@ -41,14 +51,11 @@ class EpochSampler(Sampler[int]):
         return self.epoch_images
 
     def __iter__(self) -> Iterator[int]:
+        if self.mix is not None:
+            yield from self.mix.draw(self.epoch_images, self.seed, self.epoch)
+            return
         position = self.epoch * self.epoch_images
-        end = position + self.epoch_images
-        while position < end:
-            turn, start = divmod(position, self.length)
-            order = np.random.default_rng([self.seed, turn]).permutation(self.length)
-            part = order[start : start + end - position]
-            yield from part.tolist()
-            position += len(part)
+        yield from chain(self.length, position, self.epoch_images, self.seed).tolist()
 
 
 class _Made(NamedTuple):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from statistics import mean
 from typing import Any
 
 from autostr_nni.recipe import Recipe
+from autostr_nni.recipe.sources import WordSource
 from autostr_nni.search_spaces.architecture import Architecture
 from autostr_nni.search_spaces.counting import backbone_costs, cost_table, stem_cost, total
 from autostr_nni.search_spaces.space import SearchSpace
@@ -127,15 +127,15 @@ def macs_of_draws(path: StridePath, space: SearchSpace) -> float:
     return (stem_cost(space).macs + sum(layers)) / MILLION
 
 
-def count_words(folders: Iterable[Path]) -> int | None:
-    """Samples of the sets in these folders, usable or not; None where one cannot be read."""
+def count_words(sources: Iterable[WordSource]) -> int | None:
+    """Samples of the sets of these sources, usable or not; None where one cannot be read."""
     from autostr_nni.data.sets.folders import find_sets  # not needed where the recipe tells
     from autostr_nni.data.sets.lmdb_io import LmdbReader  # not needed where the recipe tells
 
     count = 0
     try:
-        for folder in folders:
-            for found in find_sets(folder):
+        for source in (source for source in sources if source.weight != 0):
+            for found in find_sets(source.set):
                 with LmdbReader(found) as reader:
                     count += len(reader)
     except InputError:

@@ -24,6 +24,7 @@ from autostr_nni.models.translator import AttentionDecoder
 from autostr_nni.reading.checkpoint import Trained
 from autostr_nni.reading.metrics import Scores, comparable, score
 from autostr_nni.recipe import Recipe
+from autostr_nni.recipe.sources import WordSource
 from autostr_nni.runs.figures import SetFigures
 from autostr_nni.system.errors import InputError
 
@@ -105,7 +106,7 @@ class Reader:
         return Evaluation(scores, self.loss, counts, self.losses, texts, blind)
 
 
-def open_test_set(recipe: Recipe, folder: Path) -> WordDataset:
+def open_test_set(recipe: Recipe, folder: Path | WordSource) -> WordDataset:
     """A set to be scored: words longer than the recipe's are read like any other, and count."""
     charset = Charset.named(recipe.data.charset)
     longest = max(recipe.data.max_length, EVALUATED_LENGTH)
@@ -113,16 +114,21 @@ def open_test_set(recipe: Recipe, folder: Path) -> WordDataset:
 
 
 def open_set(
-    recipe: Recipe, folders: Iterable[Path], limit: int | None = None, max_length: int | None = None
+    recipe: Recipe,
+    folders: Iterable[Path | WordSource],
+    limit: int | None = None,
+    max_length: int | None = None,
+    once: bool = False,
 ) -> WordDataset:
     """A word set as the recipe's recognizer wants it: its charset, longest word and image size.
 
-    ``max_length`` keeps to words that are shorter still; ``limit`` to so many words, drawn by the seed.
+    ``max_length`` keeps to words that are shorter still; ``limit`` to so many words, drawn by the seed;
+    ``once`` to as many as the weights of the folders allow, where they have some.
     """
     charset = Charset.named(recipe.data.charset)
     size = input_size(recipe.model)
     longest = min(recipe.data.max_length, max_length or recipe.data.max_length)
-    return WordDataset(list(folders), charset, longest, size, limit=limit, seed=recipe.seed)
+    return WordDataset(list(folders), charset, longest, size, limit=limit, seed=recipe.seed, once=once)
 
 
 def check_any_decoded(dataset: WordDataset, decoded: int) -> None:
@@ -147,7 +153,7 @@ def evaluate(trained: Trained, dataset: WordDataset) -> tuple[Evaluation, Reader
 
 def evaluate_sets(
     trained: Trained,
-    sets: Mapping[str, Path],
+    sets: Mapping[str, Path | WordSource],
     look: Callable[[str, WordDataset, Reader], None] | None = None,
 ) -> dict[str, SetFigures]:
     """Evaluate named sets, as the net's recipe says; several get a row "all", pooled over their words.

@@ -52,6 +52,5 @@ Widths = Annotated[tuple[Channels, ...], Field(strict=False, min_length=1, max_l
 Layers = Annotated[
     tuple[Annotated[int, Field(ge=1, le=50)], ...], Field(strict=False, min_length=1, max_length=20)
 ]
-Folders = Annotated[tuple[Folder, ...], Field(strict=False, min_length=1)]
 Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
 Betas = Annotated[tuple[Fraction, Fraction], Field(strict=False)]

@@ -8,7 +8,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
-from autostr_nni.recipe.base import Count, Folder, Folders, Length, Section
+from autostr_nni.recipe.base import Count, Folder, Length, Section
+from autostr_nni.recipe.sources import Sources, WordSource
 from autostr_nni.system.characters import controls, listed
 
 PathList = Annotated[tuple[Folder, ...], Field(strict=False)]
@@ -48,7 +49,7 @@ def _named_sets(value: Any) -> Any:
         return value
     named: dict[str, Any] = {}
     for item in value:
-        parts = Path(str(item)).parts
+        parts = Path(str(item.get("set") if isinstance(item, dict) else item)).parts
         names = ("/".join(parts[-depth:]) for depth in range(1, len(parts) + 1))
         name = next((n for n in names if n not in named), None)
         if name is None:
@@ -91,15 +92,25 @@ class SynthSet(Section):
         return self
 
 
+class ValidationOfSection(Section):
+    """Sets that take the place of `validation` for one purpose, so that no figure is judged by words that
+    another choice was made by."""
+
+    ranking: Sources | None = None  # step 1: the ranking of paths
+    alpha: Sources | None = None  # step 2: the architecture parameters are learnt on them
+    epochs: Sources | None = None  # trained nets: the choice of the epoch and of the best net
+
+
 class DataSection(Section):
-    """Where the words lie (LMDB folders, searched recursively) and how labels are read.
+    """Where the words lie (LMDB folders, searched recursively), how they are mixed, and how labels are read.
 
     `train` is D_tra of the paper and `validation` D_val; `test` sets are reported and choose nothing.
     """
 
-    train: Folders
-    validation: Folders
-    test: Annotated[dict[str, Folder], BeforeValidator(_named_sets)] = Field(default_factory=dict)
+    train: Sources
+    validation: Sources
+    validation_of: ValidationOfSection = ValidationOfSection()
+    test: Annotated[dict[str, WordSource], BeforeValidator(_named_sets)] = Field(default_factory=dict)
     charset: Annotated[str, AfterValidator(_charset)] = "printable"
     max_length: Length = 25  # characters; longer words are left out
     validation_limit: Count | None = None  # use at most so many validation words, drawn by the seed
@@ -113,6 +124,19 @@ class DataSection(Section):
         if isinstance(value, dict):
             return {key: kept for key, kept in value.items() if key != "keep_decoded_mb"}
         return value
+
+    @field_validator("test")
+    @classmethod
+    def _read_whole(cls, value: dict[str, WordSource]) -> dict[str, WordSource]:
+        for name, source in value.items():
+            if source.weight is not None:
+                raise ValueError(f"gives {name} a weight, but test sets are read whole; leave it out")
+        return value
+
+    def validation_for(self, purpose: Literal["ranking", "alpha", "epochs"]) -> tuple[WordSource, ...]:
+        """The validation sets for a purpose of `validation_of`."""
+        own: tuple[WordSource, ...] | None = getattr(self.validation_of, purpose)
+        return self.validation if own is None else own
 
     @field_validator("synth", mode="before")
     @classmethod

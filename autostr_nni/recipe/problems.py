@@ -68,7 +68,8 @@ def _own_check(text: str, location: Location, model: Model) -> tuple[Location, s
     """The words of a check of ours; a section's check starts with the key it is about: `points must …`."""
     first, _, rest = text.partition(" ")
     inner = tuple(first.removesuffix(":").split("."))
-    if _field(model, (*location, *inner)) is not None:
+    owner = _field(model, (*location, *inner[:-1]))
+    if isinstance(owner, type) and issubclass(owner, BaseModel) and inner[-1] in owner.model_fields:
         location = (*location, *inner)
         return location, f"{_dotted(location)}{':' if first.endswith(':') else ''} {rest}"
     return location, f"{_dotted(location)} {text}" if location else text
@@ -109,12 +110,21 @@ def _field(model: Model, location: Location) -> Any:
         if isinstance(annotation, type) and issubclass(annotation, BaseModel):
             field = annotation.model_fields.get(str(part))
             annotation = None if field is None else field.annotation
-        else:  # a mapping: its values, where they are sections
-            values = [arg for arg in get_args(annotation) if isinstance(arg, type)]
-            annotation = next((arg for arg in values if issubclass(arg, BaseModel)), None)
+        else:  # a mapping or a list: its values, where they are sections
+            annotation = _section_in(annotation)
         if annotation is None:
             return None
     return annotation
+
+
+def _section_in(annotation: Any) -> Any:
+    """The section that a mapping, a list or one of several kinds of value may hold; None for none."""
+    for part in get_args(annotation):
+        if isinstance(part, type) and issubclass(part, BaseModel):
+            return part
+        if (found := _section_in(part)) is not None:
+            return found
+    return None
 
 
 def _nearest_key(location: Location, model: Model) -> str:

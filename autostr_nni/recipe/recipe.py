@@ -16,6 +16,7 @@ from autostr_nni.recipe.base import Section
 from autostr_nni.recipe.data import DataSection
 from autostr_nni.recipe.model import ModelSection
 from autostr_nni.recipe.search import SearchSection
+from autostr_nni.recipe.sources import too_small
 from autostr_nni.recipe.training import EvaluationSection, TrainingSection
 from autostr_nni.recipe.weight import with_weight
 from autostr_nni.search_spaces.counting import cost_table, stem_cost
@@ -152,6 +153,23 @@ class Recipe(Section):
             raise ValueError(
                 f"search.operators.devices: training.device {self.training.device} is one GPU: write cuda"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _check_shares(self) -> Recipe:
+        """Every set of a mix has an image in every epoch."""
+        search = self.search
+        for key, images in (
+            ("training", self.training.epoch_images),
+            ("search.path", search.path.epoch_images),
+            ("search.operators", search.operators.epoch_images),
+        ):
+            small = None if images is None else too_small(self.data.train, images)
+            if small is not None:
+                raise ValueError(
+                    f"data.train: gives {small.set} a weight of {small.weight:g}, which is not one image of "
+                    f"{key}.epoch_images: {images}; write a larger weight or a longer epoch"
+                )
         return self
 
     @model_validator(mode="after")

@@ -32,7 +32,9 @@ class Words:
         first, second = _sets(one, section), _sets(other, section)
         return len(first) == len(second) and all(map(self._alike, first, second))
 
-    def _alike(self, one: tuple[str, Any], other: tuple[str, Any]) -> bool:
+    def _alike(self, one: tuple[str, Any, Any], other: tuple[str, Any, Any]) -> bool:
+        if one[2] != other[2]:
+            return False
         if one[1] is not None and other[1] is not None:
             return bool(one[1] == other[1])
         if one[0] == other[0]:
@@ -65,10 +67,18 @@ def content_digest(folder: Path) -> str | None:
     return found.hexdigest()
 
 
-def _sets(recipe: Mapping[str, Any], section: str) -> list[tuple[str, Any]]:
-    """Folder and, where it is rendered, how: with the seed and the lengths that follow from the recipe."""
+def _sets(recipe: Mapping[str, Any], section: str) -> list[tuple[str, Any, Any]]:
+    """Folder; where it is rendered, how: with the seed and the lengths that follow from the recipe; and what
+    else is told of it, such as its weight."""
     named = (recipe.get("data") or {}).get(section)
-    folders = named if isinstance(named, list) else []
+    entries = [
+        dict(entry) if isinstance(entry, Mapping) else {"set": entry}
+        for entry in (named if isinstance(named, list) else [])
+    ]
     checked = checked_recipe(recipe)
     specs = {} if checked is None else checked.data.synth_specs(checked.seed)
-    return [(str(folder), specs.get(Path(str(folder)))) for folder in folders]
+    found = []
+    for entry in entries:
+        folder = str(entry.pop("set", None))
+        found.append((folder, specs.get(Path(folder)), entry))
+    return found

@@ -48,3 +48,9 @@ def joint_loader(
     """This process's part of batches of ``batch_size`` in all, in the sampler's order or the set's own."""
     order = sampler or cast("Sampler[int]", SequentialSampler(words))
     return make_loader(words, batches=JointBatches(order, batch_size, team, first), workers=workers)
+
+
+def tell_mix(words: WordDataset, epoch_images: int | None) -> None:
+    """Print what an epoch draws of each set, where the sets have weights."""
+    if words.mix is not None:
+        print(f"an epoch draws {words.mix.told(epoch_images or len(words))}", flush=True)

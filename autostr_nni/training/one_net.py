@@ -18,6 +18,7 @@ from autostr_nni.search_spaces.counting import backbone_costs, total
 from autostr_nni.search_spaces.space import SearchSpace
 from autostr_nni.system.errors import InputError
 from autostr_nni.system.files import write_atomic
+from autostr_nni.training.batches import tell_mix
 from autostr_nni.training.compiling import compile_backbone
 from autostr_nni.training.device_setup import on_devices, prepare_torch, torch_device
 from autostr_nni.training.distributed.group import Team
@@ -57,9 +58,11 @@ def train_alone(
     """Train one architecture; ``full`` follows the schedules of rate and words and keeps the best net."""
     prepare_torch(recipe.seed, recipe.training.threads, team)
     training = open_set(recipe, recipe.data.train, max_length=max_length)
-    validation = open_set(recipe, recipe.data.validation, recipe.data.validation_limit, max_length)
+    chosen_by = recipe.data.validation_for("epochs" if full else "ranking")
+    validation = open_set(recipe, chosen_by, recipe.data.validation_limit, max_length, once=True)
     for dataset in (training, validation):
         print(dataset.report(), flush=True)
+    tell_mix(training, epoch_images)
     short = recipe.training.short_words
     short_training = None
     if full and short.epochs:

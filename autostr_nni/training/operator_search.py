@@ -14,6 +14,7 @@ from autostr_nni.runs.records import write_lines
 from autostr_nni.search_spaces.space import SearchSpace
 from autostr_nni.search_spaces.stride_path import StridePath
 from autostr_nni.system.files import write_atomic
+from autostr_nni.training.batches import tell_mix
 from autostr_nni.training.device_setup import prepare_torch
 from autostr_nni.training.distributed.group import Team
 from autostr_nni.training.loop import EpochEnd, fit
@@ -28,9 +29,10 @@ def search_operators(
     prepare_torch(recipe.seed, recipe.search.operators.threads or recipe.training.threads, team)
     longest = recipe.search.operators.max_length
     training = open_set(recipe, recipe.data.train, max_length=longest)
-    arch_validation = open_set(recipe, recipe.data.validation, max_length=longest)
-    validation = open_set(recipe, recipe.data.validation, recipe.data.validation_limit, longest)
+    arch_validation = open_set(recipe, recipe.data.validation_for("alpha"), max_length=longest)
+    validation = open_set(recipe, recipe.data.validation, recipe.data.validation_limit, longest, once=True)
     print(training.report(), arch_validation.report(), sep="\n", flush=True)
+    tell_mix(training, recipe.search.operators.epoch_images)
     classes = Charset.named(recipe.data.charset).classes
     recognizer, supernet = build_supernet_recognizer(path, space, recipe, classes)
     sets = (training, validation, arch_validation)

@@ -83,11 +83,10 @@ class OperatorSearchTask(ReadingTask):
         return [weights, arch]
 
     def train_dataloader(self) -> DataLoader[Batch]:
-        sampler = EpochSampler(
-            len(self.training_set), self.options.epoch_images, self.recipe.seed, self.next_epoch
-        )
+        words, images = self.training_set, self.options.epoch_images
+        sampler = EpochSampler(len(words), images, self.recipe.seed, self.next_epoch, words.mix)
         workers = self.recipe.data.workers
-        return joint_loader(self.training_set, self.batch_size, workers, self.team, sampler, self.first_batch)
+        return joint_loader(words, self.batch_size, workers, self.team, sampler, self.first_batch)
 
     @property
     def warming_up(self) -> bool:
@@ -103,9 +102,10 @@ class OperatorSearchTask(ReadingTask):
     def arch_batches(self, count: int) -> Iterator[Batch]:
         """The ``count`` batches of D_val of this epoch, but for those taken before a stop."""
         epoch = self.current_epoch - self.options.warmup_epochs
-        sampler = EpochSampler(len(self.arch_set), count * self.batch_size, self.recipe.seed, epoch)
+        words, images = self.arch_set, count * self.batch_size
+        sampler = EpochSampler(len(words), images, self.recipe.seed, epoch, words.mix)
         first = self.first_batch // self.options.arch_every
-        yield from joint_loader(self.arch_set, self.batch_size, 0, self.team, sampler, first)
+        yield from joint_loader(words, self.batch_size, 0, self.team, sampler, first)
 
     def training_step(self, batch: Batch, index: int) -> None:
         if self.takes(batch):

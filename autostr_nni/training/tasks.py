@@ -269,7 +269,7 @@ class RecognitionTask(ReadingTask):
         if self.short_set is not None:
             short, kind = self.recipe.training.short_words.epochs, FixedEpoch
             words, epoch = (self.short_set, epoch) if epoch < short else (words, epoch - short)
-        sampler = kind(len(words), length, seed=self.recipe.seed, epoch=epoch)
+        sampler = kind(len(words), length, seed=self.recipe.seed, epoch=epoch, mix=words.mix)
         size, workers = self.recipe.training.batch_size, self.recipe.data.workers
         return joint_loader(words, size, workers, self.team, sampler, self.first_batch)
 

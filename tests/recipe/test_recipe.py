@@ -50,11 +50,11 @@ def test_relative_paths_start_at_the_recipe(tmp_path: Path, monkeypatch: pytest.
     write(tmp_path, SMALLEST + "seed: 1\n")
     monkeypatch.chdir("/")
     recipe = load_recipe(tmp_path / "recipe.yml")
-    assert recipe.data.train == (tmp_path / "words/train",)
+    assert [source.set for source in recipe.data.train] == [tmp_path / "words/train"]
     assert recipe.source == tmp_path / "recipe.yml"
     other = recipe_from({"data": {"train": ["/a"], "validation": ["b"]}}, tmp_path)
-    assert other.data.train == (Path("/a"),)
-    assert other.data.validation == (tmp_path / "b",)
+    assert [source.set for source in other.data.train] == [Path("/a")]
+    assert [source.set for source in other.data.validation] == [tmp_path / "b"]
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_test_sets_have_names(tmp_path: Path, given: str, names: list[str]) -> N
     text = f"data:\n  train: [a]\n  validation: [b]\n  test: {given}\n"
     recipe = load_recipe(write(tmp_path, text))
     assert list(recipe.data.test) == names
-    assert all(path.is_absolute() for path in recipe.data.test.values())
+    assert all(source.set.is_absolute() for source in recipe.data.test.values())
 
 
 def test_widths_are_scaled_to_multiples_of_eight(tmp_path: Path) -> None:

@@ -83,6 +83,14 @@ def test_fault_is_named(tmp_path: Path, fault: str) -> None:
 
 DATA_FAULTS = {
     "{train: [a]}": "data.validation is missing",
+    "{train: [{set: a, weight: -1}], validation: [b]}": "data.train.0.weight must be at least 0, not -1",
+    "{train: [{set: a, weight: 0}, {set: c, weight: 0}], validation: [b]}": "gives every set a weight of 0",
+    "{train: [{set: a, weight: 0.5}, c], validation: [b]}": "a weight and {folder}/c none; give every set",
+    "{train: [{set: a, weight: 1}, {set: a, weight: 2}], validation: [b]}": "twice, with the weights 1 and 2",
+    "{train: [{set: a, wieght: 1}], validation: [b]}": "nearest is data.train.0.weight",
+    "{train: [{weight: 1}], validation: [b]}": "data.train.0.set is missing",
+    "{train: [a], validation: [b], test: {t: {set: c, weight: 1}}}": "gives t a weight, but test sets are",
+    "{train: [a], validation: [b], validation_of: {rankin: [c]}}": "nearest is data.validation_of.ranking",
     "{train: a, validation: [b]}": "data.train must be a list, not 'a'",
     "{train: [], validation: [b]}": "data.train must have at least 1 value, not []",
     "{train: [3], validation: [b]}": "data.train.0 must be a path, not 3",
@@ -103,7 +111,7 @@ DATA_FAULTS = {
 @pytest.mark.parametrize("fault", DATA_FAULTS)
 def test_fault_in_data_is_named(tmp_path: Path, fault: str) -> None:
     found = message(tmp_path, f"data: {fault}\n")
-    assert DATA_FAULTS[fault] in found
+    assert DATA_FAULTS[fault].replace("{folder}", str(tmp_path)) in found
     assert "recipe.yml:1: " in found
 
 

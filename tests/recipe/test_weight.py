@@ -51,6 +51,7 @@ OTHER: dict[str, Any] = {
     "data.train": [SET, "/w/more"],
     "data.validation": ["/w/other"],
     "data.test.svt": "/w/svt2",
+    **{f"data.validation_of.{purpose}": ["/w/other"] for purpose in ("ranking", "alpha", "epochs")},
     "data.charset": "digits",
     f"data.synth.{SET}.split": "train",
     f"data.synth.{SET}.source": "words",

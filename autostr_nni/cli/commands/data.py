@@ -7,6 +7,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
+from autostr_nni.cli.check_sets import add_check, check
 from autostr_nni.cli.output import say, say_json
 from autostr_nni.cli.parser import path_text
 
@@ -22,7 +23,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     commands = parser.add_subparsers(dest="data_command", metavar="COMMAND", required=True)
     _add_synth(commands)
     _add_pack(commands)
-    _add_check(commands)
+    add_check(commands, CHARSET_HELP)
     parser.set_defaults(run=run)
 
 
@@ -31,7 +32,7 @@ def run(args: argparse.Namespace) -> int:
     commands: dict[str, Callable[[argparse.Namespace], int]] = {
         "synth": _synth,
         "pack": _pack,
-        "check": _check,
+        "check": check,
     }
     return commands[args.data_command](args)
 
@@ -110,22 +111,6 @@ def _add_pack(commands: Any) -> None:
     parser.add_argument("--json", action="store_true", help="print the summary as JSON")
 
 
-def _add_check(commands: Any) -> None:
-    parser = commands.add_parser(
-        "check",
-        help="tell what sets hold and what of it cannot be used",
-        description="Look at every sample of all sets at or under the folders. Status 1 if "
-        "a set is damaged or none of its samples can be used.",
-    )
-    parser.add_argument(
-        "sets", nargs="+", metavar="LMDB", type=path_text, help="folder of a set, or of several"
-    )
-    parser.add_argument("--charset", default="printable", help=CHARSET_HELP)
-    parser.add_argument("--max-length", type=int, default=25, metavar="N", help="default: 25")
-    parser.add_argument("--labels-only", action="store_true", help="do not decode the images")
-    parser.add_argument("--json", action="store_true", help="print JSON")
-
-
 def _synth(args: argparse.Namespace) -> int:
     from autostr_nni.data.synth.produce import left_out_lines, synthesize
 
@@ -191,31 +176,3 @@ def _pack(args: argparse.Namespace) -> int:
         shown = "; ".join(summary.one_colour[:3])
         say(f"  of one colour, so that no letter is to be seen: {len(summary.one_colour)} of those ({shown})")
     return 0
-
-
-def _check(args: argparse.Namespace) -> int:
-    from autostr_nni.data.charset import Charset
-    from autostr_nni.data.sets.check import check_set
-    from autostr_nni.data.sets.folders import find_sets
-    from autostr_nni.system.errors import InputError
-
-    charset = Charset.named(args.charset)
-    folders = [folder for root in args.sets for folder in find_sets(root)]
-    found: list[dict[str, Any]] = []
-    usable = True
-    for folder in folders:
-        try:
-            report = check_set(folder, charset, args.max_length, images=not args.labels_only)
-        except InputError as error:  # one damaged set must not hide the others
-            usable = False
-            found.append({"folder": str(folder), "error": str(error)})
-            if not args.json:
-                say(f"{folder}: {error}")
-            continue
-        usable &= report.usable > 0
-        found.append(report.to_dict())
-        if not args.json:
-            say(report.to_text())
-    if args.json:
-        say_json({"sets": found}, indent=2)
-    return 0 if usable else 1

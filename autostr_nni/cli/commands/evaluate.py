@@ -15,6 +15,7 @@ from autostr_nni.system.errors import InputError
 if TYPE_CHECKING:
     from autostr_nni.reading.mistakes import Mistake
     from autostr_nni.recipe import Recipe
+    from autostr_nni.recipe.sources import WordSource
 
 POOLED = "all"  # the row of all sets together
 _SHEET = 40  # words on a sheet of errors
@@ -83,7 +84,7 @@ def run(args: argparse.Namespace) -> int:
         }
     )
     trained.recipe = recipe = trained.recipe.model_copy(update={"evaluation": evaluation})
-    sets = named_sets(args.sets) if args.sets else own_sets(recipe)
+    sets: Mapping[str, Path | WordSource] = named_sets(args.sets) if args.sets else own_sets(recipe)
     pairs: dict[str, list[tuple[str, str]]] = {}
     mistakes: list[Mistake] = []
 
@@ -163,9 +164,11 @@ def draw_mistakes(mistakes: Sequence[Mistake], rows: Mapping[str, Row], checkpoi
     save(contact_sheet(entries, title, subtitle), sheet)
 
 
-def own_sets(recipe: Recipe) -> dict[str, Path]:
+def own_sets(recipe: Recipe) -> dict[str, Path | WordSource]:
     """The sets that a net's recipe reports: its test sets; where it has none, those that chose the net."""
-    return dict(recipe.data.test) or named_sets([str(folder) for folder in recipe.data.validation])
+    if recipe.data.test:
+        return dict(recipe.data.test)
+    return dict(named_sets([str(source.set) for source in recipe.data.validation_for("epochs")]))
 
 
 def named_sets(folders: list[str]) -> dict[str, Path]:

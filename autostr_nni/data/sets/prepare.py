@@ -11,6 +11,7 @@ from autostr_nni.data.sets.usable import check_words
 from autostr_nni.data.synth.produce import ensure, left_out_lines
 from autostr_nni.data.synth.spec import SynthSpec
 from autostr_nni.recipe import Recipe
+from autostr_nni.recipe.sources import WordSource
 from autostr_nni.system.errors import InputError
 
 
@@ -42,22 +43,37 @@ def check_sets(recipe: Recipe, log: Callable[[str], None] = print) -> None:
     where no word can be used.
     Words that are both trained on and measured by are told.
     """
-    data = recipe.data
     keys: dict[Path, list[str]] = {}
-    for key, roots in (("train", data.train), ("validation", data.validation), ("test", data.test.values())):
-        for root in roots:
-            for found in find_sets(root):
-                with LmdbReader(found) as reader:
-                    more = reader.beyond()
-                known = keys.setdefault(found.resolve(), [])
-                if key in known:
-                    raise InputError(
-                        f"data.{key}: the set {found} is named twice, by itself or in its folder"
-                    )
-                if more and not known:
-                    log(f"warning: {found}: {beyond_text(more, len(reader))}")
-                if known:
-                    both = f"data.{known[0]} and in data.{key}"
-                    log(f"warning: {found} is in {both}: its figures measure little")
-                known.append(key)
+    for key, sources in named_sources(recipe).items():
+        for found in (found for source in sources for found in find_sets(source.set)):
+            with LmdbReader(found) as reader:
+                more = reader.beyond()
+            known = keys.setdefault(found.resolve(), [])
+            if key in known:
+                raise InputError(f"data.{key}: the set {found} is named twice, by itself or in its folder")
+            if more and not known:
+                log(f"warning: {found}: {beyond_text(more, len(reader))}")
+            others = [other for other in known if _kind(other) != _kind(key)]
+            if others:
+                both = f"data.{others[0]} and in data.{key}"
+                log(f"warning: {found} is in {both}: its figures measure little")
+            known.append(key)
     check_words(recipe)
+
+
+def named_sources(recipe: Recipe) -> dict[str, tuple[WordSource, ...]]:
+    """What a recipe names as sets, by the key below `data`."""
+    data = recipe.data
+    own = data.validation_of
+    purposes = {"ranking": own.ranking, "alpha": own.alpha, "epochs": own.epochs}
+    return {
+        "train": data.train,
+        "validation": data.validation,
+        **{f"validation_of.{name}": sources for name, sources in purposes.items() if sources is not None},
+        "test": tuple(data.test.values()),
+    }
+
+
+def _kind(key: str) -> str:
+    """What a key's sets are for: validation sets may be the same ones."""
+    return key.partition("_")[0].partition(".")[0]

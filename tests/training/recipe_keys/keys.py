@@ -169,6 +169,10 @@ NOTHING: dict[str, Key] = {
 }
 # Those that change nothing, and need more than this to be seen.
 ELSEWHERE = {
+    **{
+        f"data.validation_of.{name}": "test_mixing.py::test_validation_sets_by_purpose"
+        for name in ("ranking", "alpha", "epochs")
+    },
     "extensions": "../test_extending.py::test_a_search_with_an_operation_and_a_strategy_of_ones_own",
     "evaluation.learnt_above": "../runs/test_verdict.py::test_a_search_that_learns_nothing_fails",
     "training.device": "test_trial.py::test_a_gpu_that_is_not_there_is_an_error_in_words",

@@ -1,0 +1,142 @@
+"""`autostr data check`: what sets hold, those that are named or those of a recipe."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from autostr_nni.cli.output import say, say_json
+from autostr_nni.cli.parser import path_text
+from autostr_nni.system.errors import InputError
+
+if TYPE_CHECKING:
+    from autostr_nni.recipe import Recipe
+    from autostr_nni.recipe.sources import WordSource
+
+
+def add_check(commands: Any, charset_help: str) -> None:
+    """Add the command to those of `data`."""
+    parser = commands.add_parser(
+        "check",
+        help="tell what sets hold and what of it cannot be used",
+        description="Look at every sample of all sets at or under the folders, or of the sets that a recipe "
+        "names, with the shares by which it mixes them. Status 1 if a set is damaged or none of its samples "
+        "can be used.",
+    )
+    parser.add_argument(
+        "sets", nargs="*", metavar="LMDB", type=path_text, help="folder of a set, or of several"
+    )
+    parser.add_argument(
+        "--recipe", metavar="FILE", type=path_text, help="the sets, charset and longest word of this recipe"
+    )
+    parser.add_argument("--charset", help=charset_help)
+    parser.add_argument("--max-length", type=int, metavar="N", help="default: 25")
+    parser.add_argument("--labels-only", action="store_true", help="do not decode the images")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def check(args: argparse.Namespace) -> int:
+    """Print what the sets hold; 0 if all can be used."""
+    from autostr_nni.data.charset import Charset
+    from autostr_nni.recipe.sources import sources_of
+
+    if args.recipe is None:
+        if not args.sets:
+            raise InputError("data check: name the folder of a set, or a recipe with --recipe")
+        charset = Charset.named(args.charset or "printable")
+        max_length = 25 if args.max_length is None else args.max_length
+        found, _ = _reports(sources_of(args.sets), charset, max_length, args)
+        return _end(args, {"sets": found})
+    given = {"LMDB": args.sets, "--charset": args.charset, "--max-length": args.max_length}
+    for name, value in given.items():
+        if value:
+            raise InputError(
+                f"data check: {name} is the recipe's to say; leave it out, or leave out --recipe"
+            )
+    return _check_recipe(args)
+
+
+def _check_recipe(args: argparse.Namespace) -> int:
+    """The sets of every key of a recipe, and what an epoch draws of each."""
+    from autostr_nni.data.charset import Charset
+    from autostr_nni.data.sets.prepare import named_sources
+    from autostr_nni.recipe import load_recipe
+
+    recipe = load_recipe(args.recipe, run_extensions=False)
+    charset = Charset.named(recipe.data.charset)
+    keys: dict[str, Any] = {}
+    mixes: dict[str, Any] = {}
+    for key, sources in named_sources(recipe).items():
+        if not args.json and sources:
+            say(f"data.{key}:")
+        keys[key], usable = _reports(sources, charset, recipe.data.max_length, args)
+        drawn = [source for source in sources if source.weight]
+        if drawn and all(usable[source.set] for source in drawn):
+            mixes[key] = _told_mix(key, drawn, usable, recipe)
+            if not args.json:
+                for line in mixes[key]["told"]:
+                    say(line)
+    found = [report for reports in keys.values() for report in reports]
+    return _end(args, {"sets": found, "keys": keys, "mix": mixes})
+
+
+def _told_mix(
+    key: str, sources: Sequence[WordSource], usable: Mapping[Path, int], recipe: Recipe
+) -> dict[str, Any]:
+    """What is drawn of each set, by the lengths of epochs, or for a validation."""
+    from autostr_nni.data.mixing import Mix
+    from autostr_nni.recipe.sources import shares
+
+    sizes = tuple(usable[source.set] for source in sources)
+    weights = tuple(source.weight or 0.0 for source in sources)
+    mix = Mix(tuple(str(source.set) for source in sources), sizes, weights)
+    if key == "train":
+        search = recipe.search
+        epochs = {
+            "training": recipe.training.epoch_images,
+            "search.path": search.path.epoch_images,
+            "search.operators": search.operators.epoch_images,
+        }
+        images = {name: count or sum(sizes) for name, count in epochs.items()}
+        told = [f"  an epoch of {name} draws {mix.told(count)}" for name, count in images.items()]
+    else:
+        images = {"validation": len(mix.once(recipe.data.validation_limit, recipe.seed))}
+        told = [f"  validation reads {mix.told(images['validation'])}"]
+    counts = {
+        name: dict(zip(mix.names, shares(weights, count), strict=True)) for name, count in images.items()
+    }
+    return {"counts": counts, "told": told}
+
+
+def _reports(
+    sources: Sequence[WordSource], charset: Any, max_length: int, args: argparse.Namespace
+) -> tuple[list[dict[str, Any]], dict[Path, int]]:
+    """What is found of every set, and the usable words of each source."""
+    from autostr_nni.data.sets.check import check_set
+    from autostr_nni.data.sets.folders import find_sets
+
+    found: list[dict[str, Any]] = []
+    usable: dict[Path, int] = {}
+    for source in sources:
+        usable[source.set] = 0
+        for folder in find_sets(source.set):
+            try:
+                report = check_set(folder, charset, max_length, images=not args.labels_only)
+            except InputError as error:  # one damaged set must not hide the others
+                found.append({"folder": str(folder), "error": str(error)})
+                if not args.json:
+                    say(f"{folder}: {error}")
+                continue
+            usable[source.set] += report.usable
+            found.append(report.to_dict())
+            if not args.json:
+                say(report.to_text())
+    return found, usable
+
+
+def _end(args: argparse.Namespace, told: dict[str, Any]) -> int:
+    if args.json:
+        say_json(told, indent=2)
+    return 0 if all(report.get("usable", 0) > 0 for report in told["sets"]) else 1

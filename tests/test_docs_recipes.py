@@ -1,0 +1,55 @@
+"""The recipes of docs/data.md and docs/evaluation.md: each is checked, and trains, on a few small words."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+from PIL import Image
+
+from autostr_nni.cli.main import main
+from autostr_nni.data.sets.pack import pack
+from tests.newcomer import FENCE, TEXT, smaller
+
+NET = "ABBAB:" + ",".join(["k3e1"] * 15)
+WORDS = {"train": 20, "rendered": 6, "validation": 8}
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with the sets that the recipes name."""
+    monkeypatch.chdir(tmp_path)
+    for name, count in WORDS.items():
+        lines = []
+        for number in range(count):
+            Image.effect_noise((60, 24), 50 + number).convert("RGB").save(tmp_path / f"{name}{number}.png")
+            lines.append(f"{name}{number}.png\t{name[:2]}{number:02d}\n")
+        (tmp_path / f"{name}.tsv").write_text("".join(lines), encoding="utf-8")
+        pack(tmp_path / f"{name}.tsv", tmp_path / name)
+    return tmp_path
+
+
+def written(place: Path, mark: str) -> Path:
+    """The recipe below a mark, with a smaller net."""
+    (body,) = (m["body"] for m in FENCE.finditer(TEXT) if m["mark"] == mark)
+    file = place / "recipe.yml"
+    rectifier = {"model": {"rectifier": {"enabled": False}}}
+    file.write_text(yaml.safe_dump(smaller({**yaml.safe_load(body), **rectifier})), encoding="utf-8")
+    return file
+
+
+def test_mixed_sets(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    recipe = written(place, "mixed recipe")
+    recipe.write_text(recipe.read_text().replace("epoch_images: 8", "epoch_images: 10"))
+    assert main(["data", "check", "--recipe", str(recipe)]) == 0
+    told = capsys.readouterr().out
+    assert f"9 of {place / 'train'} (20 words" in told and f"1 of {place / 'rendered'} (6 words" in told
+    assert "validation reads 13 images: 7 of" in told
+    assert main(["train", NET, "--recipe", str(recipe), "--out", "out"]) == 0
+    told = capsys.readouterr().out
+    assert "an epoch draws 10 images: 9 of" in told
+    assert re.search(r"validation word accuracy .* of 8 words", told)
+    assert main(["data", "check", "train", "--recipe", str(recipe)]) == 2
+    assert "LMDB is the recipe's to say" in capsys.readouterr().err
