@@ -13,7 +13,7 @@ from autostr_nni.system.errors import InputError
 
 if TYPE_CHECKING:
     from autostr_nni.recipe import Recipe
-    from autostr_nni.recipe.sources import WordSource
+    from autostr_nni.recipe.words.sources import WordSource
 
 
 def add_check(commands: Any, charset_help: str) -> None:
@@ -40,7 +40,7 @@ def add_check(commands: Any, charset_help: str) -> None:
 def check(args: argparse.Namespace) -> int:
     """Print what the sets hold; 0 if all can be used."""
     from autostr_nni.data.charset import Charset
-    from autostr_nni.recipe.sources import sources_of
+    from autostr_nni.recipe.words.sources import sources_of
 
     if args.recipe is None:
         if not args.sets:
@@ -87,7 +87,7 @@ def _told_mix(
 ) -> dict[str, Any]:
     """What is drawn of each set, by the lengths of epochs, or for a validation."""
     from autostr_nni.data.mixing import Mix
-    from autostr_nni.recipe.sources import shares
+    from autostr_nni.recipe.words.sources import shares
 
     sizes = tuple(usable[source.set] for source in sources)
     weights = tuple(source.weight or 0.0 for source in sources)

@@ -20,7 +20,7 @@ from autostr_nni.data.labels import Labels, label_cause
 from autostr_nni.data.mixing import Mix
 from autostr_nni.data.sets.folders import find_sets
 from autostr_nni.data.sets.lmdb_io import LmdbReader, beyond_text
-from autostr_nni.recipe.sources import WordSource, sources_of
+from autostr_nni.recipe.words.sources import WordSource, sources_of
 from autostr_nni.system.errors import InputError
 
 #: Target value of the places after a word's end; cross-entropy ignores it.

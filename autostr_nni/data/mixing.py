@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from autostr_nni.recipe.sources import shares
+from autostr_nni.recipe.words.sources import shares
 from autostr_nni.system.errors import InputError
 
 

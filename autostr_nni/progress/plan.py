@@ -8,7 +8,7 @@ from statistics import mean
 from typing import Any
 
 from autostr_nni.recipe import Recipe
-from autostr_nni.recipe.sources import WordSource
+from autostr_nni.recipe.words.sources import WordSource
 from autostr_nni.search_spaces.architecture import Architecture
 from autostr_nni.search_spaces.counting import backbone_costs, cost_table, stem_cost, total
 from autostr_nni.search_spaces.space import SearchSpace

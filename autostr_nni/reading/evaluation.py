@@ -24,7 +24,7 @@ from autostr_nni.models.translator import AttentionDecoder
 from autostr_nni.reading.checkpoint import Trained
 from autostr_nni.reading.metrics import Scores, comparable, score
 from autostr_nni.recipe import Recipe
-from autostr_nni.recipe.sources import WordSource
+from autostr_nni.recipe.words.sources import WordSource
 from autostr_nni.runs.figures import SetFigures
 from autostr_nni.system.errors import InputError
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
 from autostr_nni.recipe.base import Count, Folder, Length, Section
-from autostr_nni.recipe.sources import Sources, WordSource
+from autostr_nni.recipe.words.sources import Sources, WordSource
 from autostr_nni.system.characters import controls, listed
 
 PathList = Annotated[tuple[Folder, ...], Field(strict=False)]

@@ -16,9 +16,9 @@ from autostr_nni.recipe.base import Section
 from autostr_nni.recipe.data import DataSection
 from autostr_nni.recipe.model import ModelSection
 from autostr_nni.recipe.search import SearchSection
-from autostr_nni.recipe.sources import too_small
 from autostr_nni.recipe.training import EvaluationSection, TrainingSection
 from autostr_nni.recipe.weight import with_weight
+from autostr_nni.recipe.words.sources import too_small
 from autostr_nni.search_spaces.counting import cost_table, stem_cost
 from autostr_nni.search_spaces.operations import DEFAULT_OPERATION
 from autostr_nni.search_spaces.space import SearchSpace

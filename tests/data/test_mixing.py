@@ -13,7 +13,7 @@ from autostr_nni.data.charset import Charset
 from autostr_nni.data.dataset import WordDataset
 from autostr_nni.data.loader import EpochSampler
 from autostr_nni.data.mixing import Mix, chain
-from autostr_nni.recipe.sources import WordSource, shares, sources_of
+from autostr_nni.recipe.words.sources import WordSource, shares, sources_of
 from autostr_nni.system.errors import InputError
 from autostr_nni.training.batches import joint_loader
 from autostr_nni.training.distributed.group import Team

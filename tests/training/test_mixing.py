@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 import pytorch_lightning as pl
-from recipe_watch import watched, write_sets
-from stopping import Killed, Log
 
 from autostr_nni.training import loop
 from autostr_nni.training.run_trial import run_proposal
 from autostr_nni.training.tasks import ReadingTask
+from tests.training.recipe_keys.watch import watched, write_sets
+from tests.training.stopping import Killed, Log
 
 KINDS = {"0": "train", "1": "validation", "2": "test"}  # by a word's last letter
 

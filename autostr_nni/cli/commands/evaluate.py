@@ -15,7 +15,7 @@ from autostr_nni.system.errors import InputError
 if TYPE_CHECKING:
     from autostr_nni.reading.mistakes import Mistake
     from autostr_nni.recipe import Recipe
-    from autostr_nni.recipe.sources import WordSource
+    from autostr_nni.recipe.words.sources import WordSource
 
 POOLED = "all"  # the row of all sets together
 _SHEET = 40  # words on a sheet of errors

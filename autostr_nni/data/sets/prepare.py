@@ -11,7 +11,7 @@ from autostr_nni.data.sets.usable import check_words
 from autostr_nni.data.synth.produce import ensure, left_out_lines
 from autostr_nni.data.synth.spec import SynthSpec
 from autostr_nni.recipe import Recipe
-from autostr_nni.recipe.sources import WordSource
+from autostr_nni.recipe.words.sources import WordSource
 from autostr_nni.system.errors import InputError
 
 

@@ -11,7 +11,7 @@ from autostr_nni.data.labels import label_cause
 from autostr_nni.data.sets.folders import find_sets
 from autostr_nni.data.sets.lmdb_io import LmdbReader
 from autostr_nni.recipe import Recipe
-from autostr_nni.recipe.sources import WordSource
+from autostr_nni.recipe.words.sources import WordSource
 from autostr_nni.system.errors import InputError
 
 #: Longest word read in an evaluation, whatever the recipe trained on, so that scores cover whole sets.
