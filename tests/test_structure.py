@@ -138,16 +138,27 @@ def test_rooms_are_small() -> None:
     assert {str(folder): count for folder, count in folders.items() if count > MOST} == {}
 
 
-@pytest.mark.parametrize("low", ["models", "data"])
-def test_networks_and_data_know_nothing_of_searches(low: str) -> None:
-    """Neither directly nor through anything that they import."""
-    start = [name for name in modules() if part(name) == low]
+def reached(start: set[str]) -> set[str]:
+    """These modules, and all that they import, directly or through others."""
     seen, waiting = set(start), list(start)
     while waiting:
         for other in imports(waiting.pop(), True) - seen:
             seen.add(other)
             waiting.append(other)
+    return seen
+
+
+@pytest.mark.parametrize("low", ["models", "data"])
+def test_networks_and_data_know_nothing_of_searches(low: str) -> None:
+    seen = reached({name for name in modules() if part(name) == low})
     assert not {part(name) for name in seen} & {"strategies", "nni", "cli", "training", "inprocess", "trial"}
+
+
+def test_what_trains_does_not_render() -> None:
+    """A trial has words rendered in a process of its own, whatever it imports, and when."""
+    seen = reached({*imports("autostr_nni.trial", False)})
+    assert "autostr_nni.training.run_trial" in seen
+    assert not [name for name in seen if name.startswith("autostr_nni.data.synth.")]
 
 
 def test_files_are_short() -> None:

@@ -64,7 +64,7 @@ def answer(connection: Connection, work: Callable[[], Any], printed: bool = True
     ``printed``: what it prints is sent too; else nobody sees it.
     """
     try:
-        with contextlib.redirect_stdout(Printed(connection if printed else None)):
+        with Printed(connection if printed else None) as out, contextlib.redirect_stdout(out):
             result = work()
         send(connection, ("done", result))
     except BaseException as error:
@@ -103,15 +103,26 @@ def receive(connection: Connection) -> Any:
 
 
 class Printed(TextIOBase):
-    """Standard output that is printed by the process that started this one, or by nobody."""
+    """Standard output that is printed by the process that started this one, or by nobody.
+
+    It is sent line by line: of each part of a line NNI's log of a trial would make one of its own.
+    """
 
     def __init__(self, connection: Connection | None) -> None:
-        self._connection = connection
+        self._connection, self._begun = connection, ""
 
     def write(self, text: str, /) -> int:
-        if self._connection is not None:
-            send(self._connection, ("print", text))
+        lines, end, self._begun = (self._begun + text).rpartition("\n")
+        self._send(lines + end)
         return len(text)
+
+    def close(self) -> None:
+        self._send(self._begun)
+        super().close()
+
+    def _send(self, text: str) -> None:
+        if text and self._connection is not None:
+            send(self._connection, ("print", text))
 
 
 def sendable(error: BaseException) -> Exception:
