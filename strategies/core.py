@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
 from autostr_nni.system.errors import InputError
 
-from .steps import TRAIN
+from .steps import TRAIN, Planned
 from .trials import (
     RETRY,
     Metrics,
@@ -82,7 +82,7 @@ class Strategy(Protocol):
         """How many trials a search without failures has."""
 
     @property
-    def planned_steps(self) -> list[tuple[str, int]]:
+    def planned_steps(self) -> list[Planned]:
         """The same by step, in the order in which steps begin."""
 
     @property
@@ -195,9 +195,9 @@ class Book:
         return sum(not trial.id.endswith(RETRY) for trial in self._trials)
 
     @property
-    def planned_steps(self) -> list[tuple[str, int]]:
+    def planned_steps(self) -> list[Planned]:
         """The same by step, in the order in which steps begin; here all trials are of the last one."""
-        return [(self.steps[-1], self.planned)]
+        return [Planned(self.steps[-1], self.planned)]
 
     @property
     def best(self) -> dict[str, Any] | None:

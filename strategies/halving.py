@@ -22,7 +22,7 @@ from autostr_nni.search_spaces.space import SearchSpace
 from autostr_nni.system.errors import InputError
 
 from .core import BUDGET, RETRY, Book, Trial, reasons
-from .steps import RUNG, TRAIN
+from .steps import RUNG, TRAIN, Planned
 from .trials import most_accurate
 
 if TYPE_CHECKING:
@@ -137,20 +137,32 @@ class Halving(Book):
     @property
     def planned(self) -> int:
         """Trials so far, and about as many more as the budget pays for: what results lead to is not known."""
-        return sum(count for _, count in self.planned_steps)
+        return sum(planned.trials for planned in self.planned_steps)
 
     @property
-    def planned_steps(self) -> list[tuple[str, int]]:
-        """Trials below the top, and whole trainings."""
+    def planned_steps(self) -> list[Planned]:
+        """Trials of each rung, and what is trained at the end where nets are ranked by a proxy."""
         ladder = self._ladder
-        shares = [ladder.reduction**-rung for rung in range(ladder.top + 1)]  # of candidates that come so far
-        cost = sum(share * ladder.cost(rung) for rung, share in enumerate(shares))
-        more = 0.0 if self._finished else (self._budget - self._spent()) / cost
-        there = Counter(map(self._rung, self._originals()))
-        counts = [there[rung] + round(more * share) for rung, share in enumerate(shares)]
+        counts, more = self._counts(0), 0
+        while not self._finished and self._cost(self._counts(more + 1)) <= self._budget:
+            counts, more = self._counts(more + 1), more + 1
+        begins = (0, *ladder.epochs)
+        rungs = [Planned(RUNG, *rung) for rung in zip(counts, begins, ladder.epochs, strict=False)]
         if self._proxy:
-            return [(RUNG, sum(counts)), (TRAIN, 1)]
-        return [(RUNG, sum(counts[:-1])), (TRAIN, counts[-1])]
+            return [*rungs, Planned(TRAIN, 1)]
+        return [*rungs[:-1], rungs[-1]._replace(step=TRAIN)]
+
+    def _counts(self, more: int) -> list[int]:
+        """Trials of each rung where so many more candidates are opened, and as many go on as should."""
+        there = Counter(map(self._rung, self._originals()))
+        counts = [there[0] + more]
+        for rung in range(1, self._ladder.top + 1):
+            due = 0 if self._finished else max(1, counts[-1] // self._ladder.reduction)
+            counts.append(max(there[rung], due))
+        return counts
+
+    def _cost(self, counts: Sequence[int]) -> int:
+        return sum(count * self._ladder.cost(rung) for rung, count in enumerate(counts))
 
     def _winner(self) -> Trial | None:
         """The most accurate net of the top rung."""

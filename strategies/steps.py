@@ -5,6 +5,8 @@ A strategy proposes trials of these steps; how one is carried out is `training.r
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 #: A stride path with one operation in all layers, trained a little; paths are ranked by its loss (step 1).
 PATH = "path"
 #: The search for the operations on a stride path (step 2).
@@ -20,6 +22,19 @@ STEPS = {PATH: "paths", OPERATORS: "operators", RUNG: "rungs", TRAIN: "training"
 #: The parameter that names a net which stands apart from those that a search draws, and the name of the
 #: largest one that it may have.
 NET, LARGEST = "net", "largest"
+
+
+class Planned(NamedTuple):
+    """Trials that a search has before it: their step and how many.
+
+    Where nets are compared on the way, ``end`` is the epoch that these are trained to and ``begin`` the one
+    that they go on from; how many there will be is then an estimate, within a budget of epochs.
+    """
+
+    step: str
+    trials: int
+    begin: int = 0
+    end: int | None = None
 
 
 def step_words(step: str) -> str:

@@ -11,7 +11,7 @@ from autostr_nni.search_spaces.stride_path import StridePath
 from autostr_nni.system.errors import InputError
 
 from .core import Book, Trial, reasons, succeeded
-from .steps import OPERATORS, PATH, TRAIN
+from .steps import OPERATORS, PATH, TRAIN, Planned
 
 if TYPE_CHECKING:
     from autostr_nni.recipe import Recipe
@@ -53,10 +53,10 @@ class TwoStep(Book):
         return (len(self._paths) if len(self._paths) > 1 else 0) + 2
 
     @property
-    def planned_steps(self) -> list[tuple[str, int]]:
+    def planned_steps(self) -> list[Planned]:
         """All paths, the operator search, and the training of what it found."""
-        paths = [(PATH, self.planned - 2)] if len(self._paths) > 1 else []
-        return [*paths, (OPERATORS, 1), (TRAIN, 1)]
+        paths = [Planned(PATH, self.planned - 2)] if len(self._paths) > 1 else []
+        return [*paths, Planned(OPERATORS, 1), Planned(TRAIN, 1)]
 
     def stoppable(self, id: str) -> bool:
         """Only step 1's trials: there is but one operator search, and one net to be trained in the end."""

@@ -8,15 +8,14 @@ from pathlib import Path
 from autostr_nni.progress.display import Display
 from autostr_nni.progress.estimate import DONE, FAILED, RUNNING, Seen
 from autostr_nni.progress.plan import plan_of
-from autostr_nni.progress.state import found_so_far, last_sign, state_line
+from autostr_nni.progress.state import seen_in, state_line
 from autostr_nni.recipe import Recipe
 from autostr_nni.runs.figures import figures
 from autostr_nni.runs.summary import TrialRecord
 from autostr_nni.strategies.core import RETRY, Strategy, Trial
-from autostr_nni.strategies.steps import OPERATORS
 
 
-class Progress:
+class InProcessProgress:
     """Tells the state of a search whose trials lie in ``folder`` under their ids."""
 
     def __init__(
@@ -59,15 +58,9 @@ class Progress:
         begun = self._running.get(trial.id)
         if begun is None and not trial.settled:
             return None
-        images, seconds, written = last_sign(self._folder / trial.id)
-        key, step = trial.id.removesuffix(RETRY), str(trial.parameters.get("step", ""))
-        macs = self.plan.macs_of(trial.parameters)
-        found = found_so_far(self._folder / trial.id) if step == OPERATORS else None
-        if not trial.settled:
-            since = max(0.0, time.time() - max(begun or 0.0, written))
-            return Seen(key, step, RUNNING, images, seconds, since, macs, found)
-        if begun is not None:  # with what the trial did before and after its epochs
-            seconds = max(seconds, time.time() - begun)
-        status = DONE if trial.status == "done" else FAILED
-        self._ended[trial.id] = Seen(key, step, status, images, seconds, 0.0, macs, found)
-        return self._ended[trial.id]
+        folder, key, now = self._folder / trial.id, trial.id.removesuffix(RETRY), time.time()
+        status = RUNNING if not trial.settled else DONE if trial.status == "done" else FAILED
+        found = seen_in(folder, self.plan, key, trial.parameters, status, now, begun, now)
+        if trial.settled:
+            self._ended[trial.id] = found
+        return found

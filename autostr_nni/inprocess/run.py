@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from autostr_nni.inprocess.places import Places
-from autostr_nni.inprocess.progress import Progress
+from autostr_nni.inprocess.progress import InProcessProgress
 from autostr_nni.inprocess.several import run_several
 from autostr_nni.inprocess.told import Run, broke, progress, trial_folder
 from autostr_nni.progress.display import Log, as_display
@@ -75,7 +75,7 @@ def run_search(
         _restore(strategy, recipe, folder, log)
         write_json(folder / RECIPE, recipe.model_dump(mode="json"))
         record_strategy(strategy, folder)
-        state = Progress(strategy, recipe, folder / TRIALS, display, places.most)
+        state = InProcessProgress(strategy, recipe, folder / TRIALS, display, places.most)
 
         def tell(line: str) -> None:
             display(line)
@@ -92,7 +92,9 @@ def run_search(
     return result
 
 
-def _run_all(strategy: Strategy, recipe: Recipe, folder: Path, run: Run, log: Log, state: Progress) -> None:
+def _run_all(
+    strategy: Strategy, recipe: Recipe, folder: Path, run: Run, log: Log, state: InProcessProgress
+) -> None:
     """Trial after trial, until the strategy has finished."""
     while not strategy.finished:
         strategy.suggest()

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from autostr_nni.inprocess.places import Places
-from autostr_nni.inprocess.progress import Progress
+from autostr_nni.inprocess.progress import InProcessProgress
 from autostr_nni.inprocess.told import Run, broke, progress, trial_folder
 from autostr_nni.progress.display import Log
 from autostr_nni.recipe import Recipe
@@ -83,7 +83,7 @@ def run_several(
     folder: Path,
     run: Run | None,
     log: Log,
-    state: Progress,
+    state: InProcessProgress,
     places: Places,
 ) -> None:
     """Trials until the strategy has finished; what has ended is observed at once, one after another."""

@@ -15,15 +15,14 @@ from autostr_nni.nni.rows import failed_sentence, metrics_that_count, parameters
 from autostr_nni.progress.display import Log, as_display
 from autostr_nni.progress.estimate import DONE, FAILED, RUNNING, Seen
 from autostr_nni.progress.plan import Plan, plan_of
-from autostr_nni.progress.state import found_so_far, last_sign, state_line
+from autostr_nni.progress.state import seen_in, state_line
 from autostr_nni.runs.layout import trial_folder
 from autostr_nni.runs.summary import TrialRecord
-from autostr_nni.strategies.steps import OPERATORS
 
 Row = Mapping[str, Any]
 
 
-class Progress:
+class ExperimentProgress:
     """Tells the state of an experiment, and every trial that failed; called with NNI's rows at every look."""
 
     def __init__(
@@ -64,22 +63,12 @@ class Progress:
             self._records[trial] = TrialRecord(trial, parameters, metrics)
 
     def seen(self, row: Row, status: str) -> Seen:
-        """A trial as it stands. NNI counts from where a trial was started last, its own figures from the
-        first start."""
+        """A trial as it stands."""
         parameters = parameters_of(row)
-        folder = trial_folder(self._folder, row["trialJobId"])
-        images, seconds, written = last_sign(folder)
-        started = (row.get("startTime") or 0) / 1000
-        since = 0.0
-        if status == RUNNING:
-            since = max(0.0, self._clock() - max(started, written)) if started else 0.0
-        elif row.get("endTime") and started:
-            seconds = max(seconds, row["endTime"] / 1000 - started)
-        step = "" if self._one_step else str(parameters.get("step", ""))
-        macs = self.plan.macs_of(parameters) if self.plan else None
-        found = found_so_far(folder) if step == OPERATORS else None
-        key = json.dumps(parameters, sort_keys=True)
-        return Seen(key, step, status, images, seconds, since, macs, found)
+        known = {} if self._one_step else parameters
+        began, ended = ((row.get(key) or 0) / 1000 for key in ("startTime", "endTime"))
+        folder, key = trial_folder(self._folder, row["trialJobId"]), json.dumps(parameters, sort_keys=True)
+        return seen_in(folder, self.plan, key, known, status, self._clock(), began, ended)
 
 
 def plan_of_experiment(experiment: ExperimentFile) -> Plan | None:

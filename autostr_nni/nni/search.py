@@ -16,7 +16,7 @@ from autostr_nni.nni.manager.launcher import (
     start_experiment,
 )
 from autostr_nni.nni.manager.rest import FINAL_STATUSES, LOOPBACK
-from autostr_nni.nni.progress import Progress
+from autostr_nni.nni.progress import ExperimentProgress
 from autostr_nni.nni.rows import failed_sentence, last_words, parameters_of, record_of
 from autostr_nni.nni.state import keep_recipe, read_state
 from autostr_nni.progress.display import Log
@@ -68,7 +68,7 @@ def run(
             if detach:
                 log(f"stop it with: nnictl stop {running.id}")
                 return {**about, "status": "RUNNING", "failure": None}
-            progress = Progress(running.folder, experiment, log)
+            progress = ExperimentProgress(running.folder, experiment, log)
             status, errors, rows = follow(running, progress, lambda: of_another(experiment, running))
         except KeyboardInterrupt:
             raise Interrupted(running.folder) from None

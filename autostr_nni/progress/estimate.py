@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from autostr_nni.progress.plan import Plan, Work
 from autostr_nni.strategies.steps import TRAIN
@@ -27,10 +27,10 @@ LATE_SECONDS = 15.0  # more than that: it takes longer than expected
 class Seen:
     """One trial as it stands.
 
-    ``key`` is the same for a failed trial and its repetition. ``images`` and ``seconds`` are what it has
-    spent up to its last sign (a finished one: in all); ``since`` are the seconds after that sign, or
-    after its start. ``macs_m`` are million MACs of its net's backbone for an image; ``found_m`` those of the
-    net that an operator search would find as it stands.
+    ``key`` is the same for a failed trial and its repetition; ``step`` is as of `Plan.step_of`. ``images``
+    and ``seconds`` are what it has spent itself up to its last sign (a finished one: in all); ``since`` are
+    the seconds after that sign, or after its start. ``macs_m`` are million MACs of its net's backbone for an
+    image; ``found_m`` those of the net that an operator search would find as it stands.
     """
 
     key: str
@@ -45,10 +45,12 @@ class Seen:
 
 @dataclass(frozen=True)
 class Left:
-    """Seconds that a search still needs, and whether one of its trials takes longer than was expected."""
+    """Seconds that a search still needs, and whether one of its trials takes longer than was expected;
+    ``at_most``: the search may end before, since it has a budget and not a number of trials."""
 
     seconds: float
     late: bool = False
+    at_most: bool = False
 
 
 def time_left(plan: Plan, trials: Sequence[Seen]) -> Left | None:
@@ -57,34 +59,37 @@ def time_left(plan: Plan, trials: Sequence[Seen]) -> Left | None:
     A trial costs what those of its step have cost for an image, else what all have, larger nets more.
     """
     seconds, late = 0.0, False
-    for step, count in plan.steps:
-        mine = [trial for trial in trials if trial.step == step]
-        running = [trial for trial in mine if trial.status == RUNNING]
-        waiting = max(0, count - len(running) - _settled(mine))
-        if not running and not waiting:
-            continue
-        ahead = trial_cost(plan, step, None, trials) if waiting else 0.0
+    for stage in plan.stages():
+        names = [step for step, _ in stage]
+        running = [trial for trial in trials if trial.step in names and trial.status == RUNNING]
         under_way = [_rest(plan, trial, trials) for trial in running]
-        if ahead is None or None in under_way:
+        waiting: list[float | None] = []
+        for step, count in stage:
+            left = count - _begun([trial for trial in trials if trial.step == step])
+            waiting += [trial_cost(plan, step, None, trials)] * left if left > 0 else []
+        if None in under_way or None in waiting:
             return None
         known = [left for left in under_way if left is not None]
-        seconds += makespan([*(left.seconds for left in known), *[ahead] * waiting], plan.concurrency)
+        ahead = [cost for cost in waiting if cost is not None]
+        seconds += makespan([*(left.seconds for left in known), *ahead], plan.concurrency)
         late = late or any(left.late for left in known)
-    return Left(seconds, late)
+    return Left(seconds, late, at_most=bool(plan.rungs))
 
 
-def _settled(trials: Iterable[Seen]) -> int:
-    """Trials that are not run any more: done, or failed twice."""
+def _begun(trials: Iterable[Seen]) -> int:
+    """Trials that are under way or not run any more: done, or failed twice."""
+    running = sum(trial.status == RUNNING for trial in trials)
     done = {trial.key for trial in trials if trial.status == DONE}
     failures = Counter(trial.key for trial in trials if trial.status == FAILED)
-    return len(done) + sum(failures[key] > 1 for key in failures.keys() - done)
+    return running + len(done) + sum(failures[key] > 1 for key in failures.keys() - done)
 
 
 def _weight(plan: Plan, step: str, macs_m: float | None) -> float:
     """What an image of a net costs, relative to others."""
     work = plan.work.get(step)
     macs = macs_m if macs_m is not None else work.macs_m if work else None
-    beside = min(dict(plan.steps).get(step, 1), plan.concurrency) > 1
+    stage = next((stage for stage in plan.stages() if step in dict(stage)), [(step, 1)])
+    beside = min(sum(count for _, count in stage), plan.concurrency) > 1
     return (1.0 if macs is None else macs**POWER) * (1.0 if beside else ALONE)
 
 
@@ -118,7 +123,7 @@ def _rest(plan: Plan, trial: Seen, trials: Sequence[Seen]) -> Left | None:
         late = trial.since > LATE * expected + LATE_SECONDS
         return Left(max(0.0, expected - trial.since), late)
     per_image = expected / work.images
-    epoch = work.images / work.epochs
+    epoch = work.epoch_images
     if trial.images >= epoch / 2:
         per_image = trial.seconds / trial.images
     images = max(0.0, work.images - trial.images)
@@ -134,7 +139,7 @@ def _work(plan: Plan, step: str, trials: Iterable[Seen]) -> Work | None:
     done = [trial.images for trial in trials if trial.step == step and trial.status == DONE and trial.images]
     if work is None or not done:
         return work
-    return Work(sum(done) / len(done), work.epochs, work.macs_m)
+    return replace(work, images=sum(done) / len(done))
 
 
 def makespan(seconds: Iterable[float], concurrency: int) -> float:
@@ -159,4 +164,6 @@ def in_words(left: Left | None) -> str:
         text = f"about {minutes / 60:.1f} h left"
     else:
         text = f"about {minutes / 60 / 24:.1f} days left"
+    if left.at_most:
+        text = f"at most {text}"
     return f"{text}, longer than expected" if left.late else text

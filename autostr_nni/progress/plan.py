@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from statistics import mean
 from typing import Any
 
@@ -13,8 +13,8 @@ from autostr_nni.search_spaces.architecture import Architecture
 from autostr_nni.search_spaces.counting import backbone_costs, cost_table, stem_cost, total
 from autostr_nni.search_spaces.space import SearchSpace
 from autostr_nni.search_spaces.stride_path import StridePath
-from autostr_nni.strategies.core import Strategy
-from autostr_nni.strategies.steps import OPERATORS, PATH, RUNG, TRAIN
+from autostr_nni.strategies.core import Strategy, Trial
+from autostr_nni.strategies.steps import OPERATORS, PATH, RUNG, TRAIN, Planned
 from autostr_nni.system.errors import InputError
 
 MILLION = 1e6
@@ -25,30 +25,52 @@ FOUND = 0.5
 
 @dataclass(frozen=True)
 class Work:
-    """One trial of a step: training images as ``images_seen`` counts them, epochs, and million MACs of the
-    backbone for an image."""
+    """One trial of a step: training images of its own as ``images_seen`` counts them, epochs, and million
+    MACs of the backbone for an image. ``before``: epochs after which it goes on from another trial."""
 
     images: float
     epochs: int
     macs_m: float
+    before: int = 0
+
+    @property
+    def epoch_images(self) -> float:
+        """Images of an epoch."""
+        return self.images / (self.epochs - self.before)
 
 
 @dataclass(frozen=True)
 class Plan:
     """Steps in their order with the trials of each, one step after the other, ``concurrency`` at a time.
 
-    ``work`` is that of a trial by step, where it is known.
+    ``work`` is that of a trial by step, where it is known. ``rungs`` are steps of their own, by the epoch
+    that they train to: their trials run beside each other, and their numbers are an estimate within a budget.
     """
 
     steps: tuple[tuple[str, int], ...]
     work: Mapping[str, Work] = field(default_factory=dict)
     concurrency: int = 1
     recipe: Recipe | None = None
+    rungs: Mapping[int, str] = field(default_factory=dict)
 
     @property
     def trials(self) -> int:
         """Trials of a search without failures."""
         return sum(count for _, count in self.steps)
+
+    def stages(self) -> Iterator[list[tuple[str, int]]]:
+        """The steps, those together whose trials run beside each other's."""
+        together = [step for step in self.steps if step[0] in self.rungs.values()]
+        for step in self.steps:
+            if step not in together:
+                yield [step]
+            elif step == together[0]:
+                yield together
+
+    def step_of(self, parameters: Mapping[str, Any]) -> str:
+        """The step of a trial, a rung by its own name."""
+        step = str(parameters.get("step", ""))
+        return self.rungs.get(parameters.get("epochs", 0), step) if step == RUNG else step
 
     def macs_of(self, parameters: Mapping[str, Any]) -> float | None:
         """Million MACs for an image of the net with a trial's parameters; None where that is not known."""
@@ -59,49 +81,60 @@ class Plan:
 
 
 def plan_of(strategy: Strategy, recipe: Recipe, concurrency: int = 1) -> Plan:
-    """The plan of one of our strategies."""
-    steps = strategy.planned_steps
-    known = [trial.parameters for trial in strategy.trials]
-    work = planned_work(recipe, known)
-    return Plan(tuple(step for step in steps if step[1]), work, concurrency, recipe)
+    """The plan of a strategy; one of a user's own may tell its steps as plain pairs."""
+    planned = [step for step in (Planned(*told) for told in strategy.planned_steps) if step.trials]
+    ladder = sorted(step.end for step in planned if step.end is not None)
+    rungs = {end: f"{RUNG} {place}" for place, end in enumerate(ladder, 1)}
+    rungs |= {step.end: step.step for step in planned if step.end is not None and step.step != RUNG}
+    named = [(step.step if step.end is None else rungs[step.end], step) for step in planned]
+    plan = Plan(tuple((name, step.trials) for name, step in named), {}, concurrency, recipe, rungs)
+    return replace(plan, work=planned_work(plan, recipe, dict(named), strategy.trials))
 
 
-def planned_work(recipe: Recipe, known: Collection[Mapping[str, Any]]) -> dict[str, Work]:
+def planned_work(
+    plan: Plan, recipe: Recipe, planned: Mapping[str, Planned], known: Iterable[Trial]
+) -> dict[str, Work]:
     """What a trial of each step has before it; images of an operator search include D_val's.
 
     Left out is a step that takes the whole set, if that cannot be counted. MACs are the mean of the trials
-    ``known`` so far, else of draws; what a search finds costs less than they do.
+    ``known`` so far, for rungs of all rungs', else of draws; what a search finds costs less than they do.
     """
     search, training = recipe.search, recipe.training
     operators = search.operators
-    alternating = operators.epochs * (1 + 1 / operators.arch_every)
-    steps = {
-        PATH: (search.path.epochs, float(search.path.epochs), search.path.epoch_images),
-        OPERATORS: (
-            operators.warmup_epochs + operators.epochs,
-            operators.warmup_epochs + alternating,
-            operators.epoch_images,
-        ),
-        TRAIN: (training.epochs, float(training.epochs), training.epoch_images),
-    }
-    if any(parameters["step"] == RUNG for parameters in known):  # most of a ladder's trials are on its first
-        first = min(parameters["epochs"] for parameters in known if parameters["step"] == RUNG)
-        steps[RUNG] = (first, float(first), training.epoch_images)
+    found: dict[str, Work] = {}
     whole = None
-    if any(images is None for _, _, images in steps.values()):
-        whole = count_words(recipe.data.train)
-    space = recipe.space()
+    macs = _mean_macs(plan, recipe, known)
+    for name, step in planned.items():
+        before = 0
+        epochs, images = training.epochs, training.epoch_images
+        if step.step == PATH:
+            epochs, images = search.path.epochs, search.path.epoch_images
+        elif step.step == OPERATORS:
+            epochs, images = operators.warmup_epochs + operators.epochs, operators.epoch_images
+        elif step.end is not None:
+            before, epochs = step.begin, step.end
+        rounds: float = epochs - before
+        if step.step == OPERATORS:
+            rounds += operators.epochs / operators.arch_every
+        if images is None:
+            whole = count_words(recipe.data.train) if whole is None else whole
+            images = whole
+        if images:
+            found[name] = Work(rounds * images, epochs, macs[name], before)
+    return found
+
+
+def _mean_macs(plan: Plan, recipe: Recipe, known: Iterable[Trial]) -> dict[str, float]:
+    """Million MACs of a net of each step, on average."""
+    space, operators = recipe.space(), recipe.search.operators
     drawn = mean(macs_of_draws(path, space) for path in space.typical_paths())
     found = min(operators.budget_m, drawn * (FOUND if operators.beta else 1.0))
-    unknown = {PATH: drawn, OPERATORS: drawn, RUNG: drawn, TRAIN: found}
-    macs: dict[str, list[float]] = {}
-    for parameters in known:
-        macs.setdefault(str(parameters["step"]), []).append(macs_of(parameters, recipe))
-    return {
-        step: Work(rounds * (images or whole or 0), epochs, mean(macs.get(step) or [unknown[step]]))
-        for step, (epochs, rounds, images) in steps.items()
-        if images or whole
-    }
+    own: dict[str, list[float]] = {}
+    for trial in known:
+        own.setdefault(plan.step_of(trial.parameters), []).append(macs_of(trial.parameters, recipe))
+    ladder = [macs for name in plan.rungs.values() for macs in own.get(name, [])] or [drawn]
+    unknown = {TRAIN: [found], **{name: ladder for name in plan.rungs.values()}}
+    return {name: mean(own.get(name) or unknown.get(name, [drawn])) for name, _ in plan.steps}
 
 
 def macs_of(parameters: Mapping[str, Any], recipe: Recipe) -> float:

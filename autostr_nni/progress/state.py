@@ -11,11 +11,11 @@ from typing import Any
 from autostr_nni.progress.estimate import DONE, FAILED, RUNNING, Seen, in_words, time_left
 from autostr_nni.progress.plan import Plan
 from autostr_nni.runs.figures import Figures, number
-from autostr_nni.runs.layout import METRICS, PULSE
+from autostr_nni.runs.layout import CLIMBED, METRICS, PULSE
 from autostr_nni.runs.records import read_metrics
 from autostr_nni.runs.summary import TrialRecord, architecture_text
 from autostr_nni.strategies.steps import OPERATORS, TRAIN
-from autostr_nni.system.json_text import read_lines
+from autostr_nni.system.json_text import read_json, read_lines
 
 
 def state_line(plan: Plan | None, trials: Sequence[Seen], records: Iterable[TrialRecord]) -> str:
@@ -29,6 +29,8 @@ def state_line(plan: Plan | None, trials: Sequence[Seen], records: Iterable[Tria
     """
     counts = Counter(trial.status for trial in trials)
     of = f" of {plan.trials}" if plan else ""
+    if plan and plan.rungs:  # what results lead to is not known
+        of = f" of about {max(plan.trials, len({trial.key for trial in trials}))}"
     running = [trial for trial in trials if trial.status == RUNNING]
     parts = [f"{counts[DONE]}{of} trials done", f"{len(running)} running{under_way(plan, running)}"]
     if counts[FAILED]:
@@ -45,18 +47,23 @@ def state_line(plan: Plan | None, trials: Sequence[Seen], records: Iterable[Tria
 
 def under_way(plan: Plan | None, running: Sequence[Seen]) -> str:
     """Step, epoch and speed of what runs, in brackets; nothing where the steps are not known."""
-    work = plan.work.get(running[0].step) if plan and running else None
-    if work is None:
+    told = [(trial, plan.work[trial.step]) for trial in running if plan and trial.step in plan.work]
+    if not told:
         return ""
-    steps = sorted({trial.step for trial in running})
-    images = work.images / work.epochs
-    epochs = [min(work.epochs, int(trial.images / images + 1e-6) + 1) for trial in running]
-    span = f"{min(epochs)}" if len(set(epochs)) == 1 else f"{min(epochs)} to {max(epochs)}"
-    parts = [" and ".join(steps), f"epoch {span} of {work.epochs}"]
+    steps = sorted({trial.step for trial, _ in told})
+    begun = [
+        min(work.epochs, work.before + int(trial.images / work.epoch_images + 1e-6) + 1)
+        for trial, work in told
+    ]
+    parts = [" and ".join(steps), f"epoch {_span(begun)} of {_span([work.epochs for _, work in told])}"]
     speed = sum(trial.images / trial.seconds for trial in running if trial.images and trial.seconds)
     if speed:
         parts.append(f"{speed:,.0f} images/s" if speed >= 10 else f"{speed:.1f} images/s")
     return f" ({', '.join(parts)})"
+
+
+def _span(numbers: Sequence[int]) -> str:
+    return f"{min(numbers)}" if len(set(numbers)) == 1 else f"{min(numbers)} to {max(numbers)}"
 
 
 def best_so_far(records: Iterable[TrialRecord]) -> TrialRecord | None:
@@ -92,13 +99,41 @@ def found_so_far(folder: Path) -> float | None:
     return next((number(line, "macs_m") for line in epochs_of(folder)[-1:]), None)
 
 
+def seen_in(
+    folder: Path,
+    plan: Plan | None,
+    key: str,
+    parameters: Mapping[str, Any],
+    status: str,
+    now: float,
+    began: float | None,
+    ended: float | None = None,
+) -> Seen:
+    """A trial as the files in its folder tell it. Times are seconds since 1970, None where not known:
+    ``began`` is its last start, where its own figures count from the first one."""
+    images, seconds, written = last_sign(folder)
+    since = 0.0
+    if status == RUNNING:
+        since = max(0.0, now - max(began, written)) if began else 0.0
+    elif began and ended:  # with what the trial did before and after its epochs
+        seconds = max(seconds, ended - began)
+    step = plan.step_of(parameters) if plan else str(parameters.get("step", ""))
+    macs = plan.macs_of(parameters) if plan else None
+    found = found_so_far(folder) if parameters.get("step") == OPERATORS else None
+    return Seen(key, step, status, images, seconds, since, macs, found)
+
+
 def last_sign(folder: Path) -> tuple[float, float, float]:
     """Images that a trial has seen, seconds that it has spent, and when it told so (since 1970), which it
-    does within epochs and at their end; zeros before its first word."""
+    does within epochs and at their end; zeros before its first word. A promoted net's are its own, without
+    those of the rungs below."""
     told = [(0.0, 0.0, 0.0)]
+    before = read_json(folder / CLIMBED)
+    climbed = [number(before, key) or 0.0 for key in ("images_seen", "seconds")]
     for path in (folder / METRICS, folder / PULSE):
         for line in read_lines(path)[-1:]:
-            images, seconds = (number(line, key) or 0.0 for key in ("images_seen", "seconds"))
+            figures = [number(line, key) or 0.0 for key in ("images_seen", "seconds")]
+            images, seconds = (max(0.0, a - b) for a, b in zip(figures, climbed, strict=True))
             with contextlib.suppress(OSError):
                 told.append((images, seconds, path.stat().st_mtime))
     return max(told)

@@ -15,7 +15,7 @@ from autostr_nni import strategies
 from autostr_nni.inprocess import progress
 from autostr_nni.inprocess.run import run_search
 from autostr_nni.nni.experiment.file import ExperimentFile
-from autostr_nni.nni.progress import Progress
+from autostr_nni.nni.progress import ExperimentProgress
 from autostr_nni.progress.estimate import ALONE
 from autostr_nni.recipe import Recipe, recipe_from
 from autostr_nni.runs.figures import Report
@@ -50,7 +50,7 @@ class FakeNni:
         config = {"trialConcurrency": 2, "experimentWorkingDirectory": str(folder), "tuner": tuner, **config}
         made = recipe() if strategy else None
         experiment = ExperimentFile(folder / "e.yml", config, made, strategy)
-        self.progress = Progress(folder, experiment, self.lines.append, clock=lambda: self.now)
+        self.progress = ExperimentProgress(folder, experiment, self.lines.append, clock=lambda: self.now)
 
     def start(self, name: str, **parameters: str) -> None:
         packed = json.dumps({"parameters": parameters})

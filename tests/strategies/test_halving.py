@@ -94,7 +94,9 @@ def test_every_net_climbs_rung_by_rung_and_the_best_go_on() -> None:
 @pytest.mark.parametrize("nets", [1, 2, 3, 10])
 def test_the_budget_is_kept_used_and_brings_a_net_to_the_top(nets: int) -> None:
     strategy = make(nets)
+    expected = strategy.planned
     finish(strategy, trained)
+    assert expected == pytest.approx(len(strategy.trials), rel=0.15)
     assert 9 * nets - 3 < spent(strategy) <= 9 * nets or nets == 1
     assert strategy.best is not None
     assert strategy.best["parameters"]["step"] == "train" and "epochs" not in strategy.best["parameters"]
