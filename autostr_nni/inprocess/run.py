@@ -150,11 +150,9 @@ def _restore(strategy: Strategy, recipe: Recipe, folder: Path, log: Log) -> None
             f"{folder}: holds a search by the strategy {state.get('strategy')!r}, not {strategy.name!r}; "
             "give another folder"
         )
-    digests = [recipe.digest()]
     if isinstance(strategy, Book) and strategy.grows:  # it may have been given more
-        digests.append(strategy.grown(recipe, strategy.drawn(saved_trials(state))).digest())
-    if digest not in digests:
-        check_recorded(recipe, folder)
+        recipe = strategy.grown(recipe, strategy.drawn(saved_trials(state)))
+    check_recorded(recipe, folder, digest)
     strategy.load_state_dict(state)
     settled = sum(trial.settled for trial in strategy.trials)
     log(f"continuing in {folder}: {settled} trial{'s' if settled != 1 else ''} done")

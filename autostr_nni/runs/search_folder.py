@@ -73,8 +73,13 @@ def recorded_recipe(folder: Path) -> dict[str, Any]:
         raise InputError(f"{folder / RECIPE}: the recipe of the search cannot be read ({error})") from None
 
 
-def check_recorded(recipe: Recipe, folder: Path) -> None:
-    """Raise InputError where `recipe.json` differs from `recipe` in what can change a result."""
+def check_recorded(recipe: Recipe, folder: Path, digest: str | None = None) -> None:
+    """Raise InputError where `recipe.json` differs from `recipe` in what can change a result.
+
+    An equal `digest` in the search's state says that nothing does, also after recipe and sets have moved.
+    """
+    if digest == recipe.digest():
+        return
     where = f"{folder}: holds a search by another recipe: "
     check_unchanged(recipe, recorded_recipe(folder), where, "it", "give another folder")
 

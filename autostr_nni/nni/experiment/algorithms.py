@@ -206,12 +206,10 @@ def check_same_recipe(command: str, folder: str, searched: Recipe, path: Path) -
     read = recipe_of_trials(command, folder)
     if read is None or not read.is_file() or read.resolve() == searched.source:
         return
-    trials = load_recipe(read)
-    if trials.digest() == searched.digest():
-        return
-    told = changes(trials.model_dump(mode="json"), searched.model_dump(mode="json"))
-    differs = f": {told[0].key} is {shown(told[0].now)} there, and {shown(told[0].then)} here" if told else ""
-    raise InputError(
-        f"{path}: trialCommand names {read}, another recipe than tuner.classArgs.recipe, "
-        f"{searched.source}{differs}; name the same in both"
-    )
+    told = changes(load_recipe(read).model_dump(mode="json"), searched.model_dump(mode="json"))
+    if told:
+        key, there, here = told[0]
+        raise InputError(
+            f"{path}: trialCommand names {read}, another recipe than tuner.classArgs.recipe, "
+            f"{searched.source}: {key} is {shown(there)} there, and {shown(here)} here; name the same in both"
+        )
