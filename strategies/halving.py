@@ -11,7 +11,6 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from autostr_nni.search_spaces.architecture import Architecture
@@ -22,6 +21,7 @@ from autostr_nni.search_spaces.space import SearchSpace
 from autostr_nni.system.errors import InputError
 
 from .core import BUDGET, RETRY, Book, Trial, reasons
+from .ladder import Ladder, ladder_of
 from .steps import RUNG, TRAIN, Planned
 from .trials import most_accurate
 
@@ -31,39 +31,6 @@ if TYPE_CHECKING:
 
 LEADERS = 3  # whose neighbours are tried
 _TRIES = 200  # draws of a neighbour before a net is drawn from the whole space
-
-
-@dataclass(frozen=True)
-class Ladder:
-    """Epochs after which nets are compared, rising to a full training; of `reduction` nets one goes on."""
-
-    epochs: tuple[int, ...]
-    reduction: int = 3
-
-    def __post_init__(self) -> None:
-        rising = all(a < b for a, b in zip(self.epochs, self.epochs[1:], strict=False))
-        if not self.epochs or self.epochs[0] < 1 or not rising:
-            raise InputError(f"search.halving.rungs: {list(self.epochs)} must rise from at least 1")
-        if self.reduction < 2:
-            raise InputError(f"search.halving.reduction: {self.reduction} must be at least 2")
-
-    @property
-    def top(self) -> int:
-        """Number of the last rung."""
-        return len(self.epochs) - 1
-
-    def cost(self, rung: int) -> int:
-        """Epochs that a net of the rung below still needs."""
-        return self.epochs[rung] - (self.epochs[rung - 1] if rung else 0)
-
-
-def ladder_of(epochs: int) -> tuple[int, ...]:
-    """Rungs at about a sixth and a third of a full training of so many epochs.
-
-    A ninth is too soon: on the table of nets the loss there ranked the final accuracy with Kendall's tau 0.1,
-    at a sixth with 0.4 and at a third with 0.7 (benchmarks/RESULTS.md).
-    """
-    return tuple(sorted({max(1, round(epochs / 6)), max(1, round(epochs / 3)), epochs}))
 
 
 class Halving(Book):
@@ -125,9 +92,8 @@ class Halving(Book):
         if nets < 1 + proxy:
             raise InputError(f"search.halving.nets must be at least {1 + proxy}, not {nets}")
         self._space, self._ladder, self._seed, self._proxy = space, ladder, seed, proxy
-        self._budget = (nets - proxy) * ladder.epochs[
-            -1
-        ]  # the last training of a proxy's winner is one net's
+        # The last training of a proxy's winner is one net's.
+        self._budget = (nets - proxy) * ladder.epochs[-1]
         self._macs = (min_macs, max_macs)
         self._explore, self._lookback = explore, lookback
         self._nets: dict[str, Architecture] = {}  # by trial
@@ -144,7 +110,7 @@ class Halving(Book):
         """Trials of each rung, and what is trained at the end where nets are ranked by a proxy."""
         ladder = self._ladder
         counts, more = self._counts(0), 0
-        while not self._finished and self._cost(self._counts(more + 1)) <= self._budget:
+        while not self._finished and ladder.price(self._counts(more + 1)) <= self._budget:
             counts, more = self._counts(more + 1), more + 1
         begins = (0, *ladder.epochs)
         rungs = [Planned(RUNG, *rung) for rung in zip(counts, begins, ladder.epochs, strict=False)]
@@ -160,9 +126,6 @@ class Halving(Book):
             due = 0 if self._finished else max(1, counts[-1] // self._ladder.reduction)
             counts.append(max(there[rung], due))
         return counts
-
-    def _cost(self, counts: Sequence[int]) -> int:
-        return sum(count * self._ladder.cost(rung) for rung, count in enumerate(counts))
 
     def _winner(self) -> Trial | None:
         """The most accurate net of the top rung."""

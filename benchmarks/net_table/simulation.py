@@ -8,7 +8,8 @@ from typing import Any
 
 from autostr_nni.search_spaces.architecture import Architecture
 from autostr_nni.strategies.core import Trial
-from autostr_nni.strategies.halving import Halving, Ladder
+from autostr_nni.strategies.halving import Halving
+from autostr_nni.strategies.ladder import Ladder
 from benchmarks.net_table.training import recipe
 
 Row = dict[str, Any]

@@ -13,7 +13,8 @@ from autostr_nni.nni import proposing as tuner_module
 from autostr_nni.nni.state import read_state
 from autostr_nni.nni.tuner import StrategyTuner
 from autostr_nni.search_spaces.space import SearchSpace
-from autostr_nni.strategies.halving import Halving, Ladder
+from autostr_nni.strategies.halving import Halving
+from autostr_nni.strategies.ladder import Ladder
 
 
 class Now:

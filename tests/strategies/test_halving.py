@@ -14,7 +14,8 @@ from autostr_nni.search_spaces.architecture import Architecture
 from autostr_nni.search_spaces.counting import backbone_costs, total
 from autostr_nni.search_spaces.space import SearchSpace
 from autostr_nni.strategies import Strategy
-from autostr_nni.strategies.halving import Halving, Ladder, ladder_of
+from autostr_nni.strategies.halving import Halving
+from autostr_nni.strategies.ladder import Ladder, ladder_of
 from autostr_nni.system.errors import InputError
 
 SPACE = SearchSpace()
