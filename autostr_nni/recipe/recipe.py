@@ -117,11 +117,17 @@ class Recipe(Section):
         translator = self.model.translator.model_copy(update={"kind": kind})
         return self.model_copy(update={"model": self.model.model_copy(update={"translator": translator})})
 
+    def for_search(self) -> Recipe:
+        """`for_ranking` of path trials and of the operator search: with the augmentation that they have."""
+        augment = self.training.augment if self.search.augment is None else self.search.augment
+        training = self.training.model_copy(update={"augment": augment})
+        return self.for_ranking().model_copy(update={"training": training})
+
     def for_operators(self) -> Recipe:
-        """`for_ranking` with the devices of the operator search, which runs alone."""
-        ranking = self.for_ranking()
-        training = self.training.model_copy(update={"devices": self.operator_devices})
-        return ranking.model_copy(update={"training": training})
+        """`for_search` with the devices of the operator search, which runs alone."""
+        search = self.for_search()
+        training = search.training.model_copy(update={"devices": self.operator_devices})
+        return search.model_copy(update={"training": training})
 
     @property
     def operator_devices(self) -> int | Literal["auto"]:

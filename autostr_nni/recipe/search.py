@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from autostr_nni.recipe.augment import Augment
 from autostr_nni.recipe.base import Betas, Count, Section
 from autostr_nni.recipe.model import TranslatorKind
 from autostr_nni.recipe.training import Devices, NotNegative, OptimizerSection, Positive, Threads
@@ -148,6 +149,7 @@ class ProxySection(Section):
 class SearchSection(Section):
     """The steps of a search."""
 
+    augment: Augment | None = None  # of path trials and of the operator search; null: as in training
     proxy: ProxySection = ProxySection()
     path: PathSection = PathSection()
     operators: OperatorsSection = OperatorsSection()

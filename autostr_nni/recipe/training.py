@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from autostr_nni.recipe.augment import NONE, Augment
 from autostr_nni.recipe.base import Betas, Count, Fraction, Section
 
 LEARNT_ABOVE = 0.05  # of the validation words: a net below has learnt nothing
@@ -63,6 +64,7 @@ class TrainingSection(Section):
     """How a net is trained alone: step 3, the random baseline and `autostr train`."""
 
     batch_size: Count = 64
+    augment: Augment = NONE  # of training images: none, light, strong, or a list of recipe.augment.KINDS
     optimizer: OptimizerSection = OptimizerSection()
     epochs: Count = 12
     epoch_images: Count | None = None  # images that make an epoch; null: the whole set

@@ -109,7 +109,7 @@ class OperatorSearchTask(ReadingTask):
 
     def training_step(self, batch: Batch, index: int) -> None:
         if self.takes(batch):
-            self.weight_step(batch)
+            self.weight_step(self.augmented(batch, index))
         if not self.warming_up and (self.first_batch + index + 1) % self.options.arch_every == 0:
             drawn = next(self._arch_batches, None)
             if drawn is not None and self.takes(drawn):

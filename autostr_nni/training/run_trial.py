@@ -64,13 +64,12 @@ def _run_step(parameters: Mapping[str, Any], recipe: Recipe, folder: Path, repor
     """What a trial leaves in its result besides the parameters."""
     space = recipe.space()
     step = parameters.get("step")
-    ranking = recipe.for_ranking()
     if step == PATH:
         path = StridePath.parse(str(parameters["stride_path"]), space.stage_layers)
         architecture = space.default_architecture(path, recipe.search.path.default_operation)
         options = recipe.search.path
         budget = (options.epochs, options.epoch_images, options.max_length)
-        work = partial(train_alone, architecture, space, ranking, folder, *budget)
+        work = partial(train_alone, architecture, space, recipe.for_search(), folder, *budget)
         on_devices(work, recipe.training, report)
         return {"metrics": read_metrics(folder)[-1]}
     if step == OPERATORS:
@@ -87,6 +86,7 @@ def _run_step(parameters: Mapping[str, Any], recipe: Recipe, folder: Path, repor
     if step == RUNG:
         architecture = Architecture.from_parameters(parameters, space)
         epochs, images = int(parameters["epochs"]), recipe.training.epoch_images
+        ranking = recipe.for_ranking()
         work = partial(train_alone, architecture, space, ranking, folder, epochs, images, full=True)
         on_devices(work, recipe.training, report)
         return {"metrics": read_metrics(folder)[-1]}

@@ -12,11 +12,13 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from autostr_nni.data.augment import Augmentation
 from autostr_nni.data.dataset import Batch, WordDataset
 from autostr_nni.data.loader import EpochSampler
 from autostr_nni.models.recognizer import Recognizer
 from autostr_nni.reading.evaluation import Evaluation, Reader
 from autostr_nni.recipe import Recipe
+from autostr_nni.recipe.augment import amounts
 from autostr_nni.runs.figures import Figures
 from autostr_nni.system.errors import TrainingFailed
 from autostr_nni.training.batches import joint_loader
@@ -54,6 +56,8 @@ class ReadingTask(pl.LightningModule):
         self.recipe = recipe
         self.team = team
         self.clip = clip
+        changes = amounts(recipe.training.augment)
+        self.augmentation = Augmentation(changes, recipe.seed) if changes else None
         self.compiled = False  # the backbone, for batches of the recipe's size
         if team.size > 1:
             synchronise(recognizer)
@@ -83,6 +87,13 @@ class ReadingTask(pl.LightningModule):
         self.images_seen += sum(counts)
         self._share = counts[self.team.rank] / sum(counts)
         return True
+
+    def augmented(self, batch: Batch, index: int) -> Batch:
+        """A batch of D_tra as the net is to see it: the ``index``-th since the epoch began or went on."""
+        if self.augmentation is None:
+            return batch
+        place = self.current_epoch, self.first_batch + index, self.team.rank, self.team.size
+        return batch._replace(images=self.augmentation(batch.images, *place))
 
     def shared_loss(self, batch: Batch) -> Tensor:
         """Recognition loss of this process's part, as it counts in the mean over the whole batch."""
@@ -285,4 +296,4 @@ class RecognitionTask(ReadingTask):
             return
         whole = len(batch.images) == self.recipe.training.batch_size
         with whole_batches_only(self.compiled and not whole):
-            self.weight_step(batch)
+            self.weight_step(self.augmented(batch, index))

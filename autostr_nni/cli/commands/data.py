@@ -1,4 +1,4 @@
-"""`autostr data`: render, pack and check word image sets."""
+"""`autostr data`: render, pack, check and show word image sets."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from autostr_nni.cli.check_sets import add_check, check
 from autostr_nni.cli.output import say, say_json
 from autostr_nni.cli.parser import path_text
+from autostr_nni.cli.show_set import add_show, show
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,12 +19,13 @@ CHARSET_HELP = "printable, alphanumeric, lowercase, digits, or the characters th
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add `data` and its three commands."""
-    parser = subparsers.add_parser("data", help="render, pack and check word image sets")
+    """Add `data` and its four commands."""
+    parser = subparsers.add_parser("data", help="render, pack, check and show word image sets")
     commands = parser.add_subparsers(dest="data_command", metavar="COMMAND", required=True)
     _add_synth(commands)
     _add_pack(commands)
     add_check(commands, CHARSET_HELP)
+    add_show(commands)
     parser.set_defaults(run=run)
 
 
@@ -33,6 +35,7 @@ def run(args: argparse.Namespace) -> int:
         "synth": _synth,
         "pack": _pack,
         "check": check,
+        "show": show,
     }
     return commands[args.data_command](args)
 
