@@ -21,8 +21,8 @@ def add_show(commands: Any) -> None:
     parser = commands.add_parser(
         "show",
         help="draw words as a net is shown them in training",
-        description="Draw words of a set as the recipe's nets read them, and beside each what training.augment "
-        "makes of it in three epochs. The same recipe, set and count give the same sheet.",
+        description="Draw words of a set as the recipe's nets read them, and beside each what "
+        "training.augment makes of it in three epochs. The same options give the same sheet.",
     )
     parser.add_argument("set", metavar="LMDB", type=path_text, help="folder of a set, or of several")
     parser.add_argument("--recipe", required=True, metavar="FILE", type=path_text, help="whose nets")

@@ -88,20 +88,25 @@ class Augmentation:
 
 
 def _rotated(corners: np.ndarray, draws: np.ndarray, degrees: float, half: np.ndarray) -> np.ndarray:
+    """Turned, and shrunk so that all of the word stays to be seen."""
     angle = np.radians(degrees) * (2 * draws[:, 0] - 1)
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    return np.einsum("ncj,kjn->nck", corners, turn)
+    room = np.einsum("j,kjn->nk", half, np.abs(turn)) / half  # of the word as it lies then
+    turned: np.ndarray = np.einsum("ncj,kjn->nck", corners * room[:, None], turn)
+    return turned
 
 
 def _scaled(corners: np.ndarray, draws: np.ndarray, share: float, half: np.ndarray) -> np.ndarray:
     """Larger or smaller, in height and width apart, and aside by half as much."""
     factors = 1 + share * (2 * draws[:, None, 0:2] - 1)
-    return corners * factors + share * half * (draws[:, None, 2:4] - 0.5)
+    moved: np.ndarray = corners * factors + share * half * (draws[:, None, 2:4] - 0.5)
+    return moved
 
 
 def _stretched(corners: np.ndarray, draws: np.ndarray, share: float, half: np.ndarray) -> np.ndarray:
     """Every corner is taken from further outside: what is seen shrinks there, and no letter is cut."""
-    return corners + _CORNERS * half * share * draws.reshape(-1, 4, 2)
+    outside: np.ndarray = corners + _CORNERS * half * share * draws.reshape(-1, 4, 2)
+    return outside
 
 
 def _grid(corners: np.ndarray, height: int, width: int) -> Tensor:

@@ -64,6 +64,11 @@ def milestones(seen: Seen) -> list[int]:
     return [epoch for epoch in range(1, len(found)) if found[epoch] != found[epoch - 1]]
 
 
+def augmented(seen: Seen) -> list[str]:
+    """What is done to training images."""
+    return list(seen.task.augmentation.amounts)
+
+
 def batch_size(seen: Seen) -> int:
     return max(len(step.texts) for step in seen.weights)
 

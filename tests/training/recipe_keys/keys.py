@@ -10,6 +10,7 @@ import torch
 from tests.training.recipe_keys.facts import (
     arch_every,
     architecture,
+    augmented,
     batch_size,
     bilstm,
     budget,
@@ -78,6 +79,8 @@ FIRST: dict[str, Key] = {
     "model.translator.embedding": Key(12, lambda s: s.recognizer.decoder.embedding.embedding_dim),
     "model.translator.kind": Key("attention", translator),
     "training.batch_size": Key(3, batch_size, ALONE),
+    "training.augment": Key(["inversion"], augmented, "train"),
+    "search.augment": Key(["noise"], augmented, "path operators"),
     "training.optimizer.name": Key("adadelta", optimizer, ALONE),
     "training.optimizer.lr": Key(0.5, lambda seen: seen.weights[0].rate, ALONE),
     "training.optimizer.rho": Key(0.8, group("rho"), ALONE),

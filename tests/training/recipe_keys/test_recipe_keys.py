@@ -26,7 +26,7 @@ FOREIGN = {
     "path": ("search.operators", *NETS, *(f"training.{name}" for name in SCHEDULE)),
     "operators": ("search.path", *NETS, "training.optimizer", "training.clip")
     + tuple(f"training.{name}" for name in SCHEDULE),
-    "train": ("search.path", *NETS, "search.operators"),
+    "train": ("search.path", *NETS, "search.operators", "search.augment"),
 }
 # Of the space that all steps share, and what needs another key beside it.
 KEPT = {"search.operators.operations", "search.operators.budget_m", "search.halving.rungs"}
