@@ -1,9 +1,10 @@
 """Training steps with and without augmentation, side by side.
 
-    python benchmarks/augment.py [--runs 9] [--threads N]
+    python benchmarks/augment.py [--runs 9]
 
 The nets of train_step.py, with words of 8 characters whose images are there already: augmentation,
-loss, backward, clipping and the optimizer's step. The three settings take turns; medians of all runs.
+loss, backward, clipping and the optimizer's step. The three settings take turns; CPU time of one
+thread, medians of all runs.
 """
 
 from __future__ import annotations
@@ -24,9 +25,8 @@ from autostr_nni.training.optimizers import build_optimizer
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=9)
-    parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
-    torch.set_num_threads(options.threads)
+    torch.set_num_threads(1)
     for name, (net, batch, (height, width)) in nets().items():
         net.train()
         optimizer = build_optimizer(net.parameters(), OptimizerSection())
@@ -39,14 +39,14 @@ def main() -> None:
         for run in range(options.runs + 1):
             for preset in PRESETS:
                 changes = amounts(preset)
-                started = time.perf_counter()
+                started = time.process_time()
                 seen = Augmentation(changes, 0)(images, 0, run) if changes else images
                 optimizer.zero_grad(set_to_none=True)
                 net.loss(seen, targets).backward()
                 torch.nn.utils.clip_grad_norm_(net.parameters(), 5.0)
                 optimizer.step()
                 if run:
-                    times[preset].append(time.perf_counter() - started)
+                    times[preset].append(time.process_time() - started)
         plain = statistics.median(times["none"])
         for preset, taken in times.items():
             middle = statistics.median(taken)
