@@ -55,7 +55,7 @@ def probe(recipe_path: Path, started: float) -> None:
         mark(name)
     from autostr_nni.search_spaces import nni_space
     from autostr_nni.training import one_net, run_trial
-    from autostr_nni.training.tasks import RecognitionTask
+    from autostr_nni.training.net_task import RecognitionTask
 
     spent: dict[str, float] = {}
 

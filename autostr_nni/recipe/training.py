@@ -11,6 +11,9 @@ from autostr_nni.recipe.base import Betas, Count, Fraction, Section
 
 LEARNT_ABOVE = 0.05  # of the validation words: a net below has learnt nothing
 
+#: How the rate goes on: the last two are planned for all epochs, whose number then cannot change.
+Schedule = Literal["milestones", "cosine", "one-cycle"]
+MILESTONES: Schedule = "milestones"
 Positive = Annotated[float, Field(gt=0.0)]
 NotNegative = Annotated[float, Field(ge=0.0)]
 Threads = Annotated[int, Field(ge=1, le=1_024)]
@@ -72,8 +75,12 @@ class TrainingSection(Section):
     milestones: Milestones = (7, 10)  # epochs after which the learning rate is multiplied by gamma
     gamma: Annotated[float, Field(gt=0.0, le=1.0)] = 0.1
     patience: Count | None = None  # stop after so many epochs without a better one; null: never
+    schedule: Schedule = MILESTONES  # of the rate: by milestones, or over all epochs step by step
+    warmup_epochs: NotNegative = 0.0  # in which the rate rises from 0; may be a fraction
+    accumulate: Count = 1  # batches whose gradients make a step
+    ema: Annotated[float, Field(gt=0.0, lt=1.0)] | None = None  # decay of the mean of weights; null: none
     clip: Positive | None = 1.0  # gradient norm; null: not clipped
-    precision: Literal["32", "bf16-mixed"] = "32"
+    precision: Literal["32", "bf16-mixed", "16-mixed"] = "32"
     device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")] = "auto"
     devices: Devices = 1  # that share every batch of a trial; auto: all GPUs it sees
     compile: bool = False  # the backbone of path and training trials, by torch.compile
@@ -85,6 +92,12 @@ class TrainingSection(Section):
     def _check(self) -> TrainingSection:
         if any(a >= b for a, b in zip(self.milestones, self.milestones[1:], strict=False)):
             raise ValueError(f"milestones must rise, not {list(self.milestones)}")
+        if self.schedule == "one-cycle" and self.warmup_epochs:
+            raise ValueError("warmup_epochs: one-cycle has a rise of its own, leave warmup_epochs out")
+        if self.warmup_epochs >= self.epochs:
+            raise ValueError(
+                f"warmup_epochs: {self.warmup_epochs:g} leaves nothing of training.epochs: {self.epochs}"
+            )
         if self.devices != 1 and ":" in self.device:
             raise ValueError(f"device {self.device} is a single GPU: write cuda with devices: {self.devices}")
         if self.devices != "auto" and self.devices > self.batch_size:

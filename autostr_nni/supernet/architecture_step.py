@@ -49,6 +49,7 @@ def architecture_step(
     beta: float,
     backward: Callable[[Tensor], None] = torch.Tensor.backward,
     summed: Callable[[Tensor], Tensor] | None = None,
+    scale: float = 1.0,
 ) -> Tensor:
     """Leave the gradient of ``r(alpha) * L_rec`` (Eq. 4) in the architecture parameters.
 
@@ -61,6 +62,8 @@ def architecture_step(
         loss: runs the network on a batch of D_val and returns L_rec, a scalar.
         summed: where several processes have parts of the batch and each part's share of L_rec, the sum of a
             tensor over them. All then have the gradient of the whole batch.
+        scale: what ``backward`` multiplies the loss by, for float16. The gradient is left so many times as
+            large, as those of weights are.
 
     Returns:
         L_rec, detached.
@@ -83,7 +86,7 @@ def architecture_step(
         for alpha, product, p, slope in layers:
             assert product is not None, "the loss did not run the supernet"
             eq5 = choice_gradient(product.to(p), p)
-            alpha.grad = regulariser.detach() * eq5 + recognition.to(p) * slope
+            alpha.grad = regulariser.detach() * eq5 + recognition.to(p) * slope * scale
     return recognition
 
 

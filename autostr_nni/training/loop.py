@@ -11,9 +11,10 @@ import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytorch_lightning as pl
+from pytorch_lightning.plugins.precision import MixedPrecision
 from pytorch_lightning.utilities.exceptions import SIGTERMException
 
 from autostr_nni.recipe.training import TrainingSection
@@ -26,6 +27,8 @@ from autostr_nni.training.going_on.continuing import CheckpointFiles, checkpoint
 from autostr_nni.training.tasks import ReadingTask
 from autostr_nni.training.undecodable import TellUndecodable
 
+#: `training.precision` of float16.
+HALF: Literal["16-mixed"] = "16-mixed"
 #: A signal to the whole group of processes may reach a loader process first: torch then raises an error.
 _ENDED = re.compile("killed by signal: (Terminated|Hangup|Interrupt)")
 
@@ -128,7 +131,9 @@ class WithinEpoch(pl.Callback):
         task = pl_module
         task.batches_done = task.first_batch + batch_idx + 1
         last = batch_idx + 1 >= trainer.num_training_batches  # the end of the epoch saves by itself
-        if self.minutes is None or last or not task.team.counts(self.due(task.batches_done))[0]:
+        if self.minutes is None or last or not task.between_steps:
+            return
+        if not task.team.counts(self.due(task.batches_done))[0]:
             return
         task.mean_training_loss()  # raises where it is not finite: such a net is not worth going on from
         trainer.save_checkpoint(self.folder / LAST)
@@ -178,7 +183,7 @@ def fit(task: ReadingTask, training: TrainingSection, epochs: int, folder: Path,
         devices=devices,
         strategy=TeamStrategy(team) if team.size > 1 else "auto",
         use_distributed_sampler=False,  # our loaders give each process its part
-        precision=training.precision,
+        precision=None if training.precision == HALF else training.precision,
         logger=False,
         enable_checkpointing=False,
         enable_model_summary=False,
@@ -192,7 +197,7 @@ def fit(task: ReadingTask, training: TrainingSection, epochs: int, folder: Path,
             Pulse(folder),
             callback,
         ],
-        plugins=[CheckpointFiles()],
+        plugins=[CheckpointFiles(), *half_precision(training.precision, accelerator)],
     )
     start = team.as_leader(lambda: checkpoint_of(folder))
     interrupt = signal.getsignal(signal.SIGINT)
@@ -213,6 +218,14 @@ def fit(task: ReadingTask, training: TrainingSection, epochs: int, folder: Path,
     finally:
         for words in task.sets:  # Lightning's objects hold one another, so that they live on for a while
             words.close()
+
+
+def half_precision(precision: str, accelerator: str) -> list[MixedPrecision]:
+    """Lightning's plugin of float16 with a scaler of gradients, whose state is in the checkpoints.
+
+    By the name alone Lightning would train in bfloat16 on a CPU.
+    """
+    return [MixedPrecision(HALF, "cuda" if accelerator == "gpu" else "cpu")] if precision == HALF else []
 
 
 def quiet_lightning() -> None:

@@ -24,7 +24,7 @@ from autostr_nni.training.device_setup import on_devices, prepare_torch, torch_d
 from autostr_nni.training.distributed.group import Team
 from autostr_nni.training.going_on.initial import start_from
 from autostr_nni.training.loop import EpochEnd, best_epoch, fit
-from autostr_nni.training.tasks import RecognitionTask
+from autostr_nni.training.net_task import RecognitionTask
 
 MILLION = 1e6
 
@@ -78,13 +78,14 @@ def train_alone(
             print(f"weights of {init}: {told}", flush=True)
     if team.leads:
         write_atomic(folder / ARCHITECTURE, architecture.to_json(space))
-    sets = (training, validation, epoch_images, full, short_training)
+    planned = recipe.training.epochs if full else epochs  # a rung is the beginning of a whole training
+    sets = (training, validation, epoch_images, planned, full, short_training)
     task = RecognitionTask(recognizer, recipe, *sets, team)
     if recipe.training.compile:
         task.compiled = compile_backbone(recognizer.backbone, torch_device(recipe.training), team)
 
     def save_best(metrics: Figures) -> None:
-        save_trained(folder / BEST, replace(trained, metrics=metrics))
+        save_trained(folder / BEST, replace(trained, recognizer=task.judged, metrics=metrics))
 
     callback = EpochEnd(
         folder,

@@ -134,6 +134,7 @@ class OperatorSearchTask(ReadingTask):
         optimizer = self.optimizers()[1]  # type: ignore[index]
         self.draw()
         optimizer.zero_grad(set_to_none=True)
+        scaler = getattr(self.trainer.precision_plugin, "scaler", None)
         loss = architecture_step(
             self.recognizer,
             self.supernet,
@@ -143,6 +144,7 @@ class OperatorSearchTask(ReadingTask):
             beta=self.options.beta,
             backward=self.manual_backward,
             summed=self.team.sum if self.team.size > 1 else None,
+            scale=1.0 if scaler is None else scaler.get_scale(),
         )
         if not bool(loss.isfinite()):  # before it makes the probabilities useless
             raise LossNotFinite(

@@ -1,12 +1,15 @@
-"""Optimizers and learning rates from the recipe."""
+"""Optimizers, learning rates and averages of weights from the recipe."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from autostr_nni.recipe.training import OptimizerSection, TrainingSection
 
@@ -26,16 +29,65 @@ def build_optimizer(parameters: Iterable[nn.Parameter], section: OptimizerSectio
     return made
 
 
-def learning_rate(training: TrainingSection, epoch: int) -> float:
-    """Rate in an epoch (from 0): multiplied by gamma once for every milestone that has passed.
+class Rates:
+    """The learning rate of every step, from 0, of a training of so many epochs of so many steps.
 
-    A function of the epoch alone, so a run that continues from a checkpoint has the same rate.
+    A function of the step alone: a run that continues from a checkpoint, also one of a lower rung, has the
+    same rates.
+
+    Args:
+        milestones: False leaves out the recipe's milestones, which step 1 has no use for.
     """
-    passed = sum(epoch >= milestone for milestone in training.milestones)
-    return float(training.optimizer.lr * training.gamma**passed)
+
+    def __init__(self, training: TrainingSection, epochs: int, steps: int, milestones: bool = True) -> None:
+        self.training, self.steps, self.total = training, steps, epochs * steps
+        self.milestones = training.milestones if milestones else ()
+        self.rising = min(round(training.warmup_epochs * steps), self.total)
+
+    def __call__(self, step: int) -> float:
+        lr, kind = float(self.training.optimizer.lr), self.training.schedule
+        if step < self.rising:
+            return lr * (step + 1) / self.rising
+        if kind == "one-cycle":
+            return lr * one_cycle(step, self.total)
+        if kind == "cosine":
+            return lr * cosine((step - self.rising) / max(1, self.total - self.rising), 1.0, 0.0)
+        passed = sum(step // self.steps >= milestone for milestone in self.milestones)
+        return float(lr * self.training.gamma**passed)
+
+
+def cosine(share: float, start: float, end: float) -> float:
+    """From ``start`` to ``end`` along half a cosine, at a share of the way."""
+    return end + (start - end) / 2 * (1 + math.cos(math.pi * min(1.0, share)))
+
+
+def one_cycle(step: int, total: int) -> float:
+    """Share of the highest rate: torch's OneCycleLR with its own settings (Smith and Topin, 2017).
+
+    From a 25th up during 30 % of the steps, then down to a ten-thousandth of where it began.
+    """
+    top = 0.3 * total - 1
+    if step <= top:
+        return cosine(step / top, 1 / 25, 1.0)
+    return cosine((step - top) / max(1.0, total - 1 - top), 1.0, 1 / 25 / 1e4)
 
 
 def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
     """Give every parameter group this learning rate."""
     for group in optimizer.param_groups:
         group["lr"] = rate
+
+
+def moving_average(net: nn.Module, decay: float) -> AveragedModel:
+    """A net whose weights and running statistics are the exponential moving averages of ``net``'s.
+
+    The first steps count more, so that it does not begin with the weights that nothing had learnt yet.
+    """
+    averaged = AveragedModel(net, multi_avg_fn=partial(towards, decay), use_buffers=True)
+    return averaged.requires_grad_(False)
+
+
+def towards(decay: float, averages: Any, weights: Any, count: Tensor | int) -> None:
+    """Move averages of ``count`` steps towards the weights, by torch's own rule."""
+    now = min(decay, (1 + int(count)) / (10 + int(count)))
+    get_ema_multi_avg_fn(now)(averages, weights, count)  # type: ignore[no-untyped-call]

@@ -1,4 +1,4 @@
-"""Training of one architecture as a Lightning module, and what all training shares."""
+"""What all training shares, as a Lightning module."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from torch.utils.data import DataLoader
 
 from autostr_nni.data.augment import Augmentation
 from autostr_nni.data.dataset import Batch, WordDataset
-from autostr_nni.data.loader import EpochSampler
 from autostr_nni.models.recognizer import Recognizer
 from autostr_nni.reading.evaluation import Evaluation, Reader
 from autostr_nni.recipe import Recipe
@@ -23,10 +22,9 @@ from autostr_nni.runs.figures import Figures
 from autostr_nni.system.errors import TrainingFailed
 from autostr_nni.training.batches import joint_loader
 from autostr_nni.training.compiling import whole_batches_only
-from autostr_nni.training.distributed.group import ALONE, Team
+from autostr_nni.training.distributed.group import Team
 from autostr_nni.training.distributed.synced_norm import synchronise
 from autostr_nni.training.memory import memory_told
-from autostr_nni.training.optimizers import build_optimizer, learning_rate, set_rate
 
 ADVICE = "lower the learning rate or the gradient clip of the recipe"
 
@@ -109,14 +107,35 @@ class ReadingTask(pl.LightningModule):
 
     def weight_step(self, batch: Batch) -> None:
         """One step of the weights that the batch reaches."""
-        optimizers: Any = self.optimizers()
-        optimizer = optimizers[0] if isinstance(optimizers, list) else optimizers
-        optimizer.zero_grad(set_to_none=True)
+        self._optimizer.zero_grad(set_to_none=True)
         self.manual_backward(self.loss_of(batch))
+        self.move_weights()
+
+    def move_weights(self) -> None:
+        """A step by the gradients that there are."""
         self.team.sum_gradients(self.recognizer.parameters())
-        if self.clip is not None:
+        self._optimizer.step()
+
+    @property
+    def _optimizer(self) -> Any:
+        """That of the weights."""
+        optimizers: Any = self.optimizers()
+        return optimizers[0] if isinstance(optimizers, list) else optimizers
+
+    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
+        """Clip the gradients of the weights: here those of 16-mixed have their own size again."""
+        if self.clip is not None and optimizer is self.trainer.optimizers[0]:
             self.clip_gradients(optimizer, gradient_clip_val=self.clip, gradient_clip_algorithm="norm")
-        optimizer.step()
+
+    @property
+    def judged(self) -> Recognizer:
+        """The recognizer that is evaluated and saved."""
+        return self.recognizer
+
+    @property
+    def between_steps(self) -> bool:
+        """Whether no gradient waits for another batch."""
+        return True
 
     @property
     def sets(self) -> list[WordDataset]:
@@ -231,69 +250,3 @@ class ReadingTask(pl.LightningModule):
             images=batch.images.to(device, non_blocking=True),
             targets=batch.targets.to(device, non_blocking=True),
         )
-
-
-class FixedEpoch(EpochSampler):
-    """The sampler of one epoch: Lightning's own count of epochs does not move it."""
-
-    def set_epoch(self, epoch: int) -> None:
-        if not hasattr(self, "epoch"):
-            super().set_epoch(epoch)
-
-
-class RecognitionTask(ReadingTask):
-    """Trains one recognizer on D_tra: step 1's paths, step 3, and every net trained alone."""
-
-    def __init__(
-        self,
-        recognizer: Recognizer,
-        recipe: Recipe,
-        training: WordDataset,
-        validation: WordDataset,
-        epoch_images: int | None,
-        schedule: bool,
-        short_training: WordDataset | None = None,
-        team: Team = ALONE,
-    ) -> None:
-        super().__init__(recognizer, recipe, validation, team, recipe.training.clip)
-        self.training_set = training
-        self.epoch_images = epoch_images
-        self.schedule = schedule  # step 1 is short and keeps the first rate
-        self.short_set = short_training  # what the first epochs of `training.short_words` see
-
-    @property
-    def sets(self) -> list[WordDataset]:
-        short = [] if self.short_set is None else [self.short_set]
-        return [self.training_set, *short, *super().sets]
-
-    @property
-    def changing_words(self) -> bool:
-        return self.short_set is not None
-
-    def configure_optimizers(self) -> torch.optim.Optimizer:
-        return build_optimizer(self.recognizer.parameters(), self.recipe.training.optimizer)
-
-    def train_dataloader(self) -> DataLoader[Batch]:
-        words, epoch = self.training_set, self.next_epoch
-        length = self.epoch_images or len(words)
-        kind = EpochSampler
-        if self.short_set is not None:
-            short, kind = self.recipe.training.short_words.epochs, FixedEpoch
-            words, epoch = (self.short_set, epoch) if epoch < short else (words, epoch - short)
-        sampler = kind(len(words), length, seed=self.recipe.seed, epoch=epoch, mix=words.mix)
-        size, workers = self.recipe.training.batch_size, self.recipe.data.workers
-        return joint_loader(words, size, workers, self.team, sampler, self.first_batch)
-
-    def on_train_epoch_start(self) -> None:
-        super().on_train_epoch_start()
-        if self.schedule:
-            rate = learning_rate(self.recipe.training, self.current_epoch)
-            for optimizer in self.trainer.optimizers:
-                set_rate(optimizer, rate)
-
-    def training_step(self, batch: Batch, index: int) -> None:
-        if not self.takes(batch):
-            return
-        whole = len(batch.images) == self.recipe.training.batch_size
-        with whole_batches_only(self.compiled and not whole):
-            self.weight_step(self.augmented(batch, index))

@@ -10,7 +10,7 @@ from autostr_nni.data.charset import Charset
 from autostr_nni.reading.metrics import comparable, score
 from autostr_nni.recipe.training import OptimizerSection, TrainingSection
 from autostr_nni.runs.records import append_metrics, read_metrics, read_result, write_metrics
-from autostr_nni.training.optimizers import build_optimizer, learning_rate, set_rate
+from autostr_nni.training.optimizers import Rates, build_optimizer, set_rate
 
 PRINTABLE = Charset.named("printable")
 
@@ -114,7 +114,7 @@ def test_optimizers_follow_the_recipe():
 
 def test_rates_fall_at_the_milestones():
     training = TrainingSection.model_validate({"milestones": [7, 10], "optimizer": {"lr": 2.0}})
-    rates = [learning_rate(training, epoch) for epoch in range(12)]
+    rates = [Rates(training, 12, 5)(5 * epoch + 4) for epoch in range(12)]
     assert rates[:7] == [2.0] * 7
     assert rates[7:10] == pytest.approx([0.2] * 3)
     assert rates[10:] == pytest.approx([0.02] * 2)

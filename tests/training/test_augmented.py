@@ -12,7 +12,7 @@ from test_resume_within_epoch import saving_within_epochs
 
 from autostr_nni.reading.evaluation import Reader, open_set
 from autostr_nni.runs.records import read_metrics
-from autostr_nni.training import tasks
+from autostr_nni.training import net_task, tasks
 from autostr_nni.training.run_trial import run_proposal
 
 CHANGES: dict[str, Any] = {
@@ -68,8 +68,8 @@ def test_validation_and_architecture_steps_see_images_as_they_are(
 
 def test_without_augmentation_a_batch_is_what_was_loaded(make_recipe) -> None:
     recipe = make_recipe()
-    task = tasks.RecognitionTask(
-        torch.nn.Identity(), recipe, *[open_set(recipe, recipe.data.train)] * 2, None, True
+    task = net_task.RecognitionTask(
+        torch.nn.Identity(), recipe, *[open_set(recipe, recipe.data.train)] * 2, None, 1, True
     )  # type: ignore[arg-type]
     batch = task.training_set.batch([0, 1])
     assert task.augmented(batch, 0) is batch

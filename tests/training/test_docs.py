@@ -32,4 +32,4 @@ def test_recipes_train(tmp_path: Path, make_recipe, steps, name: str) -> None:
 
 
 def test_the_page_has_its_recipes() -> None:
-    assert set(BLOCKS) == {"augmentation"}
+    assert set(BLOCKS) == {"augmentation", "schedule"}

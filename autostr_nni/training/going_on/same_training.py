@@ -10,6 +10,7 @@ from typing import Any
 from autostr_nni.reading.checkpoint import load_trained
 from autostr_nni.recipe import Recipe
 from autostr_nni.recipe.load import check_unchanged, completed
+from autostr_nni.recipe.training import MILESTONES
 from autostr_nni.runs.layout import ARCHITECTURE, BEST, LAST, METRICS, RECIPE
 from autostr_nni.search_spaces.architecture import Architecture
 from autostr_nni.search_spaces.space import SearchSpace
@@ -21,9 +22,9 @@ from autostr_nni.system.json_text import read_json
 def check_same_training(architecture: Architecture, space: SearchSpace, recipe: Recipe, folder: Path) -> None:
     """Raise InputError where ``folder`` holds a training by another recipe or of another architecture.
 
-    What can change a result counts, as in `autostr resume`; but for the number of epochs, which may grow, and
-    the search's own settings, by which no net is trained. Nothing is refused before there is something to go
-    on from.
+    What can change a result counts, as in `autostr resume`; but for the number of epochs, which may grow
+    where no rate is planned for all of them, and the search's own settings, by which no net is
+    trained. Nothing is refused before there is something to go on from.
     """
     begun = [folder / LAST, previous_of(folder / LAST), folder / BEST, folder / METRICS]
     if not any(path.exists() for path in begun):
@@ -31,7 +32,7 @@ def check_same_training(architecture: Architecture, space: SearchSpace, recipe: 
     told = dict(completed(_recipe_of(folder)))
     now = recipe.model_dump(mode="json")
     training = told.get("training")
-    if isinstance(training, Mapping):
+    if isinstance(training, Mapping) and recipe.training.schedule == MILESTONES:
         told["training"] = {**training, "epochs": now["training"]["epochs"]}
     told["search"] = now["search"]
     where = f"{folder}: holds a training by another recipe: "

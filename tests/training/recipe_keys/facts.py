@@ -59,6 +59,25 @@ def rates(seen: Seen) -> list[float]:
     return [rate / first[0] for rate in first]
 
 
+def planned(seen: Seen) -> list[float]:
+    """The rates of all steps that the training would have without `patience`."""
+    plan = seen.task.rates
+    return [plan(step) for step in range(plan.total)]
+
+
+def schedule(seen: Seen) -> str:
+    """cosine where the rate falls to 0 after its highest, ever faster at first."""
+    found = planned(seen)[-7:]
+    falls = [a - b for a, b in zip(found, found[1:], strict=False)]
+    return "cosine" if 0 < falls[0] < falls[1] < falls[2] and found[-1] < 0.1 * found[0] else "milestones"
+
+
+def warmup_epochs(seen: Seen) -> float:
+    """Epochs up to the highest rate."""
+    found = planned(seen)
+    return (found.index(max(found)) + 1) / seen.task.rates.steps
+
+
 def milestones(seen: Seen) -> list[int]:
     found = rates(seen)
     return [epoch for epoch in range(1, len(found)) if found[epoch] != found[epoch - 1]]
