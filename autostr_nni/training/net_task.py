@@ -49,8 +49,6 @@ class RecognitionTask(ReadingTask):
         self.batches = math.ceil((epoch_images or len(training)) / options.batch_size)  # of an epoch
         steps = math.ceil(self.batches / options.accumulate)
         self.rates = Rates(options, epochs, steps, milestones)
-        self._waiting = 0  # batches whose gradients wait for others
-        self._together, self._last = 1, True  # batches of the step, and whether this is the last of them
         self.averaged = moving_average(recognizer, options.ema) if options.ema is not None else None
         self._reader.recognizer = self.judged
         self.short_set = short_training  # what the first epochs of `training.short_words` see
@@ -82,10 +80,6 @@ class RecognitionTask(ReadingTask):
     def judged(self) -> Recognizer:
         return self.recognizer if self.averaged is None else cast("Recognizer", self.averaged.module)
 
-    @property
-    def between_steps(self) -> bool:
-        return not self._waiting
-
     def training_step(self, batch: Batch, index: int) -> None:
         place, together = self.first_batch + index, self.recipe.training.accumulate
         self._last = (place + 1) % together == 0 or place + 1 == self.batches
@@ -100,18 +94,7 @@ class RecognitionTask(ReadingTask):
         elif self._last and self._waiting:
             self.move_weights()
 
-    def weight_step(self, batch: Batch) -> None:
-        """A step, or a part of one: gradients of `training.accumulate` batches are averaged."""
-        if not self._waiting:
-            self._optimizer.zero_grad(set_to_none=True)
-        self._waiting += 1
-        loss = self.loss_of(batch)
-        self.manual_backward(loss if self._together == 1 else loss / self._together)
-        if self._last:
-            self.move_weights()
-
     def move_weights(self) -> None:
         super().move_weights()
-        self._waiting = 0
         if self.averaged is not None:
             self.averaged.update_parameters(self.recognizer)

@@ -67,6 +67,8 @@ class ReadingTask(pl.LightningModule):
         self._started = time.monotonic()
         self._share = 1.0  # of this process in the images of the step
         self._loss_sum, self._loss_count = torch.zeros(()), 0
+        self._waiting = 0  # batches whose gradients wait for others
+        self._together, self._last = 1, True  # batches of the step, and whether this is the last of them
         self.first_batch = 0  # of the epoch in which a run continues: those before it were taken
         self.batches_done = 0  # of this epoch; 0 between epochs
         self._loops: dict[str, Any] | None = None  # Lightning's counts when the epoch began
@@ -106,15 +108,20 @@ class ReadingTask(pl.LightningModule):
         return loss
 
     def weight_step(self, batch: Batch) -> None:
-        """One step of the weights that the batch reaches."""
-        self._optimizer.zero_grad(set_to_none=True)
-        self.manual_backward(self.loss_of(batch))
-        self.move_weights()
+        """One step of the weights that the batch reaches, or its part of a step of several batches."""
+        if not self._waiting:
+            self._optimizer.zero_grad(set_to_none=True)
+        self._waiting += 1
+        loss = self.loss_of(batch)
+        self.manual_backward(loss if self._together == 1 else loss / self._together)
+        if self._last:
+            self.move_weights()
 
     def move_weights(self) -> None:
         """A step by the gradients that there are."""
         self.team.sum_gradients(self.recognizer.parameters())
         self._optimizer.step()
+        self._waiting = 0
 
     @property
     def _optimizer(self) -> Any:
@@ -135,7 +142,7 @@ class ReadingTask(pl.LightningModule):
     @property
     def between_steps(self) -> bool:
         """Whether no gradient waits for another batch."""
-        return True
+        return not self._waiting
 
     @property
     def sets(self) -> list[WordDataset]:
