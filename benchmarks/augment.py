@@ -19,7 +19,7 @@ from train_step import LENGTH, nets
 from autostr_nni.data.augment import Augmentation
 from autostr_nni.recipe.augment import PRESETS, amounts
 from autostr_nni.recipe.training import OptimizerSection
-from autostr_nni.training.optimizers import build_optimizer
+from autostr_nni.training.optimizing.optimizers import build_optimizer
 
 
 def main() -> None:

@@ -34,7 +34,7 @@ from autostr_nni.recipe.model import ModelSection
 from autostr_nni.recipe.training import OptimizerSection
 from autostr_nni.search_spaces.named import lookup
 from autostr_nni.search_spaces.space import SearchSpace
-from autostr_nni.training.optimizers import build_optimizer
+from autostr_nni.training.optimizing.optimizers import build_optimizer
 
 REAL_WORDS = Path(__file__).parents[1] / "examples" / "real_words" / "recipe.yml"
 LENGTH = 8

@@ -37,7 +37,7 @@ from autostr_nni.models.recognizer import build_recognizer
 from autostr_nni.recipe import Recipe, load_recipe
 from autostr_nni.strategies import build
 from autostr_nni.system.freed_memory import keep_freed_memory
-from autostr_nni.training.optimizers import build_optimizer
+from autostr_nni.training.optimizing.optimizers import build_optimizer
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 

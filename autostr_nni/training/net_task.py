@@ -15,7 +15,9 @@ from autostr_nni.recipe import Recipe
 from autostr_nni.training.batches import joint_loader
 from autostr_nni.training.compiling import whole_batches_only
 from autostr_nni.training.distributed.group import ALONE, Team
-from autostr_nni.training.optimizers import Rates, build_optimizer, moving_average, set_rate
+from autostr_nni.training.optimizing.averages import moving_average
+from autostr_nni.training.optimizing.optimizers import build_optimizer
+from autostr_nni.training.optimizing.rates import Rates, set_rate
 from autostr_nni.training.tasks import ReadingTask
 
 

@@ -23,7 +23,7 @@ from autostr_nni.supernet.derivation import derive
 from autostr_nni.supernet.supernet import Supernet
 from autostr_nni.training.batches import joint_loader
 from autostr_nni.training.distributed.group import ALONE, Team
-from autostr_nni.training.optimizers import build_optimizer
+from autostr_nni.training.optimizing.optimizers import build_optimizer
 from autostr_nni.training.tasks import ADVICE, LossNotFinite, ReadingTask
 
 MILLION = 1e6

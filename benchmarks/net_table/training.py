@@ -18,7 +18,7 @@ from autostr_nni.reading.evaluation import Reader, open_set
 from autostr_nni.recipe import Recipe, load_recipe
 from autostr_nni.search_spaces.architecture import Architecture
 from autostr_nni.search_spaces.counting import backbone_costs, total
-from autostr_nni.training.optimizers import build_optimizer
+from autostr_nni.training.optimizing.optimizers import build_optimizer
 from benchmarks.net_table.nets import Entry
 
 RECIPE = Path(__file__).with_name("recipe.yml")

@@ -10,7 +10,8 @@ from autostr_nni.data.charset import Charset
 from autostr_nni.reading.metrics import comparable, score
 from autostr_nni.recipe.training import OptimizerSection, TrainingSection
 from autostr_nni.runs.records import append_metrics, read_metrics, read_result, write_metrics
-from autostr_nni.training.optimizers import Rates, build_optimizer, set_rate
+from autostr_nni.training.optimizing.optimizers import build_optimizer
+from autostr_nni.training.optimizing.rates import Rates, set_rate
 
 PRINTABLE = Charset.named("printable")
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from autostr_nni.recipe.training import OptimizerSection
-from autostr_nni.training.optimizers import build_optimizer
+from autostr_nni.training.optimizing.optimizers import build_optimizer
 
 KINDS = {"adadelta": torch.optim.Adadelta, "adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
 

@@ -18,7 +18,8 @@ from autostr_nni.search_spaces.architecture import Architecture
 from autostr_nni.supernet import architecture_step
 from autostr_nni.system.errors import InputError
 from autostr_nni.training import net_task, tasks
-from autostr_nni.training.optimizers import Rates, moving_average
+from autostr_nni.training.optimizing.averages import moving_average
+from autostr_nni.training.optimizing.rates import Rates
 from autostr_nni.training.run_trial import run_proposal, train_architecture
 
 SHORT: dict[str, Any] = {

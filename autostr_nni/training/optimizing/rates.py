@@ -1,32 +1,12 @@
-"""Optimizers, learning rates and averages of weights from the recipe."""
+"""Learning rates from the recipe, step by step."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from functools import partial
-from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from autostr_nni.recipe.training import OptimizerSection, TrainingSection
-
-
-def build_optimizer(parameters: Iterable[nn.Parameter], section: OptimizerSection) -> torch.optim.Optimizer:
-    """ADADELTA (the paper's), Adam or AdamW with the recipe's values.
-
-    All parameters are updated in few calls, with the same figures. Torch does so by itself on GPUs only; on a
-    CPU some calls for every parameter are a good part of a small net's step.
-    """
-    o = section
-    common: dict[str, Any] = {"lr": o.lr, "eps": o.eps, "weight_decay": o.weight_decay, "foreach": True}
-    if o.name == "adadelta":
-        return torch.optim.Adadelta(parameters, rho=o.rho, **common)
-    kind: Any = torch.optim.AdamW if o.name == "adamw" else torch.optim.Adam
-    made: torch.optim.Optimizer = kind(parameters, betas=o.betas, **common)
-    return made
+from autostr_nni.recipe.training import TrainingSection
 
 
 class Rates:
@@ -76,18 +56,3 @@ def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
     """Give every parameter group this learning rate."""
     for group in optimizer.param_groups:
         group["lr"] = rate
-
-
-def moving_average(net: nn.Module, decay: float) -> AveragedModel:
-    """A net whose weights and running statistics are the exponential moving averages of ``net``'s.
-
-    The first steps count more, so that it does not begin with the weights that nothing had learnt yet.
-    """
-    averaged = AveragedModel(net, multi_avg_fn=partial(towards, decay), use_buffers=True)
-    return averaged.requires_grad_(False)
-
-
-def towards(decay: float, averages: Any, weights: Any, count: Tensor | int) -> None:
-    """Move averages of ``count`` steps towards the weights, by torch's own rule."""
-    now = min(decay, (1 + int(count)) / (10 + int(count)))
-    get_ema_multi_avg_fn(now)(averages, weights, count)  # type: ignore[no-untyped-call]

@@ -1,0 +1,1 @@
+"""How weights are moved: optimizers, learning rates, averages."""
