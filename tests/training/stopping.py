@@ -6,10 +6,13 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+import pytorch_lightning as pl
 import torch
 
 from autostr_nni.runs.layout import BEST, LAST
 from autostr_nni.runs.records import read_metrics, read_result
+from autostr_nni.training import loop
 
 
 class Killed(BaseException):
@@ -69,3 +72,21 @@ def assert_same_end(folder: Path, expected: Path) -> None:
         text = (folder / "probabilities.jsonl").read_text()
         assert text == (expected / "probabilities.jsonl").read_text() and len(text.splitlines()) == 3
     assert (folder / "architecture.json").read_text() == (expected / "architecture.json").read_text()
+
+
+def saving_within_epochs(monkeypatch: pytest.MonkeyPatch, every: int, stop_after: int = 0) -> list[int]:
+    """Save after every so many batches of an epoch; end the process right after the n-th such save."""
+    saves: list[int] = []
+    save = pl.Trainer.save_checkpoint
+
+    def watched(trainer: pl.Trainer, *args: Any, **kwargs: Any) -> None:
+        save(trainer, *args, **kwargs)
+        task = trainer.lightning_module
+        if task.batches_done:
+            saves.append(task.batches_done)
+            if len(saves) == stop_after:
+                raise Killed
+
+    monkeypatch.setattr(loop.WithinEpoch, "due", lambda self, done: done % every == 0)
+    monkeypatch.setattr(pl.Trainer, "save_checkpoint", watched)
+    return saves

@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from stopping import Killed, Log, assert_same_end
-from test_resume_within_epoch import saving_within_epochs
+from stopping import Killed, Log, assert_same_end, saving_within_epochs
 
 from autostr_nni.reading.evaluation import Reader, open_set
 from autostr_nni.runs.records import read_metrics

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import pytest
-import pytorch_lightning as pl
 import torch
 
 from autostr_nni.runs.layout import LAST
@@ -16,25 +14,6 @@ from autostr_nni.runs.records import read_metrics
 from autostr_nni.training import loop, tasks
 from autostr_nni.training.run_trial import run_proposal
 from tests.training.stopping import Killed, Log, assert_same_end
-
-
-def saving_within_epochs(monkeypatch, every: int, stop_after: int = 0) -> list[int]:
-    """Save after every so many batches of an epoch; end the process right after the n-th such save."""
-    saves: list[int] = []
-    save = pl.Trainer.save_checkpoint
-
-    def watched(trainer: pl.Trainer, *args: Any, **kwargs: Any) -> None:
-        save(trainer, *args, **kwargs)
-        task = trainer.lightning_module
-        if task.batches_done:
-            saves.append(task.batches_done)
-            if len(saves) == stop_after:
-                raise Killed
-
-    monkeypatch.setattr(loop.WithinEpoch, "due", lambda self, done: done % every == 0)
-    monkeypatch.setattr(pl.Trainer, "save_checkpoint", watched)
-    return saves
-
 
 CHANGES = {
     "training.epoch_images": 36,
