@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 import torch
-from stopping import Killed, Log, assert_same_end, saving_within_epochs
 
 from autostr_nni.reading.evaluation import Reader, open_set
 from autostr_nni.runs.records import read_metrics
 from autostr_nni.training import net_task, tasks
 from autostr_nni.training.run_trial import run_proposal
+from tests.training.stopping import Killed, Log, assert_same_end, saving_within_epochs
 
 CHANGES: dict[str, Any] = {
     "training.epoch_images": 36,

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 import yaml
-from stopping import Log
 
 from autostr_nni.runs.records import read_metrics
 from autostr_nni.training.run_trial import run_proposal
+from tests.training.stopping import Log
 
 PAGE = (Path(__file__).parents[2] / "docs" / "training.md").read_text(encoding="utf-8")
 BLOCKS = dict(re.findall(r"<!-- (\w+) recipe -->\n```yaml\n(.*?)```", PAGE, re.S))

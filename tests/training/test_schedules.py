@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 import torch
-from stopping import Killed, Log, assert_same_end, saving_within_epochs
 from torch.optim import lr_scheduler
 
 from autostr_nni.reading.checkpoint import load_trained
@@ -20,6 +19,7 @@ from autostr_nni.training import net_task, tasks
 from autostr_nni.training.optimizing.averages import moving_average
 from autostr_nni.training.optimizing.rates import Rates
 from autostr_nni.training.run_trial import run_proposal, train_architecture
+from tests.training.stopping import Killed, Log, assert_same_end, saving_within_epochs
 
 SHORT: dict[str, Any] = {
     "training.epoch_images": 36,

@@ -13,7 +13,7 @@ from autostr_nni.runs.layout import LAST
 from autostr_nni.runs.records import read_metrics
 from autostr_nni.training import loop, tasks
 from autostr_nni.training.run_trial import run_proposal
-from tests.training.stopping import Killed, Log, assert_same_end
+from tests.training.stopping import Killed, Log, assert_same_end, saving_within_epochs
 
 CHANGES = {
     "training.epoch_images": 36,
