@@ -10,7 +10,7 @@ import pytest
 import pytorch_lightning as pl
 import torch
 
-from autostr_nni.runs.layout import BEST, LAST
+from autostr_nni.runs.layout import BEST, LAST, PULSE
 from autostr_nni.runs.records import read_metrics, read_result
 from autostr_nni.training import loop
 
@@ -67,7 +67,8 @@ def assert_same_end(folder: Path, expected: Path) -> None:
         a, b = (torch.load(place / BEST, weights_only=True) for place in (folder, expected))
         assert same(a["weights"], b["weights"])
         assert timeless(json.loads(a["metrics"])) == timeless(json.loads(b["metrics"]))
-    assert {path.name for path in folder.iterdir()} == {path.name for path in expected.iterdir()}
+    left = [{path.name for path in place.iterdir()} - {PULSE} for place in (folder, expected)]
+    assert left[0] == left[1]  # of a trial of more than some seconds there is a pulse too
     if (expected / "probabilities.jsonl").exists():
         text = (folder / "probabilities.jsonl").read_text()
         assert text == (expected / "probabilities.jsonl").read_text() and len(text.splitlines()) == 3
