@@ -45,13 +45,15 @@ def check(args: argparse.Namespace) -> int:
     if args.recipe is None:
         if not args.sets:
             raise InputError("data check: name the folder of a set, or a recipe with --recipe")
-        charset = Charset.named(args.charset or "printable")
+        charset = Charset.named("printable" if args.charset is None else args.charset)
         max_length = 25 if args.max_length is None else args.max_length
+        if max_length < 1:
+            raise InputError(f"data check: --max-length must be at least 1, not {max_length}")
         found, _ = _reports(sources_of(args.sets), charset, max_length, args)
         return _end(args, {"sets": found})
     given = {"LMDB": args.sets, "--charset": args.charset, "--max-length": args.max_length}
     for name, value in given.items():
-        if value:
+        if value is not None and value != []:
             raise InputError(
                 f"data check: {name} is the recipe's to say; leave it out, or leave out --recipe"
             )

@@ -8,6 +8,7 @@ import string
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 from autostr_nni.system.characters import composed, controls, listed
 from autostr_nni.system.errors import InputError
@@ -32,7 +33,8 @@ class Charset:
     """An ordered set of characters with class numbers.
 
     Characters are classes 0 to n-1, the end of a word (``eos``) is class n. ``bos`` (n + 1) starts the
-    decoder; it is only ever an input, never a class. With ``fold_case`` upper case is read as lower case.
+    decoder; it is only ever an input, never a class. With ``fold_case`` upper case is read as lower case, or
+    the other way round in a charset of upper case.
     A character is the same however it is written: texts are composed (NFC) before they are looked at.
     """
 
@@ -59,8 +61,8 @@ class Charset:
             )
         if found := controls(self.characters):
             raise InputError(f"the charset holds {found[0]!r}, which is no character of a word: leave it out")
-        if self.fold_case and self.characters != self.characters.lower():
-            raise InputError("a charset that folds case must not list upper-case characters")
+        if self.fold_case and self.characters not in (self.characters.lower(), self.characters.upper()):
+            raise InputError("a charset that folds case must not list letters of both cases")
         escaped = "".join(map(re.escape, self.characters))
         object.__setattr__(self, "_numbers", {c: i for i, c in enumerate(self.characters)})
         own = [(composed(c), c) for c in self.characters if composed(c) not in self._numbers]
@@ -77,13 +79,16 @@ class Charset:
             return None, b""
         numbers = dict(self._numbers)
         if self.fold_case:
-            numbers |= {c.upper(): n for c, n in self._numbers.items()}
+            numbers |= {c.swapcase(): n for c, n in self._numbers.items()}
         table = bytes(numbers.get(chr(byte), 0) for byte in range(256))
         return table, bytes(byte for byte in range(256) if chr(byte) not in numbers)
 
     @classmethod
     def named(cls, name: str) -> Charset:
-        """A charset by name (see ``NAMED``) or, for any other text, of exactly its characters."""
+        """A charset by name (see ``NAMED``) or, for any other text, of exactly its characters.
+
+        One whose letters are all of one case folds the other: else `Hello` would be taught as `ello`.
+        """
         if name in NAMED:
             return cls(*NAMED[name])
         near = difflib.get_close_matches(name, NAMED, n=1, cutoff=0.75)
@@ -92,7 +97,22 @@ class Charset:
                 f"charset '{name}' is no name of one; did you mean '{near[0]}'? To read these very "
                 "characters, list them in another order"
             )
-        return cls(name)
+        return cls(name, (name != name.lower()) != (name != name.upper()))
+
+    @property
+    def case(self) -> Literal["lower", "upper"] | None:
+        """The case that all letters are read in; None where case is kept."""
+        if not self.fold_case:
+            return None
+        return "lower" if self.characters == self.characters.lower() else "upper"
+
+    def folds(self, raw: bytes) -> bool:
+        """Whether a UTF-8 label has letters that are read in the other case."""
+        return self.fold_case and self._cased(text := raw.decode()) != text
+
+    def _cased(self, text: str) -> str:
+        case = self.case
+        return text if case is None else text.lower() if case == "lower" else text.upper()
 
     @property
     def eos(self) -> int:
@@ -118,7 +138,7 @@ class Charset:
 
     def _spelled(self, text: str) -> str:
         """A text in the charset's own characters where it has them, case folded if the charset does so."""
-        text = composed(text.lower() if self.fold_case else text)
+        text = composed(self._cased(text))
         for usual, own in self._own:
             text = text.replace(usual, own)
         return text if self._known.fullmatch(text) else "".join(map(self._parts, text))

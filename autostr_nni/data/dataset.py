@@ -56,9 +56,10 @@ class WordDataset(Dataset["Sample | None"]):
     170 MB for 10 million words of 7 letters). Those that cannot be used are left out and counted by cause
     in ``skipped`` ("missing", "label not UTF-8", "label with a tab or other control character", "empty
     label", "no known character", "too long"); ``trimmed`` counts the labels that lost characters outside the
-    charset, ``beyond`` the samples that ``num-samples`` does not reach. ``limit`` keeps that many words,
-    drawn by ``seed``. Folders with weights have a ``mix``, by which epochs are drawn; with ``once`` as many
-    words are kept as the shares allow, drawn by the seed too, for a set that is read from end to end.
+    charset, ``folded`` those read in the charset's case, ``beyond`` the samples that ``num-samples`` does not
+    reach. ``limit`` keeps that many words, drawn by ``seed``. Folders with weights have a ``mix``, by which
+    epochs are drawn; with ``once`` as many words are kept as the shares allow, drawn by the seed too, for a
+    set that is read from end to end.
 
     An item is (uint8 image [3, height, width], class numbers with the end, label as it is in the set), or
     None where the image cannot be decoded: no other sample ever takes its place.
@@ -78,7 +79,7 @@ class WordDataset(Dataset["Sample | None"]):
         self.charset, self.max_length, self.seed = charset, max_length, seed
         self.image = (image[0], image[1])
         self.skipped: Counter[str] = Counter()
-        self.trimmed = 0
+        self.trimmed = self.folded = 0
         self.folders, self._source = _all_sets(sources)
         self.readers = [LmdbReader(folder) for folder in self.folders]
         self.total = sum(map(len, self.readers))
@@ -194,6 +195,8 @@ class WordDataset(Dataset["Sample | None"]):
         parts += [f"{count} {cause}" for cause, count in self.skipped.most_common()]
         if self.trimmed:
             parts.append(f"{self.trimmed} trimmed to the charset")
+        if self.folded:
+            parts.append(f"{self.folded} read in {self.charset.case} case")
         if self.beyond:
             parts.append(beyond_text(self.beyond, self.total))
         if self.unshared:
@@ -244,8 +247,9 @@ class WordDataset(Dataset["Sample | None"]):
         cause, removed = label_cause(raw, self.charset, self.max_length)
         if cause:
             self.skipped[cause] += 1
-        elif removed:
-            self.trimmed += 1
+        else:
+            self.trimmed += bool(removed)
+            self.folded += self.charset.folds(raw)
         return not cause
 
 

@@ -22,6 +22,7 @@ from autostr_nni.models.folded_batch_norm import folded
 from autostr_nni.models.recognizer import Recognizer, input_size
 from autostr_nni.models.translator import AttentionDecoder
 from autostr_nni.reading.checkpoint import Trained
+from autostr_nni.reading.memory import memory_told
 from autostr_nni.reading.metrics import Scores, comparable, score
 from autostr_nni.recipe import Recipe
 from autostr_nni.recipe.words.sources import WordSource
@@ -145,8 +146,9 @@ def evaluate(trained: Trained, dataset: WordDataset) -> tuple[Evaluation, Reader
     options, workers = trained.recipe.evaluation, trained.recipe.data.workers
     beam = options.beam if options.decoding == "beam" else 1
     reader = Reader(folded(trained.recognizer), dataset.charset, dataset.max_length, beam)
-    for batch in make_loader(dataset, options.batch_size, workers):
-        reader.add(batch)
+    with memory_told("evaluation.batch_size", options.batch_size):
+        for batch in make_loader(dataset, options.batch_size, workers):
+            reader.add(batch)
     check_any_decoded(dataset, len(reader.pairs))
     return reader.result(dataset.skipped), reader
 

@@ -16,7 +16,7 @@ from autostr_nni.models.recognizer import input_size
 from autostr_nni.reading.checkpoint import Trained
 from autostr_nni.recipe import Recipe
 from autostr_nni.system.errors import InputError
-from autostr_nni.system.threads import default_threads
+from autostr_nni.system.threads import default_threads, within_cores
 
 TextAndConfidence = tuple[str, float]
 
@@ -60,7 +60,8 @@ def check_beam(trained: Trained, beam: int) -> None:
 
 def use_threads(recipe: Recipe) -> None:
     """Read on as many CPU threads as the recipe trains with."""
-    torch.set_num_threads(recipe.training.threads or default_threads())
+    threads = recipe.training.threads
+    torch.set_num_threads(within_cores(threads, "training.threads") if threads else default_threads())
 
 
 def load_pixels(file: Path, size: tuple[int, int]) -> np.ndarray | None:

@@ -8,6 +8,7 @@ of it, and the one that all wait for gets its turn milliseconds later: an epoch 
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import MutableMapping
 from pathlib import Path
 
@@ -35,6 +36,27 @@ def default_threads(processes: int = 1) -> int:
     if said.isdecimal() and int(said):
         return int(said)
     return max(1, (usable_cores() - 1) // processes)
+
+
+def within_cores(threads: int, key: str) -> int:
+    """So many threads as a recipe's ``key`` asks for, or as this machine has cores where those are fewer.
+
+    The latter is told, once: a recipe may be for a larger machine, and threads without a core of their own
+    only wait for one another.
+    """
+    cores = usable_cores()
+    if threads <= cores:
+        return threads
+    if (threads, key) not in _told:
+        _told.add((threads, key))
+        text = (
+            f"{key} is {threads}, and this machine has {cores} core{'s' * (cores > 1)} to use: {cores} it is"
+        )
+        print(text, file=sys.stderr, flush=True)
+    return cores
+
+
+_told: set[tuple[int, str]] = set()
 
 
 def usable_cores() -> int:

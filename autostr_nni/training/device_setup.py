@@ -8,25 +8,26 @@ from typing import TypeVar
 
 import torch
 
+from autostr_nni.reading.memory import memory_told
 from autostr_nni.recipe.training import TrainingSection
 from autostr_nni.runs.figures import Report
 from autostr_nni.system.errors import InputError
 from autostr_nni.system.freed_memory import keep_freed_memory
-from autostr_nni.system.threads import default_threads
+from autostr_nni.system.threads import default_threads, within_cores
 from autostr_nni.training.distributed.group import ALONE, Team
 from autostr_nni.training.distributed.launch import Work, run_in_team
-from autostr_nni.training.memory import memory_told
 
 T = TypeVar("T")
 
 
-def prepare_torch(seed: int, threads: int | None, team: Team = ALONE) -> None:
+def prepare_torch(seed: int, threads: int | None, team: Team = ALONE, key: str = "training.threads") -> None:
     """Seed torch's global generator, which all weights come from; set this process's threads and memory.
 
-    ``threads``: of all processes of the team together; None for those that suit the machine.
+    ``threads``: of all processes of the team together, as the recipe's ``key`` says; None for those that suit
+    the machine.
     """
     keep_freed_memory()
-    threads = threads or default_threads()
+    threads = within_cores(threads, key) if threads else default_threads()
     torch.set_num_threads(max(1, threads // team.size))
     torch.set_float32_matmul_precision("high")
     torch.manual_seed(seed)

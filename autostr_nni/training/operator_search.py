@@ -26,7 +26,9 @@ def search_operators(
     path: StridePath, space: SearchSpace, recipe: Recipe, folder: Path, *, team: Team, report: Report
 ) -> tuple[Figures, list[dict[str, float]]]:
     """Step 2 on one path: the final metrics with the architecture found, and the probabilities."""
-    prepare_torch(recipe.seed, recipe.search.operators.threads or recipe.training.threads, team)
+    own = recipe.search.operators.threads
+    key = "search.operators.threads" if own else "training.threads"
+    prepare_torch(recipe.seed, own or recipe.training.threads, team, key)
     longest = recipe.search.operators.max_length
     training = open_set(recipe, recipe.data.train, max_length=longest)
     arch_validation = open_set(recipe, recipe.data.validation_for("alpha"), max_length=longest)

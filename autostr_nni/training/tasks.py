@@ -16,6 +16,7 @@ from autostr_nni.data.augment import Augmentation
 from autostr_nni.data.dataset import Batch, WordDataset
 from autostr_nni.models.recognizer import Recognizer
 from autostr_nni.reading.evaluation import Evaluation, Reader
+from autostr_nni.reading.memory import memory_told
 from autostr_nni.recipe import Recipe
 from autostr_nni.recipe.augment import amounts
 from autostr_nni.runs.figures import Figures
@@ -24,7 +25,6 @@ from autostr_nni.training.batches import joint_loader
 from autostr_nni.training.compiling import whole_batches_only
 from autostr_nni.training.distributed.group import Team
 from autostr_nni.training.distributed.synced_norm import synchronise
-from autostr_nni.training.memory import memory_told
 
 ADVICE = "lower the learning rate or the gradient clip of the recipe"
 

@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from autostr_nni.cli.main import main
+from autostr_nni.data.sets.lmdb_write import write_lmdb
 from autostr_nni.data.synth.glyphs import matplotlib_fonts
 
 
@@ -83,3 +84,23 @@ def test_bad_input(
     error = capsys.readouterr().err
     assert error.startswith("autostr: error: ") and words in error and "Traceback" not in error
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("length", ["-1", "0"])
+def test_no_word_is_so_short(tmp_path: Path, capsys: pytest.CaptureFixture[str], length: str) -> None:
+    for place in ([str(tmp_path)], ["--recipe", str(tmp_path / "r.yml")]):
+        assert main(["data", "check", *place, "--max-length", length]) == 2
+        assert "--max-length" in capsys.readouterr().err
+
+
+def test_labels_in_the_other_case_are_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_lmdb(tmp_path / "set", [(b"x", "Hello"), (b"x", "hello")])
+    labels = ["data", "check", str(tmp_path / "set"), "--labels-only", "--charset"]
+    assert main([*labels, "hole"]) == 0
+    told = capsys.readouterr().out
+    assert "2 of 2 samples usable" in told and "trimmed" not in told
+    assert "read in lower case, as the charset's letters are: 1" in told
+    assert main([*labels, "HOLE"]) == 0
+    assert "read in upper case, as the charset's letters are: 2" in capsys.readouterr().out
+    assert main([*labels, "hHelo"]) == 0
+    assert " case, " not in capsys.readouterr().out

@@ -114,3 +114,24 @@ def test_labels_encode_as_their_texts(name: str, label: str) -> None:
     text, removed = charset.clean(label)
     assert list(charset.encode_label(raw)) == charset.encode(text)
     assert charset.count(raw) == (len(text), removed)
+
+
+@pytest.mark.parametrize(
+    ("name", "case", "text", "read"),
+    [
+        ("cab0", "lower", "ABC0x", "abc0"),
+        ("CAB0", "upper", "abC0x", "ABC0"),
+        ("aбв", "lower", "БВ", "бв"),
+        ("ДВА", "upper", "два", "ДВА"),
+        ("abC", None, "ABC", "C"),
+        ("321", None, "123x", "123"),
+    ],
+)
+def test_letters_of_one_case_are_read_in_it(name: str, case: str | None, text: str, read: str) -> None:
+    """Else `Hello` would be taught as `ello`."""
+    charset = Charset.named(name)
+    assert charset.case == case and charset.clean(text)[0] == read
+    assert charset.decode(charset.encode_label(text.encode())) == read
+    assert charset.count(text.encode()) == (len(read), len(text) - len(read))
+    assert charset.folds(text.encode()) == (case is not None)
+    assert not charset.folds(read.encode())

@@ -121,6 +121,14 @@ def test_words_that_train_and_measure_are_told(
             {"training": {"short_words": {"max_length": 1, "epochs": 1}}, "data": {"train": ["long"]}},
             ": 2 too long; check data.charset and training.short_words.max_length",
         ),
+        (
+            {"search": {"path": {"max_length": 1}}, "data": {"train": ["long"]}},
+            ": 2 too long; check data.charset and search.path.max_length",
+        ),
+        (
+            {"search": {"operators": {"max_length": 1}}, "data": {"validation": ["long"]}},
+            "data.validation: no usable word in",
+        ),
         ({"data": {"validation": ["letters"]}}, "data.validation: no usable word in"),
         ({"data": {"test": {"signs": "letters"}}}, "data.test: signs: no usable word in"),
     ],

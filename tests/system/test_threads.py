@@ -82,3 +82,15 @@ def test_openmp_is_told_in_time(code: str) -> None:
     environment = {**os.environ, "OMP_DISPLAY_ENV": "true"}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
     assert "OMP_WAIT_POLICY = 'PASSIVE'" in done.stderr, done.stderr
+
+
+def test_more_threads_than_cores_are_told_once_and_not_used(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(threads, "usable_cores", lambda: 2)
+    with restored_threads():
+        for _ in range(2):
+            prepare_torch(0, 1000)
+            assert torch.get_num_threads() == 2
+    told = "training.threads is 1000, and this machine has 2 cores to use: 2 it is\n"
+    assert capfd.readouterr().err == told

@@ -14,7 +14,7 @@ import torch
 
 from autostr_nni.cli.main import _complain
 from autostr_nni.models.recognizer import Recognizer
-from autostr_nni.training.memory import OutOfMemory, explanation
+from autostr_nni.reading.memory import OutOfMemory, explanation
 from autostr_nni.training.run_trial import run_proposal
 
 GPU = "CUDA out of memory. Tried to allocate 20.00 MiB. GPU 0 has a total capacity of 7.79 GiB"
@@ -84,6 +84,19 @@ def test_an_evaluation_that_does_not_fit_names_its_own_key(tmp_path, monkeypatch
         run_proposal(steps["path"], make_recipe(), tmp_path, silent)
 
 
+def test_a_last_evaluation_that_does_not_fit_names_its_own_key(tmp_path, monkeypatch, make_recipe, steps):
+    """After the training, on the test sets."""
+    from autostr_nni.reading.evaluation import Reader
+
+    class Full(Reader):
+        def add(self, batch: Any) -> None:
+            raise RuntimeError(CPU)
+
+    monkeypatch.setattr("autostr_nni.reading.evaluation.Reader", Full)
+    with pytest.raises(OutOfMemory, match=r"write evaluation\.batch_size: 2 \(it is 4\)"):
+        run_proposal(steps["train"], make_recipe(), tmp_path, silent)
+
+
 def test_a_loader_process_that_is_killed(tmp_path, monkeypatch, make_recipe, steps):
     main = os.getpid()
 
@@ -106,7 +119,7 @@ def test_the_command_says_the_sentence_alone(capsys):
 def test_a_real_limit(tmp_path):
     """A process with little room beyond what torch takes asks for a batch that does not fit."""
     code = (
-        "import resource, torch; from autostr_nni.training.memory import memory_told\n"
+        "import resource, torch; from autostr_nni.reading.memory import memory_told\n"
         "used = int(open('/proc/self/statm').read().split()[0]) * resource.getpagesize()\n"
         "resource.setrlimit(resource.RLIMIT_AS, (used + 2**26,) * 2)\n"
         "with memory_told('training.batch_size', 64): torch.ones(2**26)"

@@ -30,6 +30,8 @@ class SetReport:
     usable: int = 0
     one_colour: int = 0  #: images without anything to be seen on them; they are used all the same
     trimmed: int = 0  #: usable labels that hold characters outside the charset
+    folded: int = 0  #: usable labels with letters that are read in the charset's case
+    case: str | None = None  #: that case
     skipped: Counter[str] = field(default_factory=Counter)  #: samples that cannot be used, by cause
     lengths: Counter[int] = field(default_factory=Counter)  #: of usable labels
     characters: Counter[str] = field(default_factory=Counter)  #: of all labels
@@ -48,6 +50,7 @@ class SetReport:
             "beyond": self.beyond,
             "usable": self.usable,
             "trimmed": self.trimmed,
+            "folded": self.folded,
             "one_colour": self.one_colour,
             "skipped": dict(self.skipped.most_common()),
             "lengths": {str(length): count for length, count in sorted(self.lengths.items())},
@@ -77,6 +80,8 @@ class SetReport:
         if self.trimmed:
             shown = " ".join(f"{c!r}×{n}" for c, n in self.unknown.most_common(10))
             lines.append(f"  trimmed to the charset: {self.trimmed} (unknown characters: {shown})")
+        if self.folded:
+            lines.append(f"  read in {self.case} case, as the charset's letters are: {self.folded}")
         if self.lengths:
             mean = sum(k * n for k, n in self.lengths.items()) / self.usable
             lines.append(f"  lengths: {min(self.lengths)} to {max(self.lengths)}, mean {mean:.1f}")
@@ -99,7 +104,7 @@ def check_set(
     ``InputError`` if the set cannot be opened or is damaged.
     """
     with LmdbReader(folder) as reader:
-        report = SetReport(str(folder), samples=len(reader), beyond=reader.beyond())
+        report = SetReport(str(folder), samples=len(reader), beyond=reader.beyond(), case=charset.case)
         seen = 0
         for number, raw in reader.labels():
             seen += 1
@@ -138,6 +143,7 @@ def _look(
         return
     report.usable += 1
     report.trimmed += bool(removed)
+    report.folded += charset.folds(raw)
     report.lengths[len(charset.clean(text)[0])] += 1
 
 

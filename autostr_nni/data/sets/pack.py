@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections import Counter
 from collections.abc import Iterator
@@ -47,10 +48,10 @@ def pack(
 ) -> PackSummary:
     """Pack the images of a list into a new set; image files are kept byte by byte.
 
-    Each line is ``image<TAB>label``; paths are relative to the list's folder, both may hold spaces. A line
-    whose image is missing or cannot be decoded, that has no label, or whose label holds a tab or another
-    control character is left out and counted; one whose image is of one colour is packed and counted. Labels
-    are kept composed (NFC).
+    Each line is ``image<TAB>label``; paths are relative to the list's folder, or begin with ``~``; both may
+    hold spaces. A line whose image is missing or cannot be decoded, that has no label, or whose label holds a
+    tab or another control character is left out and counted; one whose image is of one colour is packed and
+    counted. Labels are kept composed (NFC).
     ``InputError`` if the list cannot be read, nothing can be packed, or the folder is taken.
     """
     source = Path(list_file)
@@ -82,13 +83,22 @@ def _samples(lines: list[str], base: Path, summary: PackSummary) -> Iterator[tup
         elif has_control(label.encode()):
             summary.skip(CONTROL, number, name)
         else:
-            data, picture, cause = _read(base / name)
+            data, picture, cause = _read(_place(base, name))
             if data is None or picture is None:
                 summary.skip(cause, number, name)
                 continue
             if is_one_colour(np.asarray(to_rgb(picture))):
                 summary.one_colour.append(f"line {number}: {name}")
             yield data, composed(label)
+
+
+def _place(base: Path, name: str) -> Path:
+    """Where an image of a list lies: ``~`` is a home folder, unless the list's own folder has such a name."""
+    path = base / name
+    if name.startswith("~") and not path.exists():
+        with contextlib.suppress(RuntimeError):  # no such user
+            return Path(name).expanduser()
+    return path
 
 
 def _read(path: Path) -> tuple[bytes | None, Image.Image | None, str]:

@@ -34,6 +34,15 @@ def check_words(recipe: Recipe) -> None:
     }
     for key, sources in validation.items():
         wanted += [(key, roots, data.max_length, limit) for roots in _each_by_itself(sources)]
+    everything = {"data.train": data.train, **validation}
+    for step, read_by in {"path": ("ranking",), "operators": ("alpha", "")}.items():
+        most: int | None = getattr(recipe.search, step).max_length
+        if most is None:
+            continue
+        named = (f"data.validation_of.{name}" for name in read_by)
+        keys = ["data.train", *dict.fromkeys(k if k in validation else "data.validation" for k in named)]
+        few, longest = f"search.{step}.max_length", min(most, data.max_length)
+        wanted += [(key, roots, longest, few) for key in keys for roots in _each_by_itself(everything[key])]
     longest = max(data.max_length, EVALUATED_LENGTH)
     wanted += [(f"data.test: {name}", [root], longest, limit) for name, root in data.test.items()]
     charset = Charset.named(data.charset)

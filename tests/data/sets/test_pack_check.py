@@ -48,6 +48,19 @@ def test_pack(images: Path, tmp_path: Path) -> None:
     assert reader.label(3) == "last"
 
 
+def test_images_of_a_list_may_lie_in_a_home_folder(
+    images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder of that name beside the list comes first."""
+    monkeypatch.setenv("HOME", str(images))
+    (tmp_path / "~").mkdir()
+    (tmp_path / "~" / "own.png").write_bytes((images / "c.png").read_bytes())
+    lines = ["~/a b.jpg\tone", "~/own.png\ttwo", "~nobody-of-this-name/x.png\tthree"]
+    (tmp_path / "list.txt").write_text("\n".join(lines))
+    summary = pack(tmp_path / "list.txt", tmp_path / "set")
+    assert summary.packed == 2 and summary.skipped == {"missing image": 1}
+
+
 @pytest.mark.parametrize(
     ("content", "words"), [(b"", "no line"), (b"gone.jpg\tx", "1 missing image.*line 1"), (b"\xff", "UTF-8")]
 )

@@ -162,6 +162,7 @@ def watching(seen: Seen) -> Iterator[None]:
             seen.read.append(batch.texts)
             add(reader, batch)
 
+        patch.setattr("autostr_nni.system.threads.usable_cores", lambda: 64)
         patch.setattr(torch, "set_num_threads", seen.threads.append)  # more are slow on a busy machine
         patch.setattr(one_net, "fit", watched_fit)
         patch.setattr(operator_search, "fit", watched_fit)
