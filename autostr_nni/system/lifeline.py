@@ -74,22 +74,28 @@ def answer(connection: Connection, work: Callable[[], Any], printed: bool = True
 
 
 def call(module: str, work: Any) -> Any:
-    """What a process of its own, ``python -m module``, gives or raises; what it prints is printed here."""
+    """What a process of its own, ``python -m module``, gives or raises; what it prints is printed here.
+
+    Interrupted, it sends the process SIGTERM, and leaves it some seconds to clear up.
+    """
     process, connection = start(module, work)
     try:
-        while True:
-            kind, *content = receive(connection)
-            if kind == "failed":
-                raise content[0]
-            if kind == "done":
-                return content[0]
-            print(content[0], end="", flush=True)
+        while (message := receive(connection))[0] == "print":
+            print(message[1], end="", flush=True)
     except (EOFError, OSError):
         raise RuntimeError(f"the process of {module} is gone with exit status {process.wait()}") from None
+    except BaseException:
+        process.terminate()
+        raise
     finally:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=3)
         process.kill()
         process.wait()
         connection.close()
+    if message[0] == "failed":
+        raise message[1]
+    return message[1]
 
 
 def send(connection: Connection, message: Any) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from autostr_nni.system.leaving import stoppable
 from autostr_nni.system.lifeline import answer, call, receive, started
 
 
@@ -27,7 +28,8 @@ def main() -> int:
 
         prepare_data(load_recipe(recipe))
 
-    return answer(connection, work)
+    with stoppable():
+        return answer(connection, work)
 
 
 if __name__ == "__main__":

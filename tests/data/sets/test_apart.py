@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import psutil
@@ -16,8 +19,8 @@ from autostr_nni.system.errors import InputError
 from autostr_nni.trial import prepare_once
 
 
-def written(folder: Path, **test: str) -> Recipe:
-    synth = {"words": {"count": 4, "style": "mild", "source": "digits", "system_fonts": False}}
+def written(folder: Path, count: int = 4, **test: str) -> Recipe:
+    synth = {"words": {"count": count, "style": "mild", "source": "digits", "system_fonts": False}}
     data = {"train": ["words"], "validation": ["words"], "charset": "digits", "synth": synth, "test": test}
     (folder / "recipe.yml").write_text(json.dumps({"data": data}), encoding="utf-8")
     return load_recipe(folder / "recipe.yml")
@@ -37,6 +40,24 @@ def test_renders_without_the_trial(tmp_path: Path, capsys: pytest.CaptureFixture
 def test_what_is_wrong_is_told(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="the folder .*nowhere does not exist"):
         apart.prepare_apart(Path(written(tmp_path, other="nowhere").source or ""))
+
+
+INTERRUPTED = (
+    "import pathlib, sys; from autostr_nni.data.sets.apart import *; prepare_apart(pathlib.Path(sys.argv[1]))"
+)
+
+
+def test_interrupted_it_leaves_nothing(tmp_path: Path) -> None:
+    source = str(written(tmp_path, count=100_000).source)
+    with subprocess.Popen([sys.executable, "-c", INTERRUPTED, source], stderr=subprocess.PIPE) as trial:
+        while not any(tmp_path.glob(".words.partial-*/data.mdb")):
+            assert trial.poll() is None
+            time.sleep(0.05)
+        family = psutil.Process(trial.pid).children(recursive=True)
+        trial.send_signal(signal.SIGINT)
+        assert b"KeyboardInterrupt" in trial.communicate(timeout=60)[1]
+    assert [path.name for path in tmp_path.iterdir()] == ["recipe.yml"]
+    assert family and not psutil.wait_procs(family, timeout=5)[1]
 
 
 def test_a_process_that_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
