@@ -15,7 +15,7 @@ import torch
 from torch.utils.data import Dataset
 
 from autostr_nni.data.charset import END, PAD, Charset
-from autostr_nni.data.decoding.images import decode_image
+from autostr_nni.data.decoding.images import STRETCHED, Fitting, decode_image
 from autostr_nni.data.labels import Labels, label_cause
 from autostr_nni.data.mixing import Mix
 from autostr_nni.data.sets.folders import find_sets
@@ -74,10 +74,11 @@ class WordDataset(Dataset["Sample | None"]):
         limit: int | None = None,
         seed: int = 0,
         once: bool = False,
+        fitting: Fitting = STRETCHED,
     ) -> None:
         sources = sources_of([folders] if isinstance(folders, str | os.PathLike | WordSource) else folders)
         self.charset, self.max_length, self.seed = charset, max_length, seed
-        self.image = (image[0], image[1])
+        self.image, self.fitting = (image[0], image[1]), fitting
         self.skipped: Counter[str] = Counter()
         self.trimmed = self.folded = 0
         self.folders, self._source = _all_sets(sources)
@@ -114,7 +115,7 @@ class WordDataset(Dataset["Sample | None"]):
         label = self.label(index)
         text = self.charset.clean(label)[0]
         data = self.readers[self._set[index]].image(int(self._sample[index]))
-        pixels = None if data is None else decode_image(data, self.image)
+        pixels = None if data is None else decode_image(data, self.image, None, self.fitting)
         if pixels is None or not text:
             return None
         image = torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))
@@ -131,7 +132,7 @@ class WordDataset(Dataset["Sample | None"]):
         encoded, changed = self._read(np.asarray(indices, np.int64))
         dropped = []
         for place, data in enumerate(encoded):
-            if data is None or decode_image(data, self.image, pixels[place]) is None:
+            if data is None or decode_image(data, self.image, pixels[place], self.fitting) is None:
                 dropped.append(place)
         if dropped:
             left = np.delete(np.arange(len(encoded)), dropped)

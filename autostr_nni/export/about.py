@@ -9,12 +9,28 @@ from autostr_nni import __version__
 
 if TYPE_CHECKING:
     from autostr_nni.reading.checkpoint import Trained
+    from autostr_nni.recipe import ModelSection
 
 PARTS = ("recognizer", "encoder")
 #: Name of the file inside a .pt2 or .pt archive that holds the metadata as JSON; ONNX has its own place.
 EXTRA_FILE = "autostr.json"
 INPUT = "images"
 OUTPUTS = {"recognizer": ("ids", "confidence", "logits"), "encoder": ("features",)}
+
+
+def pixels_told(model: ModelSection) -> str:
+    """How a program has to make the images that the file takes."""
+    from autostr_nni.data.decoding.images import FILL, TALL
+
+    turned = ""
+    if model.vertical == "rotate":
+        turned = f"turned by 90 degrees against the clock where at least {TALL} times as tall as wide, "
+    if model.resize == "stretch":
+        return f"uint8 RGB, {turned}resized to image_height x image_width, 0 to 255"
+    return (
+        f"uint8 RGB, {turned}resized to image_height with the aspect kept, to image_width where that is "
+        f"wider, the columns to the right filled with {FILL}, 0 to 255"
+    )
 
 
 def about(trained: Trained, part: str) -> dict[str, str]:
@@ -33,6 +49,8 @@ def about(trained: Trained, part: str) -> dict[str, str]:
         "max_length": str(trained.recipe.data.max_length),
         "image_height": str(height),
         "image_width": str(width),
-        "pixels": "uint8 RGB, resized to image_height x image_width, 0 to 255",
+        "pixels": pixels_told(trained.recipe.model),
+        "resize": trained.recipe.model.resize,
+        "vertical": trained.recipe.model.vertical,
         "architecture": trained.architecture.text,
     }

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from autostr_nni.data.charset import Charset
-from autostr_nni.data.decoding.images import decode_image
+from autostr_nni.data.decoding.images import decode_image, fitting_of
 from autostr_nni.models.recognizer import input_size
 from autostr_nni.recipe import Recipe
 from autostr_nni.system.errors import InputError
@@ -60,7 +60,8 @@ def rendered_words(recipe: Recipe, count: int, seed: int = 0) -> np.ndarray:
         pixels = None
         if can_draw(text, faces):
             image = render_word(text, rng, faces, "scene", _HEIGHT, ())
-            pixels = decode_image(encode(image, rng, STYLES["scene"]), input_size(recipe.model))
+            data, fitting = encode(image, rng, STYLES["scene"]), fitting_of(recipe.model)
+            pixels = decode_image(data, input_size(recipe.model), None, fitting)
         if pixels is None:
             misses += 1
             if misses > _ATTEMPTS + len(found):

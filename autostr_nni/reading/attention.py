@@ -10,7 +10,7 @@ import torch
 
 from autostr_nni.data.charset import Charset
 from autostr_nni.models.ctc import CTCDecoder
-from autostr_nni.models.recognizer import input_size, normalise
+from autostr_nni.models.recognizer import normalise
 from autostr_nni.models.rectifier import Rectifier
 from autostr_nni.models.traceable import UnrolledReader
 from autostr_nni.reading.checkpoint import Trained
@@ -36,7 +36,7 @@ class Sight:
 @torch.no_grad()
 def look(trained: Trained, file: Path) -> Sight | None:
     """Read an image file and keep what was seen; None for a file that is no readable image."""
-    pixels = load_pixels(file, input_size(trained.recipe.model))
+    pixels = load_pixels(file, trained.recipe.model)
     if pixels is None:
         return None
     recognizer = trained.recognizer

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from autostr_nni.data.charset import Charset
 from autostr_nni.data.dataset import Batch, WordDataset
+from autostr_nni.data.decoding.images import fitting_of
 from autostr_nni.data.loader import make_loader
 from autostr_nni.data.sets.usable import EVALUATED_LENGTH
 from autostr_nni.models.folded_batch_norm import folded
@@ -111,7 +112,8 @@ def open_test_set(recipe: Recipe, folder: Path | WordSource) -> WordDataset:
     """A set to be scored: words longer than the recipe's are read like any other, and count."""
     charset = Charset.named(recipe.data.charset)
     longest = max(recipe.data.max_length, EVALUATED_LENGTH)
-    return WordDataset([folder], charset, longest, input_size(recipe.model), seed=recipe.seed)
+    size, fitting = input_size(recipe.model), fitting_of(recipe.model)
+    return WordDataset([folder], charset, longest, size, seed=recipe.seed, fitting=fitting)
 
 
 def open_set(
@@ -127,9 +129,9 @@ def open_set(
     ``once`` to as many as the weights of the folders allow, where they have some.
     """
     charset = Charset.named(recipe.data.charset)
-    size = input_size(recipe.model)
+    size, fitting = input_size(recipe.model), fitting_of(recipe.model)
     longest = min(recipe.data.max_length, max_length or recipe.data.max_length)
-    return WordDataset(list(folders), charset, longest, size, limit=limit, seed=recipe.seed, once=once)
+    return WordDataset(list(folders), charset, longest, size, limit, recipe.seed, once, fitting)
 
 
 def check_any_decoded(dataset: WordDataset, decoded: int) -> None:

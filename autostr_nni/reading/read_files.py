@@ -9,12 +9,12 @@ import numpy as np
 import torch
 
 from autostr_nni.data.charset import Charset
-from autostr_nni.data.decoding.images import decode_image, read_image
+from autostr_nni.data.decoding.images import decode_image, fitting_of, read_image
 from autostr_nni.data.decoding.modes import is_one_colour
 from autostr_nni.models.folded_batch_norm import folded
 from autostr_nni.models.recognizer import input_size
 from autostr_nni.reading.checkpoint import Trained
-from autostr_nni.recipe import Recipe
+from autostr_nni.recipe import ModelSection, Recipe
 from autostr_nni.system.errors import InputError
 from autostr_nni.system.threads import default_threads, within_cores
 
@@ -32,13 +32,12 @@ def read_files(
 
     ``warn`` is called with files whose picture is of one colour.
     """
-    size = input_size(trained.recipe.model)
     charset = Charset.named(trained.recipe.data.charset)
     recognizer = folded(trained.recognizer)
     device = recognizer.device
     for start in range(0, len(files), batch_size):
         part = files[start : start + batch_size]
-        pixels = [load_pixels(file, size) for file in part]
+        pixels = [load_pixels(file, trained.recipe.model) for file in part]
         good = [p for p in pixels if p is not None]
         found: Iterator[TextAndConfidence] = iter(())
         if good:
@@ -64,10 +63,10 @@ def use_threads(recipe: Recipe) -> None:
     torch.set_num_threads(within_cores(threads, "training.threads") if threads else default_threads())
 
 
-def load_pixels(file: Path, size: tuple[int, int]) -> np.ndarray | None:
-    """A file's picture, uint8 ``[height, width, 3]`` of the size given; None if it is no readable image."""
+def load_pixels(file: Path, model: ModelSection) -> np.ndarray | None:
+    """A file's picture as a net reads it, uint8 ``[height, width, 3]``; None if it is no readable image."""
     try:
         data = read_image(file)
     except (OSError, ValueError):
         return None
-    return decode_image(data, size)
+    return decode_image(data, input_size(model), None, fitting_of(model))

@@ -4,11 +4,27 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from autostr_nni.recipe.base import Channels, Layers, Section, Size, Widths
+from autostr_nni.recipe.base import Channels, Layers, Section, Side, Size, Widths
+from autostr_nni.search_spaces.stride_path import KEEP, LETTER_OF, Stride
 
 TranslatorKind = Literal["attention", "ctc"]
+
+
+def _strides(strides: tuple[Stride, ...]) -> tuple[Stride, ...]:
+    """Distinct strides that a path can be written with."""
+    known = [list(stride) for stride in LETTER_OF if stride != KEEP]
+    for stride in strides:
+        if stride == KEEP or stride not in LETTER_OF:
+            raise ValueError(f"has {list(stride)}, which is none of {', '.join(map(str, known))}")
+    if len(set(strides)) < len(strides):
+        raise ValueError(f"must not repeat a stride, as {[list(stride) for stride in strides]} does")
+    return strides
+
+
+_Stride = Annotated[tuple[Side, Side], Field(strict=False)]
+Strides = Annotated[tuple[_Stride, ...], Field(strict=False, min_length=1), AfterValidator(_strides)]
 
 
 class RectifierSection(Section):
@@ -49,9 +65,13 @@ class TranslatorSection(Section):
 
 
 class ModelSection(Section):
-    """The recognizer. The backbone turns `image` into a sequence of W/4 columns."""
+    """The recognizer. The backbone turns `image` into a feature sequence, by default of W/4 columns."""
 
     image: Size = (32, 100)  # height, width that the backbone sees
+    resize: Literal["stretch", "pad"] = "stretch"  # pad: keep the aspect, fill up on the right
+    vertical: Literal["keep", "rotate"] = "keep"  # rotate: turn words upright that are much taller than wide
+    sequence: Size | None = None  # c1, c2: height, width of the feature sequence; null: 1, image's width / 4
+    strides: Strides = ((2, 2), (2, 1))  # besides (1, 1), of which stride paths are made
     stem_width: Channels = 32
     stage_widths: Widths = (32, 64, 128, 256, 512)
     stage_layers: Layers = (3, 3, 3, 3, 3)
@@ -68,6 +88,16 @@ class ModelSection(Section):
                 f"stage_layers {len(self.stage_layers)}; give one of each per stage"
             )
         return self
+
+    @property
+    def reduced(self) -> tuple[int, int]:
+        """c1 and c2: height and width of the feature sequence, which is read as c1 x c2 steps."""
+        return self.sequence or (1, self.image[1] // 4)
+
+    @property
+    def steps(self) -> int:
+        """How many steps the decoder has to look at."""
+        return self.reduced[0] * self.reduced[1]
 
     def scaled(self, width: int) -> int:
         """`width` times the multiplier, rounded to a multiple of 8; unchanged where the multiplier is 1."""

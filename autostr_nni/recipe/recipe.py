@@ -63,13 +63,14 @@ class Recipe(Section):
         return SearchSpace(
             height=height,
             width=width,
-            out_height=1,
-            out_width=width // 4,
+            out_height=model.reduced[0],
+            out_width=model.reduced[1],
             stem_width=model.scaled(model.stem_width),
             stage_widths=tuple(model.scaled(w) for w in model.stage_widths),
             stage_layers=model.stage_layers,
             operations=self.search.operators.operations,
             projection_skip=model.projection_skip,
+            alphabet=model.strides,
         )
 
     def search_paths(self) -> list[StridePath]:
@@ -184,7 +185,7 @@ class Recipe(Section):
         kinds = {"model.translator.kind": self.model.translator.kind}
         kinds["search.proxy.translator"] = self.search.proxy.translator or "attention"
         for key, kind in kinds.items():
-            steps = self.model.image[1] // 4
+            steps = self.model.steps
             if kind == "ctc" and self.data.max_length > steps:
                 raise ValueError(
                     f"{key}: ctc tells at most a character per step, of which an image of width "
@@ -196,13 +197,13 @@ class Recipe(Section):
 
     @model_validator(mode="after")
     def _check_space(self) -> Recipe:
-        """The image can be reduced to 1 x W/4, and step 1 has paths that do so."""
-        height, width = self.model.image
-        if width % 4:
+        """The image can be reduced to the sequence, and step 1 has paths that do so."""
+        width, sequence = self.model.image[1], self.model.sequence
+        if sequence is None and width % 4:
             raise ValueError(
                 f"model.image: width {width} must be a multiple of 4, the sequence has W/4 columns"
             )
-        space = _guarded("model.image", self.space)
+        space = _guarded("model.image" if sequence is None else "model.sequence", self.space)
         self._check_paths(space)
         default = self.search.path.default_operation
         if default not in (DEFAULT_OPERATION, *space.operations):
@@ -231,13 +232,13 @@ class Recipe(Section):
         return self
 
     def _check_paths(self, space: SearchSpace) -> None:
-        height, width = self.model.image
+        goal = f"{space.height}x{space.width} to {space.out_height}x{space.out_width}"
         if self.search.path.paths == "typical":
             if not space.typical_paths():
                 raise ValueError(
-                    f"search.path.paths: no typical path takes {height}x{width} to 1x{width // 4} with "
-                    f"{len(space.stage_layers)} stages; list the paths, or change model.image or "
-                    "model.stage_layers"
+                    f"search.path.paths: no typical path takes {goal} with {len(space.stage_layers)} stages "
+                    f"and the strides {[*map(list, space.alphabet)]}; list the paths, or change model.image, "
+                    "model.sequence, model.strides or model.stage_layers"
                 )
             return
         known: dict[StridePath, str] = {}
@@ -246,8 +247,7 @@ class Recipe(Section):
             reason = space.paths.why_not(path)
             if reason:
                 raise ValueError(
-                    f"search.path.paths: {text} does not take {height}x{width} to 1x{width // 4}, {reason}"
-                    f"{_nearest_path(text, space)}"
+                    f"search.path.paths: {text} does not take {goal}, {reason}{_nearest_path(text, space)}"
                 )
             if path in known:
                 raise ValueError(f"search.path.paths: {known[path]} and {text} are the same path")

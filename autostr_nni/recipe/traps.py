@@ -23,10 +23,15 @@ def check_traps(recipe: Recipe) -> None:
             f"{place}: model.rectifier.image is {list(rectifier.image)}, from which {[height, width]} of "
             f"model.image would be made up; write rectifier: {{image: {enough}}} or larger, or enabled: false"
         )
-    steps, longest = width // 4, recipe.data.max_length
+    steps, longest = recipe.model.steps, recipe.data.max_length
     if longest > steps:
+        (rows, columns), shown = recipe.model.reduced, [height, width]
+        given = f"model.image {shown} gives the decoder {steps} steps (width / 4)"
+        wider = f"an image at least {4 * longest} wide"
+        if recipe.model.sequence is not None:
+            given = f"model.sequence {[rows, columns]} gives the decoder {steps} steps"
+            wider = "a longer sequence"
         raise InputError(
-            f"{place}: data.max_length is {longest}, but model.image {[height, width]} gives the decoder "
-            f"{steps} steps (width / 4), too few to tell so many characters apart; write max_length: "
-            f"{steps} or less, or an image at least {4 * longest} wide"
+            f"{place}: data.max_length is {longest}, but {given}, too few to tell so many characters apart; "
+            f"write max_length: {steps} or less, or {wider}"
         )

@@ -10,6 +10,7 @@ import contextlib
 import errno
 import io
 import os
+from typing import TYPE_CHECKING, NamedTuple
 
 import cv2
 import numpy as np
@@ -19,9 +20,17 @@ from autostr_nni.data.decoding.modes import deep_colours, to_rgb
 from autostr_nni.data.decoding.plain_jpeg import decode_plain_jpeg
 from autostr_nni.system.text_files import read_start
 
+if TYPE_CHECKING:
+    from autostr_nni.recipe.model import ModelSection
+
 #: Larger images are refused as undecodable: a word crop never is, a decompression bomb may be.
 MAX_PIXELS = 50_000_000
 MAX_BYTES = 64 << 20  #: of the encoded image
+
+#: Grey of what fills an image up: 0 where the net's numbers are -1 to 1.
+FILL = 127
+#: An image so many times as tall as wide holds a word that is written downwards, or that lies on its side.
+TALL = 1.5
 
 _TURNED = {"exif", "Raw profile type exif"}  # where Pillow notes that a picture may have to be turned
 
@@ -36,19 +45,56 @@ def read_image(path: str | os.PathLike[str]) -> bytes:
     return data
 
 
-def decode_image(data: bytes, image: tuple[int, int], out: np.ndarray | None = None) -> np.ndarray | None:
-    """Decode and resize to (height, width): uint8 array [height, width, 3], RGB; None if undecodable.
+class Fitting(NamedTuple):
+    """How an image of any shape becomes one of a net's size."""
+
+    pad: bool = False  #: keep the aspect, at the left, and fill up with ``FILL``; else stretch
+    rotate: bool = False  #: turn what is ``TALL`` by 90 degrees against the clock
+
+
+STRETCHED = Fitting()
+
+
+def fitting_of(model: ModelSection) -> Fitting:
+    """How the images of a recipe's nets are fitted."""
+    return Fitting(model.resize == "pad", model.vertical == "rotate")
+
+
+def decode_image(
+    data: bytes, image: tuple[int, int], out: np.ndarray | None = None, fitting: Fitting = STRETCHED
+) -> np.ndarray | None:
+    """Decode and fit to (height, width): uint8 array [height, width, 3], RGB; None if undecodable.
 
     Photographs are turned upright as their EXIF entry says. ``out``, a contiguous array of that shape, is
     filled and returned instead of a new one.
     """
     try:
-        pixels = decode_plain_jpeg(data, image, MAX_PIXELS)
+        small = (max(image),) * 2 if fitting.rotate else image  # a JPEG's may be smaller, but not than this
+        pixels = decode_plain_jpeg(data, small, MAX_PIXELS)
         if pixels is None:
-            pixels = _decode_any(data, image)
-        return None if pixels is None else resize(pixels, image, out)
+            pixels = _decode_any(data, small)
+        return None if pixels is None else fit(pixels, image, out, fitting)
     except Exception:  # decoders raise nearly anything
         return None
+
+
+def fit(
+    pixels: np.ndarray, image: tuple[int, int], out: np.ndarray | None = None, fitting: Fitting = STRETCHED
+) -> np.ndarray:
+    """``pixels`` [h, w, 3] in the size (height, width), stretched or filled up, turned or as they are."""
+    height, width = image
+    if fitting.rotate and pixels.shape[0] >= TALL * pixels.shape[1]:
+        pixels = np.ascontiguousarray(np.rot90(pixels))
+    if not fitting.pad:
+        return resize(pixels, image, out)
+    taken = min(width, max(1, round(pixels.shape[1] * height / pixels.shape[0])))
+    if taken == width:
+        return resize(pixels, image, out)
+    if out is None:
+        out = np.empty((height, width, 3), np.uint8)
+    out[:, :taken] = resize(pixels, (height, taken))
+    out[:, taken:] = FILL
+    return out
 
 
 def resize(pixels: np.ndarray, image: tuple[int, int], out: np.ndarray | None = None) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -129,6 +130,12 @@ def arch_every(seen: Seen) -> int:
 def channels(seen: Seen) -> list[int]:
     """Of the stem and of every layer."""
     return [shape[0] for shape in seen.shapes()]
+
+
+def strides(seen: Seen) -> list[list[int]]:
+    """Those that the net's paths are made of."""
+    written = json.loads((seen.folder / "architecture.json").read_text())["space"]["alphabet"]
+    return [[*stride] for stride in written]
 
 
 def stages(seen: Seen) -> list[int]:
