@@ -2,8 +2,8 @@
 
     python benchmarks/padding.py NET LMDB
 
-Reads a set as `autostr evaluate` does, then with the decoder kept to the steps that the image reaches: all that
-a mask could take away from it. Tells both accuracies, how many readings differ, how much of the image is
+Reads a set as `autostr evaluate` does, then with the decoder kept to the steps that the image reaches: all
+that a mask could take away from it. Tells both accuracies, how many readings differ, how much of the image is
 padding and how much of the attention lies there.
 """
 

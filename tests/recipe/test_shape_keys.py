@@ -46,7 +46,10 @@ def test_other_sizes() -> None:
         ({"strides": [[1, 1]]}, "model.strides has [1, 1], which is none of"),
         ({"strides": [[2, 2], [2, 2]]}, "model.strides must not repeat a stride"),
         ({"strides": []}, "model.strides must have at least 1 value"),
-        ({"strides": [[2, 2], [4, 1]], "image": [16, 16]}, "search.path.paths: no typical path takes 16x16"),
+        (
+            {"stage_widths": [8, 16], "stage_layers": [8, 7]},
+            "no typical path takes 32x100 to 1x25 with 2 stages",
+        ),
         ({"resize": "padd"}, "model.resize must be 'stretch' or 'pad', not 'padd'; nearest is 'pad'"),
         ({"vertical": "turn"}, "model.vertical must be 'keep' or 'rotate'"),
         ({**SHORT, "translator": {"kind": "ctc"}}, "lower data.max_length from 25"),

@@ -64,7 +64,7 @@ OTHER: dict[str, Any] = {
     "model.image": [32, 104],
     "model.resize": "pad",
     "model.vertical": "rotate",
-    "model.sequence": [1, 50],
+    "model.sequence": [1, 25],
     "model.strides": [[2, 2], [2, 1], [4, 1]],
     "model.stage_widths": [32, 64, 128, 256, 256],
     "model.stage_layers": [3, 3, 3, 3, 4],
