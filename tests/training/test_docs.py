@@ -1,4 +1,4 @@
-"""The recipes of docs/training.md train."""
+"""The recipes of docs/training.md and docs/shape.md train."""
 
 from __future__ import annotations
 
@@ -13,8 +13,15 @@ from autostr_nni.runs.records import read_metrics
 from autostr_nni.training.run_trial import run_proposal
 from tests.training.stopping import Log
 
-PAGE = (Path(__file__).parents[2] / "docs" / "training.md").read_text(encoding="utf-8")
-BLOCKS = dict(re.findall(r"<!-- (\w+) recipe -->\n```yaml\n(.*?)```", PAGE, re.S))
+DOCS = Path(__file__).parents[2] / "docs"
+PAGES = {"training.md": {"augmentation", "schedule"}, "shape.md": {"padding", "tall", "short"}}
+BLOCKS = {
+    f"{page} {name}": text
+    for page in PAGES
+    for name, text in re.findall(
+        r"<!-- (\w+) recipe -->\n```yaml\n(.*?)```", (DOCS / page).read_text(encoding="utf-8"), re.S
+    )
+}
 
 
 def dotted(content: dict[str, Any]) -> dict[str, Any]:
@@ -24,12 +31,12 @@ def dotted(content: dict[str, Any]) -> dict[str, Any]:
 @pytest.mark.parametrize("name", BLOCKS)
 def test_recipes_train(tmp_path: Path, make_recipe, steps, name: str) -> None:
     changes = {"training.epochs": 2, "search.path.epochs": 1, "training.epoch_images": 16}
-    changes |= {key: value for key, value in dotted(yaml.safe_load(BLOCKS[name])).items()}
-    recipe = make_recipe({**changes, "training.epochs": 2})
+    recipe = make_recipe(changes | dotted(yaml.safe_load(BLOCKS[name])))
+    path = recipe.search_paths()[0].text(recipe.model.stage_layers)
     for step in ("path", "train"):
-        run_proposal(steps[step], recipe, tmp_path / step, Log())
+        run_proposal({**steps[step], "stride_path": path}, recipe, tmp_path / step, Log())
         assert len(read_metrics(tmp_path / step)) == {"path": 1, "train": 2}[step]
 
 
-def test_the_page_has_its_recipes() -> None:
-    assert set(BLOCKS) == {"augmentation", "schedule"}
+def test_the_pages_have_their_recipes() -> None:
+    assert set(BLOCKS) == {f"{page} {name}" for page, names in PAGES.items() for name in names}
