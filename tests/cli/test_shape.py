@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from test_export import NEEDS, facts_of
 
 from autostr_nni.cli.main import main
 from autostr_nni.data.decoding.images import FILL
@@ -19,6 +18,7 @@ from autostr_nni.export.words import rendered_words, words_of_set
 from autostr_nni.reading.checkpoint import load_trained
 from autostr_nni.reading.evaluation import open_test_set
 from autostr_nni.reading.read_files import load_pixels
+from tests.cli.test_export import NEEDS, facts_of
 
 MODEL = {
     "image": [24, 40],
