@@ -1,6 +1,6 @@
 """What a net that was trained on padded images makes of the padding.
 
-    python benchmarks/padding.py NET LMDB
+    python -m benchmarks.images.padding NET LMDB
 
 Reads a set as `autostr evaluate` does, then with the decoder kept to the steps that the image reaches: all
 that a mask could take away from it. Tells both accuracies, how many readings differ, how much of the image is

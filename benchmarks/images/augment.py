@@ -1,6 +1,6 @@
 """Training steps with and without augmentation, side by side.
 
-    python benchmarks/augment.py [--runs 9]
+    python -m benchmarks.images.augment [--runs 9]
 
 The nets of train_step.py, with words of 8 characters whose images are there already: augmentation,
 loss, backward, clipping and the optimizer's step. The three settings take turns; CPU time of one
@@ -14,12 +14,12 @@ import statistics
 import time
 
 import torch
-from train_step import LENGTH, nets
 
 from autostr_nni.data.augment import Augmentation
 from autostr_nni.recipe.augment import PRESETS, amounts
 from autostr_nni.recipe.training import OptimizerSection
 from autostr_nni.training.optimizing.optimizers import build_optimizer
+from benchmarks.train_step import LENGTH, nets
 
 
 def main() -> None:
