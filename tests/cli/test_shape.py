@@ -68,7 +68,9 @@ def test_all_see_the_same_pixels(net: Path, words: Path) -> None:
     assert rendered_words(trained.recipe, 3).shape == (3, 3, 24, 40)
 
 
-@pytest.mark.parametrize("suffix", [".onnx", ".pt2", ".pt"])
+@pytest.mark.parametrize(
+    "suffix", [".onnx", pytest.param(".pt2", marks=pytest.mark.slow("torch compiles it")), ".pt"]
+)
 def test_the_file_reads_what_read_reads(
     net: Path, words: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], suffix: str
 ) -> None:
