@@ -18,8 +18,10 @@ from typing import Any
 import numpy as np
 from scipy.stats import kendalltau
 
+from autostr_nni.search_spaces.architecture import Architecture
 from benchmarks.net_table import rows as table
 from benchmarks.net_table.simulation import halving, random_search
+from benchmarks.net_table.training import recipe
 
 Row = dict[str, Any]
 SHARES = ("1/9", "1/6", "1/3", "2/3", "1")
@@ -29,6 +31,14 @@ DRAWS = 1000
 def final(row: Row) -> float:
     """Word accuracy on validation at the end."""
     return float(row["curve"][-1]["word_accuracy"])
+
+
+def kept(row: Row, axis: int) -> float:
+    """How long maps stay large: log2 of their rows (axis 0) or columns (1), summed over the layers."""
+    space = recipe().space()
+    strides = Architecture.parse(row["architecture"], space).path.strides
+    halved = np.cumsum([stride[axis] == 2 for stride in strides])
+    return float(np.log2((space.height, space.width)[axis]) * len(strides) - halved.sum())
 
 
 #: Figures that are there before the end, each so that larger should be better.
@@ -43,6 +53,8 @@ EARLY: dict[str, Callable[[Row], float]] = {
     },
     "MACs": lambda row: row["macs"],
     "parameters": lambda row: row["params"],
+    "rows of the maps": lambda row: kept(row, 0),
+    "columns of the maps": lambda row: kept(row, 1),
 }
 
 
