@@ -157,10 +157,10 @@ def evaluate(trained: Trained, dataset: WordDataset) -> tuple[Evaluation, Reader
 
 def evaluate_sets(
     trained: Trained,
-    sets: Mapping[str, Path | WordSource],
+    sets: Mapping[str, Path | WordSource] | None = None,
     look: Callable[[str, WordDataset, Reader], None] | None = None,
 ) -> dict[str, SetFigures]:
-    """Evaluate named sets, as the net's recipe says; several get a row "all", pooled over their words.
+    """Evaluate sets as the net's recipe says, by default its test sets; several get a row "all" of all words.
 
     ``look`` is called with each set and all that was read of it.
     """
@@ -168,7 +168,7 @@ def evaluate_sets(
     pairs: list[tuple[str, str]] = []
     losses: list[float] = []
     skipped: dict[str, int] = {}
-    for name, folder in sets.items():
+    for name, folder in (trained.recipe.data.test if sets is None else sets).items():
         with closing(open_test_set(trained.recipe, folder)) as dataset:
             evaluation, reader = evaluate(trained, dataset)
             if look is not None:

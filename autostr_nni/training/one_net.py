@@ -121,7 +121,7 @@ def train_fully(
     if recipe.data.test:
         best = load_trained(folder / BEST, str(torch_device(options)))
         best.recipe = recipe  # the one that it was saved with may name other test sets, workers and batches
-        result["test"] = evaluate_sets(best, recipe.data.test)
+        result["test"] = evaluate_sets(best)
     return result
 
 
