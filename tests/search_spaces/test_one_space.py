@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
+from functools import cache
+from itertools import product
 from typing import Any
 
 import pytest
@@ -10,16 +13,22 @@ import torch
 from nni.mutable import SampleValidationError
 from nni.nas.evaluator import FunctionalEvaluator
 from nni.nas.space import SimplifiedModelSpace
-from nni.nas.strategy import DARTS, Proxyless, Random, RandomOneShot, RegularizedEvolution
+from nni.nas.strategy import DARTS, GridSearch, Proxyless, Random, RandomOneShot, RegularizedEvolution
 from numpy.random import RandomState
 from torch import nn
 
 from autostr_nni.models.backbone import build_stem, initialise
 from autostr_nni.models.operations import build_operation
 from autostr_nni.nas.evolution import NeighbourEvolution
+from autostr_nni.search_spaces.architecture import Architecture
+from autostr_nni.search_spaces.counting import cost_table, stem_cost
 from autostr_nni.search_spaces.drawing import macs_of
 from autostr_nni.search_spaces.nni_space import AutoSTRSpace, architecture_of, frozen_net
 from autostr_nni.search_spaces.space import SearchSpace
+from autostr_nni.search_spaces.stride_path import StridePath
+from autostr_nni.strategies.random_search import RandomSearch
+from autostr_nni.strategies.two_step import TwoStep
+from autostr_nni.supernet.budget import most_probable_within
 from autostr_nni.supernet.supernet import Supernet
 
 SMALL = SearchSpace(
@@ -163,3 +172,64 @@ def test_one_shot_strategies_take_the_space_on_a_path(strategy: Any) -> None:
     architecture = supernet.architecture_of(exported)
     assert architecture.path.text(SMALL.stage_layers) == text
     assert supernet.freeze(exported)(torch.zeros(1, 3, 8, 16)).shape == (1, 4, 8)
+
+
+@cache
+def every_net() -> set[str]:
+    """All that is searched, listed without NNI: the nets of all paths within the budget."""
+    nets = (
+        Architecture(path, operations, SMALL.stage_layers)
+        for path in SMALL.paths
+        for operations in product(*(SMALL.candidates(path, layer) for layer in range(1, SMALL.layers + 1)))
+    )
+    return {net.text for net in nets if macs_of(net, SMALL) <= BUDGET_M * 1e6}
+
+
+def test_a_grid_search_meets_every_net_within_the_budget_once() -> None:
+    space = SimplifiedModelSpace.from_model(
+        AutoSTRSpace(SMALL, budget_m=BUDGET_M), FunctionalEvaluator(print)
+    )
+    models = GridSearch(shuffle=False, dedup=False)._grid_generator(space)
+    found = [architecture_of(model.sample, SMALL).text for model in models]
+    assert len(found) > PROPOSALS and len(set(found)) == len(found)
+    assert set(found) == every_net()
+
+
+def test_our_random_search_keeps_to_the_same_space() -> None:
+    space = AutoSTRSpace(SMALL, budget_m=BUDGET_M)
+    strategy = RandomSearch(SMALL, PROPOSALS, 0, max_macs=round(BUDGET_M * 1e6))
+    asked = strategy.suggest()
+    assert len(asked) == PROPOSALS
+    for proposal in asked:
+        space.validate(proposal.parameters)
+    assert {space.architecture_of(proposal.parameters).text for proposal in asked} < every_net()
+
+
+def two_steps(seed: int) -> Iterator[dict[str, Any]]:
+    """The parameters of all trials of a two-step search whose losses and probabilities are drawn."""
+    rng = random.Random(seed)
+    strategy = TwoStep(SMALL, list(SMALL.paths))
+    while not strategy.finished:
+        for proposal in strategy.suggest():
+            metrics: dict[str, Any] = {"default": 0.5, "loss": rng.random()}
+            if proposal.parameters["step"] == "operators":
+                path = StridePath.parse(proposal.parameters["stride_path"], SMALL.stage_layers)
+                table = [list(costs.items()) for costs in cost_table(path, SMALL)]
+                chances = [[rng.gauss(0, 1) for _ in layer] for layer in table]
+                room = round(BUDGET_M * 1e6) - stem_cost(SMALL).macs
+                chosen = most_probable_within(chances, [[c.macs for _, c in layer] for layer in table], room)
+                names = tuple(layer[place][0] for layer, place in zip(table, chosen, strict=True))
+                metrics["architecture"] = Architecture(path, names, SMALL.stage_layers).text
+            yield proposal.parameters
+            strategy.observe(proposal.id, metrics)
+
+
+def test_our_two_steps_keep_to_the_same_space() -> None:
+    """Paths of the space, an operator search on one of them, and a net of it within the budget."""
+    space = AutoSTRSpace(SMALL, budget_m=BUDGET_M)
+    asked = [parameters for seed in range(40) for parameters in two_steps(seed)]
+    assert len(asked) > PROPOSALS and sum("op_01" in parameters for parameters in asked) == 40
+    for parameters in asked:
+        space.path.path_of(parameters)
+        if "op_01" in parameters:
+            assert space.architecture_of(parameters).text in every_net()
