@@ -9,11 +9,13 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 import yaml
 
+from autostr_nni import trial
 from autostr_nni.cli.main import main
 from autostr_nni.search_spaces import operations
 from autostr_nni.strategies import registry
@@ -25,18 +27,24 @@ PAGE = (Path(__file__).parents[1] / "docs" / "extending.md").read_text(encoding=
 CLI = [sys.executable, "-m", "autostr_nni.cli.main"]
 
 
-@pytest.fixture(autouse=True)
-def _forgotten(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """What a test loads is not there for the next one."""
-    monkeypatch.setattr(operations, "_known", dict(operations._known))
-    monkeypatch.setattr(registry, "_known", dict(registry._known))
-    monkeypatch.setattr(sys, "path", list(sys.path))
-    monkeypatch.setenv(VARIABLE, "")
+@contextmanager
+def forgotten(patch: pytest.MonkeyPatch) -> Iterator[None]:
+    """What is loaded within is not there before nor after."""
+    patch.setattr(operations, "_known", dict(operations._known))
+    patch.setattr(registry, "_known", dict(registry._known))
+    patch.setattr(sys, "path", list(sys.path))
+    patch.setenv(VARIABLE, "")
     before = set(sys.modules)
     yield
     for name in set(sys.modules) - before:
         if name.startswith("my_"):
             del sys.modules[name]
+
+
+@pytest.fixture(autouse=True)
+def _forgotten(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    with forgotten(monkeypatch):
+        yield
 
 
 @pytest.fixture
@@ -60,7 +68,9 @@ def run(*arguments: object, folder: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
 
 
-def test_a_search_with_an_operation_and_a_strategy_of_ones_own(project: Path, tmp_path: Path) -> None:
+def test_a_search_with_an_operation_and_a_strategy_of_ones_own(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     out = tmp_path / "out"
     done = run("search", project, "--in-process", "--out", out, "--json", folder=tmp_path)
     assert done.returncode in (0, 1), done.stderr  # so little training may have learnt nothing
@@ -76,22 +86,35 @@ def test_a_search_with_an_operation_and_a_strategy_of_ones_own(project: Path, tm
     assert any("plain3" in layer and "k7e3" in layer for layer in layers)
     kept = json.loads((folder / "search.json").read_text())
     assert kept["strategy"] == "my_strategy:CheapestPath" and kept["code"] == str(tmp_path)
-    again = run("resume", folder, folder=tmp_path)
-    assert "Traceback" not in again.stderr and "2 trials done" in again.stdout + again.stderr
 
+    def told(*arguments: object, status: int) -> str:
+        """A command in this process, which knows of no extension."""
+        with monkeypatch.context() as patch:
+            patch.chdir(tmp_path)
+            with forgotten(patch):
+                assert main([str(argument) for argument in arguments]) == status
+        shown = capsys.readouterr()
+        return shown.out + shown.err
+
+    assert "2 trials done" in told("resume", folder, status=done.returncode)
     checkpoint, sets = folder / "trials" / "train" / "best.ckpt", tmp_path / "nothing"
-    unnamed = run("evaluate", checkpoint, sets, folder=tmp_path)
-    assert unnamed.returncode == 2
     advice = f"whose code is run only where you name it: autostr --extensions {tmp_path}/my_ops.py"
-    assert advice in unnamed.stderr
-    named = run("--extensions", "my_ops.py", "evaluate", checkpoint, sets, folder=tmp_path)
-    assert "my_ops" not in named.stderr and "nothing" in named.stderr  # it is read; the sets are not there
+    assert advice in told("evaluate", checkpoint, sets, status=2)
+    named = told("--extensions", "my_ops.py", "evaluate", checkpoint, sets, status=2)
+    assert "my_ops" not in named and "nothing" in named  # it is read; the sets are not there
     (tmp_path / "my_ops.py").unlink()
-    lost = run("evaluate", checkpoint, sets, folder=tmp_path)
-    assert lost.returncode == 2 and f"of which {tmp_path}/my_ops.py is not there" in lost.stderr
-    report = run("report", folder, "--json", "--out", tmp_path / "report", folder=tmp_path)
-    assert report.returncode == 0, report.stderr
-    assert "cheapest path" in report.stdout and "my_ops.py is not there" in report.stdout
+    assert f"of which {tmp_path}/my_ops.py is not there" in told("evaluate", checkpoint, sets, status=2)
+    report = told("report", folder, "--json", "--out", tmp_path / "report", status=0)
+    assert "cheapest path" in report and "my_ops.py is not there" in report
+
+
+def test_a_trial_of_nni_knows_them(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[bool] = []
+    monkeypatch.setattr("autostr_nni.nni.trial_side.parameters.own_parameter", dict)
+    monkeypatch.setattr(trial, "run_parameters", lambda *_: seen.append("plain3" in operations._known))
+    assert "plain3" not in operations._known
+    trial.run(project.with_name("recipe.yml"))
+    assert seen == [True]
 
 
 @pytest.mark.slow("a search through NNI")

@@ -15,14 +15,16 @@ def main() -> int:
     """Run the trial that comes through the pipe; the exit status."""
     wait_asleep()  # before torch, which a module of the user's own may import
     connection = started()
-    from autostr_nni.training.run_trial import run_proposal  # heavy
-
     run, parameters, recipe, place = receive(connection)
+    if run is None:
+        from autostr_nni.training.run_trial import run_proposal  # heavy
+
+        run = run_proposal
 
     def report(metrics: Figures, final: bool) -> None:
         send(connection, ("report", dict(metrics), final))
 
-    return answer(connection, lambda: dict((run or run_proposal)(parameters, recipe, place, report) or {}))
+    return answer(connection, lambda: dict(run(parameters, recipe, place, report) or {}))
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,7 @@ def trial(parameters: dict[str, Any], recipe: Any, folder: Path, report: Any) ->
     (folder / "result.json").write_text(json.dumps(result))
     seen = os.environ.get("CUDA_VISIBLE_DEVICES")
     noted = {"pid": os.getpid(), "gpus": seen, "threads": os.environ.get("OMP_NUM_THREADS")}
+    noted["own module"] = getattr(sys.modules.get("my_mark"), "MARK", None)
     (folder / "noted.json").write_text(json.dumps({**noted, "begun": begun, "ended": time.time()}))
     report(metrics, True)
     return metrics

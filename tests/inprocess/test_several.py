@@ -9,6 +9,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from autostr_nni.inprocess.run import run_search
 from autostr_nni.nni.experiment import gpus
 from autostr_nni.recipe import Recipe, recipe_from
 from autostr_nni.system.errors import InputError
+from autostr_nni.system.extensions import VARIABLE
 
 sys.path.insert(0, str(Path(__file__).parent))
 PATHS = ("AABBB", "ABABB", "ABBAB")
@@ -33,13 +35,14 @@ def _found_by_the_processes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
 
 
-def recipe(devices: Any = 1, operators: Any = None, device: str = "auto") -> Recipe:
+def recipe(devices: Any = 1, operators: Any = None, device: str = "auto", own: Sequence[str] = ()) -> Recipe:
     content = {
+        "extensions": list(own),
         "data": {"train": ["/a"], "validation": ["/b"]},
         "training": {"devices": devices, "device": device},
         "search": {"path": {"paths": list(PATHS)}, "operators": {"devices": operators}},
     }
-    return recipe_from(content, Path("/"))
+    return recipe_from(content, Path("/"), run_extensions=bool(own))
 
 
 def search(folder: Path, places: Places, made: Recipe | None = None) -> tuple[dict[str, Any], list[str]]:
@@ -55,7 +58,6 @@ def noted(folder: Path) -> dict[str, Any]:
     return {file.parent.name: json.loads(file.read_text()) for file in folder.glob("trials/*/noted.json")}
 
 
-@pytest.mark.slow("processes that each import torch")
 def test_the_same_search_in_processes_that_see_their_gpus(tmp_path: Path) -> None:
     """Two GPUs: two paths at a time with one each, then the operator search on both."""
     (tmp_path / "two" / "trials").mkdir(parents=True)
@@ -76,7 +78,20 @@ def test_the_same_search_in_processes_that_see_their_gpus(tmp_path: Path) -> Non
     assert all(not psutil.pid_exists(one["pid"]) for one in ran.values())
 
 
-@pytest.mark.slow("processes that each import torch")
+def test_trials_beside_each_other_load_the_users_own_modules(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(VARIABLE, "")
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    (tmp_path / "my_mark.py").write_text("MARK = 7")
+    try:
+        search(tmp_path / "out", Places(2), recipe(own=[str(tmp_path / "my_mark.py")]))
+    finally:
+        sys.modules.pop("my_mark", None)
+    assert [ran["own module"] for ran in noted(tmp_path / "out").values()] == [7] * 5
+
+
+@pytest.mark.slow("a dozen processes")
 def test_a_trial_that_breaks_is_repeated_and_wrong_input_ends_all(tmp_path: Path) -> None:
     (tmp_path / "trials").mkdir()
     (tmp_path / "trials" / "breaks").touch()
@@ -93,7 +108,7 @@ def test_a_trial_that_breaks_is_repeated_and_wrong_input_ends_all(tmp_path: Path
     assert [p for p in psutil.Process().children() if "inprocess.worker" in " ".join(p.cmdline())] == []
 
 
-@pytest.mark.slow("processes that each import torch")
+@pytest.mark.slow("a dozen processes")
 def test_killed_it_leaves_nothing_and_goes_on(tmp_path: Path) -> None:
     """SIGKILL for the search alone, while its operator search runs."""
     run = tmp_path / "run"
