@@ -1,4 +1,8 @@
-"""The paper's search: first the stride path, then the operations on it, then the net from scratch."""
+"""The paper's search: first the stride path, then the operations on it, then the net from scratch.
+
+At small budgets two settings spend the same images better: paths climb a ladder, so that most of them are
+trained but a little, and the operator search gives several nets, which climb one before one is trained.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +15,8 @@ from autostr_nni.search_spaces.stride_path import StridePath
 from autostr_nni.system.errors import InputError
 
 from .core import Book, Trial, reasons, succeeded
-from .steps import OPERATORS, PATH, TRAIN, Planned
+from .ladder import Ladder, ladder_of
+from .steps import OPERATORS, PATH, RUNG, TRAIN, Planned
 
 if TYPE_CHECKING:
     from autostr_nni.recipe import Recipe
@@ -23,57 +28,111 @@ class TwoStep(Book):
 
     A step waits for all trials of the one before. Step 1 needs one path that could be trained and is left
     out where there is but one path. Of equal losses the path that was listed first is taken.
+
+    With a ladder of paths, one of its `reduction` paths goes on from each rung, but at least two, so that the
+    last rung compares them. With `finalists`, that many nets at most come from the operator search, as its
+    metrics' `finalists`, and climb a ladder too; the last one is trained to the end.
     """
 
     name = "two-step"
     label = "AutoSTR"
-    steps: ClassVar[tuple[str, ...]] = (PATH, OPERATORS, TRAIN)
-    settings = ("search.path", "search.operators", "search.proxy")
+    steps: ClassVar[tuple[str, ...]] = (PATH, OPERATORS, RUNG, TRAIN)
+    settings = (
+        "search.path",
+        "search.operators",
+        "search.proxy",
+        "search.halving.rungs",
+        "search.halving.reduction",
+    )
 
     @classmethod
     def from_recipe(cls, recipe: Recipe) -> TwoStep:
-        """Over the recipe's paths."""
-        return cls(recipe.space(), recipe.search_paths())
+        """Over the recipe's paths, with its ladders."""
+        path, halving = recipe.search.path, recipe.search.halving
+        epochs = halving.rungs or ladder_of(recipe.training.epochs)
+        return cls(
+            recipe.space(),
+            recipe.search_paths(),
+            None if path.rungs is None else Ladder(path.rungs, path.reduction),
+            recipe.search.operators.finalists,
+            Ladder(epochs, halving.reduction),
+        )
 
-    def __init__(self, space: SearchSpace, paths: Sequence[StridePath]) -> None:
-        """`paths` are the candidates of step 1, in order. Raises InputError where there is none."""
+    def __init__(
+        self,
+        space: SearchSpace,
+        paths: Sequence[StridePath],
+        climb: Ladder | None = None,
+        finalists: int = 1,
+        ladder: Ladder | None = None,
+    ) -> None:
+        """Propose step 1.
+
+        Args:
+            space: where the paths lie.
+            paths: the candidates of step 1, in order.
+            climb: rungs at which paths are compared; None: all paths are trained equally long.
+            finalists: nets that the operator search may give, of which one is trained to the end.
+            ladder: rungs at which those are compared, the last of them a whole training.
+
+        Raises:
+            InputError: there is no path.
+        """
         super().__init__()
         if not paths:
             raise InputError("search.path.paths: the search needs at least one stride path")
         self._space = space
         self._paths = [path.text(space.stage_layers) for path in paths]
+        self._climb = climb if len(paths) > 1 else None
+        self._finalists, self._ladder = finalists, ladder or Ladder((1,))
         if len(self._paths) > 1:
-            for text in self._paths:
-                self._add(f"path-{text}", {"step": PATH, "stride_path": text})
+            self._add_paths(self._paths, 0)
         self._advance()
+
+    # -- what is planned
 
     @property
     def planned(self) -> int:
         """Trials of a search without failures."""
-        return (len(self._paths) if len(self._paths) > 1 else 0) + 2
+        return sum(planned.trials for planned in self.planned_steps)
 
     @property
     def planned_steps(self) -> list[Planned]:
-        """All paths, the operator search, and the training of what it found."""
-        paths = [Planned(PATH, self.planned - 2)] if len(self._paths) > 1 else []
-        return [*paths, Planned(OPERATORS, 1), Planned(TRAIN, 1)]
+        """All paths and those that go on, the operator search, its nets, and the training of one of them."""
+        paths = len(self._paths) if len(self._paths) > 1 else 0
+        if self._climb is not None:
+            paths = sum(_going(paths, self._climb, 2))
+        counts = _going(self._nets_found(), self._ladder, 1)[:-1]
+        ends = self._ladder.epochs
+        tried = [Planned(RUNG, *rung) for rung in zip(counts, (0, *ends), ends, strict=False)]
+        steps = [Planned(PATH, paths), Planned(OPERATORS, 1), *tried, Planned(TRAIN, 1)]
+        return [step for step in steps if step.trials and (step.step != RUNG or step.trials > 1)]
+
+    def _nets_found(self) -> int:
+        """Nets of the operator search, as many as it may give until it has ended."""
+        done = succeeded(self._of_step(OPERATORS))
+        return len(self._found(done[0], done[0].metrics or {})) if done else self._finalists
 
     def stoppable(self, id: str) -> bool:
-        """Only step 1's trials: there is but one operator search, and one net to be trained in the end."""
-        return any(trial.id == id for trial in self._of_step(PATH))
+        """Step 1's trials and the nets tried briefly: there is but one operator search, and one net to be
+        trained in the end."""
+        return any(trial.id == id for trial in (*self._of_step(PATH), *self._of_step(RUNG)))
+
+    # -- what came out
 
     def ranking(self) -> list[Trial]:
-        """The path trials that ended well, lowest loss first."""
+        """The path trials that ended well: those that climbed highest first, then by their loss."""
         order = {text: place for place, text in enumerate(self._paths)}
 
-        def key(trial: Trial) -> tuple[float, int]:
-            return (trial.metrics or {})["loss"], order[trial.parameters["stride_path"]]
+        def key(trial: Trial) -> tuple[int, float, int]:
+            loss, place = (trial.metrics or {})["loss"], order[trial.parameters["stride_path"]]
+            return -trial.parameters.get("epochs", 0), loss, place
 
         return sorted(succeeded(self._of_step(PATH)), key=key)
 
     def _fault(self, trial: Trial, metrics: Mapping[str, Any]) -> str | None:
         step = trial.parameters["step"]
-        if step == PATH and "loss" not in metrics:
+        if step in (PATH, RUNG) and "loss" not in metrics:
             return "it reported no loss"
         if step == OPERATORS:
             try:
@@ -82,16 +141,21 @@ class TwoStep(Book):
                 return str(error)
         return super()._fault(trial, metrics)
 
-    def _found(self, trial: Trial, metrics: Mapping[str, Any]) -> Architecture:
-        """The architecture that an operator search reported, which must lie on its path."""
+    def _found(self, trial: Trial, metrics: Mapping[str, Any]) -> list[Architecture]:
+        """The architectures that an operator search reported, the most probable first; all on its path."""
         text = metrics.get("architecture")
         if not isinstance(text, str) or ":" not in text:
             raise InputError("it reported no architecture")
-        found = Architecture.parse(text, self._space)
-        path = found.path.text(self._space.stage_layers)
-        if path != trial.parameters["stride_path"]:
-            raise InputError(f"it reported an architecture on the path {path}")
-        return found
+        others = metrics.get("finalists", "")
+        texts = [text, *(str(others).split() if self._finalists > 1 else [])]
+        found = {net.text: net for net in (Architecture.parse(each, self._space) for each in texts)}
+        paths = {net.path.text(self._space.stage_layers) for net in found.values()}
+        strange = sorted(paths - {trial.parameters["stride_path"]})
+        if strange:
+            raise InputError(f"it reported an architecture on the path {strange[0]}")
+        return list(found.values())
+
+    # -- what comes next
 
     def _advance(self) -> None:
         """Open the next step once every trial of the last one is settled."""
@@ -102,17 +166,83 @@ class TwoStep(Book):
         if TRAIN in steps:
             trained = self._of_step(TRAIN)
             self._end(None if succeeded(trained) else f"the net could not be trained ({reasons(trained)})")
+        elif RUNG in steps:
+            self._go_on_with_nets()
         elif OPERATORS in steps:
             searched = self._of_step(OPERATORS)
             done = succeeded(searched)
             if done:
-                found = self._found(done[0], done[0].metrics or {})
-                self._add("train", {"step": TRAIN, **found.to_parameters()})
+                self._add_nets(self._found(done[0], done[0].metrics or {}), 0)
             else:
                 path = searched[0].parameters["stride_path"]
                 self._end(f"the operator search on {path} failed ({reasons(searched)})")
-        elif PATH in steps and not self.ranking():
-            self._end(f"none of the {len(self._paths)} stride paths could be trained ({reasons(trials)})")
+        elif PATH in steps:
+            self._go_on_with_paths()
         else:
-            chosen = self.ranking()[0].parameters["stride_path"] if PATH in steps else self._paths[0]
-            self._add(f"operators-{chosen}", {"step": OPERATORS, "stride_path": chosen})
+            self._search_on(self._paths[0])
+
+    def _search_on(self, path: str) -> None:
+        self._add(f"operators-{path}", {"step": OPERATORS, "stride_path": path})
+
+    def _add_paths(self, paths: Sequence[str], rung: int) -> None:
+        """Trials of paths, on a rung where they climb."""
+        for text in paths:
+            if self._climb is None:
+                self._add(f"path-{text}", {"step": PATH, "stride_path": text})
+            else:
+                epochs = self._climb.epochs[rung]
+                parameters = {"step": PATH, "epochs": epochs, "stride_path": text}
+                self._add(f"path-{text}-{epochs}", parameters)
+
+    def _go_on_with_paths(self) -> None:
+        """The next rung of the paths that lead, or the operator search on the best."""
+        rung = _rung(self._of_step(PATH), self._climb)
+        ranked = self.ranking()
+        if self._climb is not None:
+            ranked = [trial for trial in ranked if trial.parameters["epochs"] == self._climb.epochs[rung]]
+        if not ranked:
+            told = reasons(self._of_step(PATH))
+            self._end(f"none of the {len(self._paths)} stride paths could be trained ({told})")
+            return
+        texts = [str(trial.parameters["stride_path"]) for trial in ranked]
+        if self._climb is None or rung == self._climb.top or len(texts) == 1:
+            self._search_on(texts[0])
+        else:
+            self._add_paths(texts[: max(2, len(texts) // self._climb.reduction)], rung + 1)
+
+    def _add_nets(self, nets: Sequence[Architecture], rung: int) -> None:
+        """Nets on a rung; one that is alone, or at the top, is trained to the end."""
+        if len(nets) == 1 or rung == self._ladder.top:
+            self._add("train", {"step": TRAIN, **nets[0].to_parameters()})
+            return
+        epochs = self._ladder.epochs[rung]
+        for place, net in enumerate(nets, 1):
+            parameters = {"step": RUNG, "epochs": epochs, **net.to_parameters()}
+            self._add(f"finalist-{place}-{epochs}", parameters)
+
+    def _go_on_with_nets(self) -> None:
+        """The next rung of the nets that lead, by their loss."""
+        tried = self._of_step(RUNG)
+        rung = _rung(tried, self._ladder)
+        here = [trial for trial in tried if trial.parameters["epochs"] == self._ladder.epochs[rung]]
+        ranked = sorted(succeeded(here), key=lambda trial: (trial.metrics or {})["loss"])
+        if not ranked:
+            self._end(f"none of the nets found could be trained ({reasons(here)})")
+            return
+        nets = [Architecture.from_parameters(trial.parameters, self._space) for trial in ranked]
+        self._add_nets(nets[: max(1, len(nets) // self._ladder.reduction)], rung + 1)
+
+
+def _rung(trials: Sequence[Trial], ladder: Ladder | None) -> int:
+    """The highest rung of trials that climb; 0 without a ladder."""
+    if ladder is None:
+        return 0
+    return max(ladder.epochs.index(trial.parameters["epochs"]) for trial in trials)
+
+
+def _going(candidates: int, ladder: Ladder, least: int) -> list[int]:
+    """How many reach each rung without failures; at least `least`, if there are so many."""
+    counts = [candidates]
+    for _ in range(ladder.top):
+        counts.append(min(counts[-1], max(least, counts[-1] // ladder.reduction)))
+    return counts

@@ -15,7 +15,7 @@ from pydantic import AfterValidator, Field, PrivateAttr, ValidationInfo, model_v
 from autostr_nni.recipe.base import Section
 from autostr_nni.recipe.data import DataSection
 from autostr_nni.recipe.model import ModelSection
-from autostr_nni.recipe.search import SearchSection
+from autostr_nni.recipe.search import SearchSection, check_rungs
 from autostr_nni.recipe.training import EvaluationSection, TrainingSection
 from autostr_nni.recipe.weight import with_weight
 from autostr_nni.recipe.words.sources import too_small
@@ -85,15 +85,8 @@ class Recipe(Section):
     def _check_rungs(self) -> Recipe:
         """The last rung of halving is a full training."""
         rungs = self.search.halving.rungs
-        if rungs is None:
-            return self
-        if list(rungs) != sorted(set(rungs)):
-            raise ValueError(f"search.halving.rungs: {list(rungs)} must rise")
-        if rungs[-1] != self.training.epochs:
-            raise ValueError(
-                f"search.halving.rungs: the last of {list(rungs)} must be training.epochs, "
-                f"which is {self.training.epochs}"
-            )
+        if rungs is not None:
+            check_rungs("search.halving.rungs", rungs, "training.epochs", self.training.epochs)
         return self
 
     def with_count(self, count: int) -> Recipe:

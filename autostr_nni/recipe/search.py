@@ -5,7 +5,7 @@ from __future__ import annotations
 from difflib import get_close_matches
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from autostr_nni.recipe.augment import Augment
 from autostr_nni.recipe.base import Betas, Count, Section
@@ -65,6 +65,14 @@ def _paths(value: Any) -> Any:
     return tuple(value)
 
 
+def check_rungs(key: str, rungs: tuple[int, ...], top: str, epochs: int) -> None:
+    """Rungs rise, and the last one is `epochs`, the value of the key `top`. Raises ValueError."""
+    if list(rungs) != sorted(set(rungs)):
+        raise ValueError(f"{key}: {list(rungs)} must rise")
+    if rungs[-1] != epochs:
+        raise ValueError(f"{key}: the last of {list(rungs)} must be {top}, which is {epochs}")
+
+
 class PathSection(Section):
     """Step 1: every path with one default operation, ranked by validation loss (Eq. 2)."""
 
@@ -73,6 +81,16 @@ class PathSection(Section):
     max_length: Count | None = None  # rank by words of at most so many characters; null: data.max_length
     paths: Annotated[Literal["typical"] | tuple[str, ...], BeforeValidator(_paths)] = "typical"
     default_operation: Annotated[str, AfterValidator(_default_operation)] = DEFAULT_OPERATION
+    # epochs after which paths are compared, up to `epochs`; null: all paths are trained equally long
+    rungs: Annotated[tuple[Count, ...], Field(strict=False, min_length=1)] | None = None
+    # of so many paths that were trained equally long one goes on, two at least
+    reduction: Annotated[int, Field(ge=2, le=100)] = 3
+
+    @model_validator(mode="after")
+    def _check_rungs(self) -> PathSection:
+        if self.rungs is not None:
+            check_rungs("search.path.rungs", self.rungs, "search.path.epochs", self.epochs)
+        return self
 
 
 class ArchOptimizerSection(Section):
@@ -97,6 +115,9 @@ class OperatorsSection(Section):
     budget_m: Millions = 450.0  # million MACs that an architecture may cost at most
     g_m: Millions = 450.0  # G of Eq. 4, million MACs
     beta: NotNegative = 0.6  # exponent of Eq. 4; 0: cost does not matter
+    # nets that are drawn by the probabilities at the end, the most probable first, and climb halving's rungs
+    # until one is left; 1: the most probable alone
+    finalists: Annotated[int, Field(ge=1, le=1000)] = 1
     bilstm: bool = True  # BiLSTM in the supernet
     optimizer: OptimizerSection = OptimizerSection()
     batch_size: Count | None = None  # null: as in training

@@ -16,7 +16,8 @@ OTHER_NAMES = {"flops_m": "macs_m", "expected_flops_m": "expected_macs_m"}
 class Figures(TypedDict, total=False):
     """An epoch of a trial as its validation found it, or its final report.
 
-    A report of our own trials has all keys but `architecture`; another's, or a damaged one, may lack any.
+    A report of our own trials has all keys but those of an operator search; another's, or a damaged one, may
+    lack any.
     """
 
     default: float  # word accuracy on validation
@@ -34,6 +35,7 @@ class Figures(TypedDict, total=False):
     images_seen: int
     seconds: float
     architecture: str  # which an operator search has found
+    finalists: str  # all that it gives to be tried, by spaces
     test: dict[str, SetFigures]  # in reports of version 0.1
 
 
@@ -69,6 +71,7 @@ class Row(TypedDict, total=False):
 
     trial: str
     stride_path: str | None
+    epochs: int  # of a path that was compared with others after so many
     net: str  # what the trial is called by its search
     architecture: str
     parameters: dict[str, Any]  # of a user's own trials

@@ -84,9 +84,7 @@ def summarize(trials: Iterable[TrialRecord], learnt_above: float = LEARNT_ABOVE)
     """
     trials = list(trials)
     good = [trial for trial in trials if trial.metrics is not None]
-    paths = sorted(
-        (t for t in good if t.step == PATH), key=lambda t: _or(number(t.metrics, "loss"), math.inf)
-    )
+    paths = rank_by_loss(furthest(t for t in good if t.step == PATH))
     trained = [trial for trial in good if trial.step == TRAIN]
     trained.sort(key=lambda t: (-_or(t.accuracy, -math.inf), _or(number(t.metrics, "loss"), math.inf)))
     found = next((t for t in reversed(good) if t.step == OPERATORS), None)
@@ -138,6 +136,7 @@ def judge(
     ``rungs``: nets went on by what they could not read yet. ``operators``: the operations are not decided.
     ``nets``: the choice among trained nets is within noise. Paths come by their loss, nets by their accuracy.
     """
+    paths = [trial for trial in paths if height(trial) == height(paths[0])]  # others are not compared by loss
     ranked = rank_paths([losses_of(trial.folder) for trial in paths])
     first = paths[0].metrics if paths else None
     words, accuracy = number(first, "words"), [t.accuracy for t in paths if t.accuracy is not None]
@@ -165,6 +164,25 @@ def _score(trial: TrialRecord) -> Score:
     return Score(trial.accuracy, number(told, "words"), number(told, "blind"), whole)
 
 
+def height(trial: TrialRecord) -> int:
+    """The epochs up to which a trial that climbs was trained; 0 for all that do not."""
+    epochs = trial.parameters.get("epochs")
+    return epochs if type(epochs) is int else 0
+
+
+def furthest(paths: Iterable[TrialRecord]) -> list[TrialRecord]:
+    """Of every stride path the trial that was trained longest."""
+    found: dict[str, TrialRecord] = {}
+    for trial in sorted(paths, key=height):
+        found[str(trial.parameters.get("stride_path"))] = trial
+    return list(found.values())
+
+
+def rank_by_loss(paths: Iterable[TrialRecord]) -> list[TrialRecord]:
+    """Paths that were trained longest first, then by their loss."""
+    return sorted(paths, key=lambda t: (-height(t), _or(number(t.metrics, "loss"), math.inf)))
+
+
 def losses_of(folder: Path | None) -> WordLosses | None:
     """The loss of every validation word of a path's trial, where it kept them."""
     return None if folder is None else word_losses(read_json(folder / WORD_LOSSES))
@@ -186,6 +204,8 @@ def _or(value: float | None, otherwise: float) -> float:
 def _row(trial: TrialRecord) -> Row:
     row: Row = {"trial": trial.id, "stride_path": trial.parameters.get("stride_path")}
     text = architecture_text(trial.parameters)
+    if trial.step == PATH and height(trial):
+        row["epochs"] = height(trial)
     if NET in trial.parameters:
         row["net"] = str(trial.parameters[NET])
     if text is not None:

@@ -25,8 +25,9 @@ def summary_text(summary: Summary) -> str:
         lines.append("Stride paths by validation loss:")
         for rank, row in enumerate(summary["paths"], 1):
             accuracy = _percent(row["word_accuracy"])
+            after = f"  after {row['epochs']} of the epochs" if "epochs" in row else ""
             lines.append(
-                f"  {rank:2}. {row['stride_path']}  loss {_figure(row['loss'])}  word accuracy {accuracy}"
+                f"  {rank:2}. {row['stride_path']}  loss {_figure(row['loss'])}  word accuracy {accuracy}{after}"
             )
     if summary["found"]:
         lines.append(f"Operator search found {summary['found']}")

@@ -1,9 +1,13 @@
-"""From architecture parameters to one architecture within the budget (paper section 4.2: under 450 M)."""
+"""From architecture parameters to architectures within the budget (paper section 4.2: under 450 M)."""
 
 from __future__ import annotations
 
+import torch
+
 from autostr_nni.supernet.architecture_parameters import ArchitectureParameters
 from autostr_nni.supernet.budget import most_probable_within
+
+_DRAWS = 20  # for each architecture that is wanted
 
 
 def derive(parameters: ArchitectureParameters, budget: int) -> list[int]:
@@ -17,3 +21,23 @@ def derive(parameters: ArchitectureParameters, budget: int) -> list[int]:
         return best
     room = budget - parameters.fixed_macs
     return most_probable_within(parameters.log_probabilities(), parameters.macs, room)
+
+
+def derive_several(
+    parameters: ArchitectureParameters, budget: int, count: int, generator: torch.Generator
+) -> list[list[int]]:
+    """The most probable architecture within ``budget`` MACs, then distinct ones drawn by the probabilities.
+
+    There are fewer than ``count`` where draws repeat themselves, as those of decided operations do.
+
+    Raises:
+        InputError: none fits.
+    """
+    found = [derive(parameters, budget)]
+    for _ in range(_DRAWS * count):
+        if len(found) == count:
+            break
+        drawn = parameters.draw(generator, budget=budget)
+        if drawn not in found:
+            found.append(drawn)
+    return found

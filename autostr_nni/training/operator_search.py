@@ -48,7 +48,10 @@ def search_operators(
     fixed = fixed_metrics(architecture, space)
     last = callback.lines[-1]
     costs: Figures = {"macs_m": fixed["macs_m"], "params_m": fixed["params_m"]}
-    return {**last, **costs, "architecture": architecture.text}, task.probabilities()
+    final: Figures = {**last, **costs, "architecture": architecture.text}
+    if recipe.search.operators.finalists > 1:
+        final["finalists"] = " ".join(net.text for net in task.finalists())
+    return final, task.probabilities()
 
 
 class SearchEpochEnd(EpochEnd):

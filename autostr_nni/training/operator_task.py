@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
@@ -19,7 +19,7 @@ from autostr_nni.search_spaces.space import SearchSpace
 from autostr_nni.search_spaces.stride_path import StridePath
 from autostr_nni.supernet.architecture_parameters import ArchitectureParameters
 from autostr_nni.supernet.architecture_step import architecture_step
-from autostr_nni.supernet.derivation import derive
+from autostr_nni.supernet.derivation import derive, derive_several
 from autostr_nni.supernet.supernet import Supernet
 from autostr_nni.training.batches import joint_loader
 from autostr_nni.training.distributed.group import ALONE, Team
@@ -158,7 +158,14 @@ class OperatorSearchTask(ReadingTask):
 
     def architecture(self) -> Architecture:
         """The architecture found so far: the most probable one within the budget."""
-        indices = derive(self.arch, self.options.budget)
+        return self._architecture(derive(self.arch, self.options.budget))
+
+    def finalists(self) -> list[Architecture]:
+        """The nets that are tried before one is trained: the most probable one, then draws."""
+        found = derive_several(self.arch, self.options.budget, self.options.finalists, self.generator)
+        return [self._architecture(indices) for indices in found]
+
+    def _architecture(self, indices: Sequence[int]) -> Architecture:
         names = (block.names[i] for block, i in zip(self.supernet.choice_blocks, indices, strict=True))
         return Architecture(self.supernet.stride_path, tuple(names), self.space.stage_layers)
 

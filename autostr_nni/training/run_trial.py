@@ -50,7 +50,7 @@ def run_proposal(parameters: Mapping[str, Any], recipe: Recipe, folder: Path, re
     folder.mkdir(parents=True, exist_ok=True)
     if recipe.training.tensorboard:
         report = logged(report, folder)
-    if parameters.get("step") == RUNG or not recipe.has_proxy:  # a proxy's winner starts from scratch
+    if parameters.get("step") != TRAIN or not recipe.has_proxy:  # a proxy's winner starts from scratch
         climb(folder, parameters)
     prepare_torch(recipe.seed, recipe.training.threads)
     result = _run_step(parameters, recipe, folder, report)
@@ -68,7 +68,8 @@ def _run_step(parameters: Mapping[str, Any], recipe: Recipe, folder: Path, repor
         path = StridePath.parse(str(parameters["stride_path"]), space.stage_layers)
         architecture = space.default_architecture(path, recipe.search.path.default_operation)
         options = recipe.search.path
-        budget = (options.epochs, options.epoch_images, options.max_length)
+        epochs = int(parameters.get("epochs", options.epochs))
+        budget = (epochs, options.epoch_images, options.max_length)
         work = partial(train_alone, architecture, space, recipe.for_search(), folder, *budget)
         on_devices(work, recipe.training, report)
         return {"metrics": read_metrics(folder)[-1]}

@@ -1,4 +1,4 @@
-"""A net that is promoted goes on from the checkpoint of its own trial on the rung below."""
+"""A net or path that is promoted goes on from the checkpoint of its own trial on the rung below."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 from autostr_nni.runs.layout import ARCHITECTURE, BEST, CLIMBED, LAST
 from autostr_nni.runs.records import read_result
-from autostr_nni.strategies.steps import RUNG
+from autostr_nni.strategies.steps import PATH, RUNG
 from autostr_nni.system.files import write_atomic
 
 
@@ -42,13 +42,16 @@ def climb(folder: Path, parameters: Mapping[str, Any]) -> Path | None:
 
 
 def _below(folder: Path, parameters: Mapping[str, Any]) -> Iterator[tuple[int, Path]]:
-    """(epochs, folder) of the finished trials of the same net on lower rungs."""
+    """(epochs, folder) of the finished trials of the same net, or the same path, on lower rungs."""
     limit = parameters.get("epochs", float("inf"))
+    step = PATH if parameters.get("step") == PATH else RUNG
     for other in folder.parent.iterdir():
         if other == folder or not (other / LAST).exists():
             continue
         theirs = read_result(other).get("parameters") or {}
-        if theirs.get("step") == RUNG and _net(theirs) == _net(parameters) and theirs["epochs"] < limit:
+        if theirs.get("step") != step or "epochs" not in theirs:
+            continue
+        if _net(theirs) == _net(parameters) and theirs["epochs"] < limit:
             yield theirs["epochs"], other
 
 
