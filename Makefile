@@ -12,8 +12,8 @@ CODE := $(PACKAGES) tests benchmarks
 
 .PHONY: quickstart quickstart-random test test-all slow format lint types unit faults clean
 
-quickstart: $(VENV)/.installed ## AutoSTR's two steps as an NNI experiment on rendered numbers
-	$(BIN)/autostr search examples/quickstart/two_step.yml
+quickstart: $(VENV)/.installed ## a search by halving, as an NNI experiment on rendered words
+	$(BIN)/autostr search examples/quickstart/halving.yml
 
 quickstart-random: $(VENV)/.installed ## random search of the same recipe, to compare with
 	$(BIN)/autostr search examples/quickstart/random.yml

@@ -1,4 +1,4 @@
-"""`autostr search` on the quickstart, end to end: two commits side by side, item by item.
+"""The two-step search of the quickstart, end to end: two commits side by side, item by item.
 
     python benchmarks/quickstart.py --before 702cd85 [--after HEAD] [--runs 7] [--same] [--short] [--json]
 
@@ -33,6 +33,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PARTS = {"autostr_nni": "", "search_spaces": "autostr_nni", "strategies": "autostr_nni"}
 ENDED = ("SUCCEEDED", "FAILED", "USER_CANCELED", "SYS_CANCELED", "EARLY_STOPPED")
 SHORT = {"count: 20000": "count: 2000", "epoch_images: 4000": "epoch_images: 320", "8000": "320"}
+SHORT |= {"epoch_images: 3000": "epoch_images: 320", "epoch_images: 5300": "epoch_images: 320"}
 ITEMS = (
     "render words",
     "start NNI",

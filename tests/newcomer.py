@@ -27,7 +27,7 @@ TEXT = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
 NAMED = dict(  # the text's ids, and whose they are
     zip(
         re.findall(r"^autostr report (\w+) (\w+) ", TEXT, re.MULTILINE)[0],
-        ("examples/quickstart/two_step.yml", "examples/quickstart/random.yml"),
+        ("examples/quickstart/halving.yml", "examples/quickstart/random.yml"),
         strict=True,
     )
 )
@@ -46,6 +46,7 @@ SMALLER: dict[str, Any] = {
         "path": {"epochs": 1, "epoch_images": 8, "paths": ["ABABB"]},
         "operators": {"warmup_epochs": 1, "epochs": 1, "epoch_images": 8, "arch_every": 1},
         "random": {"count": 1},
+        "halving": {"nets": 1},
     },
     "evaluation": {"learnt_above": 0},  # nothing is learnt from eight images
 }

@@ -48,6 +48,12 @@ class TwoStepStrategy(Strategy):  # type: ignore[misc]
     def __init__(self, recipe: Recipe | str | Path) -> None:
         super().__init__()
         self.recipe = recipe if isinstance(recipe, Recipe) else load_recipe(recipe)
+        settings = self.recipe.search
+        if settings.path.rungs is not None or settings.operators.finalists > 1:
+            raise InputError(
+                "TwoStepStrategy trains each path and net once: leave search.path.rungs and "
+                "search.operators.finalists out, or search with an experiment file"
+            )
         self.search = TwoStep.from_recipe(self.recipe)
         self._models: dict[str, ReadableModelSpace] = {}  # by proposal; the engine itself forgets models
         self._running: dict[int, str] = {}  # proposal by the model's identity

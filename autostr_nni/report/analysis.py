@@ -17,7 +17,7 @@ from autostr_nni.report.seeds.groups import seed_of
 from autostr_nni.report.settings import groups, settings
 from autostr_nni.report.statistics import pareto_front
 from autostr_nni.runs.figures import Verdict, number
-from autostr_nni.runs.summary import TrialRecord, losses_of, summarize
+from autostr_nni.runs.summary import TrialRecord, height, losses_of, summarize
 from autostr_nni.runs.told import weaknesses
 from autostr_nni.runs.verdict import rank_paths
 from autostr_nni.search_spaces.architecture import Architecture
@@ -125,12 +125,17 @@ def verdict_of(history: SearchHistory) -> Verdict:
 
 
 def path_data(history: SearchHistory) -> list[dict[str, Any]]:
-    """Step 1: the stride paths by validation loss (Eq. 2), those without a result last."""
+    """Step 1: the stride paths by validation loss (Eq. 2), those without a result last.
+
+    A path that climbed is one row, of its longest training; what was trained longer comes first.
+    """
     chosen = {trial.parameters.get("stride_path") for trial in history.trials if trial.step == OPERATORS}
     rows: list[dict[str, Any]] = []
-    losses = {trial.id: losses_of(trial.folder) for trial in history.having(DONE) if trial.step == PATH}
+    done = [trial for trial in history.having(DONE) if trial.step == PATH]
+    losses = {trial.id: losses_of(trial.folder) for trial in done}
+    top = {trial.parameters.get("stride_path"): trial for trial in sorted(done, key=height)}
     for trial in history.trials:
-        if trial.step != PATH:
+        if trial.step != PATH or (trial in done and trial is not top[trial.parameters.get("stride_path")]):
             continue
         best = trial.metrics or {}
         path = trial.parameters.get("stride_path")
@@ -142,18 +147,25 @@ def path_data(history: SearchHistory) -> list[dict[str, Any]]:
                 "loss": number(best, "loss"),
                 "accuracy": number(best, "default"),
                 "macs_m": number(best, "macs_m"),
-                "images": trial.spent("images_seen"),
-                "seconds": trial.spent("seconds"),
+                "images": trial.spent("images_seen") + trial.before("images_seen"),
+                "seconds": trial.spent("seconds") + trial.before("seconds"),
+                "compared_after": height(trial) or None,
                 "chosen": path in chosen and trial.status == DONE,
                 "epochs": [epoch_data(line) for line in trial.epochs],
             }
         )
-    rows.sort(key=lambda row: (row["loss"] is None, row["loss"] or 0.0))
-    for row, ranked in zip(rows, rank_paths([losses.get(row["trial"]) for row in rows]), strict=True):
+    rows.sort(key=lambda row: (row["loss"] is None, -(row["compared_after"] or 0), row["loss"] or 0.0))
+    compared = [losses.get(row["trial"]) if _alike(row, rows[0]) else None for row in rows]
+    for row, ranked in zip(rows, rank_paths(compared), strict=True):
         row.update(
             loss_error=ranked.error, behind=ranked.behind, behind_error=ranked.behind_error, tied=ranked.tied
         )
     return rows
+
+
+def _alike(row: Mapping[str, Any], first: Mapping[str, Any]) -> bool:
+    """Whether two paths were trained equally long, so that their losses may be compared."""
+    return bool(row["compared_after"] == first["compared_after"])
 
 
 def operator_data(history: SearchHistory) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Protocol, get_args
 
 from autostr_nni.recipe.training import LEARNT_ABOVE
 from autostr_nni.runs.figures import Figures, Row, RowFigure, Summary, TrialResult, Verdict, figures, number
@@ -30,6 +30,13 @@ from autostr_nni.strategies.steps import NET, OPERATORS, PATH, RUNG, TRAIN
 from autostr_nni.system.json_text import read_json
 
 ROW_FIGURES: tuple[RowFigure, ...] = get_args(RowFigure)
+
+
+class Climbing(Protocol):
+    """What is asked of a trial that may climb."""
+
+    @property
+    def parameters(self) -> Mapping[str, Any]: ...
 
 
 @dataclass(frozen=True)
@@ -164,7 +171,7 @@ def _score(trial: TrialRecord) -> Score:
     return Score(trial.accuracy, number(told, "words"), number(told, "blind"), whole)
 
 
-def height(trial: TrialRecord) -> int:
+def height(trial: Climbing) -> int:
     """The epochs up to which a trial that climbs was trained; 0 for all that do not."""
     epochs = trial.parameters.get("epochs")
     return epochs if type(epochs) is int else 0

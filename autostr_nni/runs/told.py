@@ -26,9 +26,8 @@ def summary_text(summary: Summary) -> str:
         for rank, row in enumerate(summary["paths"], 1):
             accuracy = _percent(row["word_accuracy"])
             after = f"  after {row['epochs']} of the epochs" if "epochs" in row else ""
-            lines.append(
-                f"  {rank:2}. {row['stride_path']}  loss {_figure(row['loss'])}  word accuracy {accuracy}{after}"
-            )
+            loss = f"loss {_figure(row['loss'])}"
+            lines.append(f"  {rank:2}. {row['stride_path']}  {loss}  word accuracy {accuracy}{after}")
     if summary["found"]:
         lines.append(f"Operator search found {summary['found']}")
     if len(summary["architectures"]) > 1:

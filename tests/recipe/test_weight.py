@@ -85,6 +85,7 @@ OTHER: dict[str, Any] = {
     "search.proxy.translator": "ctc",
     "search.augment": "light",
     "search.path.paths": ["AABBB", "ABBAB"],
+    "search.path.rungs": [1, 5],
     "search.path.default_operation": "k3e1",
     "search.operators.arch_optimizer.betas": [0.9, 0.999],
     "search.operators.optimizer.name": "adam",

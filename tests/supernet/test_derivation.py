@@ -12,7 +12,7 @@ from autostr_nni.search_spaces.counting import cost_table, stem_cost
 from autostr_nni.search_spaces.space import SearchSpace
 from autostr_nni.supernet.architecture_parameters import ArchitectureParameters
 from autostr_nni.supernet.budget import most_probable_within
-from autostr_nni.supernet.derivation import derive
+from autostr_nni.supernet.derivation import derive, derive_several
 from autostr_nni.system.errors import InputError
 
 MACS = [[100, 200, 300], [10, 500], [50, 60, 70]]
@@ -91,3 +91,16 @@ def test_nothing_within_the_budget_is_an_error_that_says_what_to_do():
 def test_equal_architectures_are_chosen_by_rule():
     flat = parameters([[0.0, 0.0, 9.0], [0.0] * 2, [0.0] * 3])  # argmax: (2, 0, 0), 1360
     assert derive(flat, 1300) == [0, 0, 0]
+
+
+def test_several_are_distinct_within_the_budget_and_begin_with_the_most_probable():
+    arch = parameters(COSTLY)
+    found = derive_several(arch, 1500, 5, torch.Generator().manual_seed(3))
+    assert found[0] == derive(arch, 1500) and len({tuple(net) for net in found}) == len(found) == 5
+    assert all(arch.total_macs(net) <= 1500 for net in found)
+    assert found == derive_several(arch, 1500, 5, torch.Generator().manual_seed(3))
+
+
+def test_decided_operations_give_fewer():
+    decided = parameters([[99.0, 0.0, 0.0], [99.0, 0.0], [99.0, 0.0, 0.0]])
+    assert derive_several(decided, 1850, 5, torch.Generator().manual_seed(0)) == [[0, 0, 0]]

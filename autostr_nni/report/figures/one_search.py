@@ -34,7 +34,9 @@ def draw_path_ranks(paths: Sequence[Mapping[str, Any]]) -> Figure:
         size = 7.5 if path["chosen"] else 6
         axes.plot(path["loss"], place, "o", color=tone, markersize=size, zorder=3, **hollow)
         accuracy = "" if path["accuracy"] is None else f"  {100 * path['accuracy']:.1f} %"
-        text = f"{path['loss']:.3f}{accuracy}"
+        after = path.get("compared_after")
+        alike = after == ranked[0].get("compared_after")
+        text = f"{path['loss']:.3f}{accuracy}" + ("" if alike else f"  (after {after} of the epochs)")
         axes.annotate(
             text,
             (path["loss"] + Z95 * (path["loss_error"] or 0.0), place),

@@ -17,6 +17,7 @@ from autostr_nni.search_spaces.counting import backbone_costs, total
 from autostr_nni.search_spaces.drawing import macs_of
 from autostr_nni.strategies import build
 from autostr_nni.strategies.halving import Halving
+from autostr_nni.strategies.two_step import TwoStep
 from tests.training.recipe_keys.watch import Seen, texts_of
 
 OPTIMIZERS = {"Adadelta": "adadelta", "Adam": "adam", "AdamW": "adamw"}
@@ -226,6 +227,18 @@ def tests(seen: Seen) -> list[str]:
 def translator(seen: Seen) -> str:
     """Which of the two the recognizer has."""
     return "ctc" if isinstance(seen.recognizer.decoder, CTCDecoder) else "attention"
+
+
+def two_step(seen: Seen) -> TwoStep:
+    """The strategy that the recipe makes."""
+    made = build("two-step", seen.recipe)
+    assert isinstance(made, TwoStep)
+    return made
+
+
+def finalists(seen: Seen) -> set[str]:
+    """The nets that an operator search gives to be tried."""
+    return set(seen.result["metrics"]["finalists"].split())
 
 
 def halving(seen: Seen) -> Halving:

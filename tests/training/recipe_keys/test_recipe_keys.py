@@ -29,7 +29,12 @@ FOREIGN = {
     "train": ("search.path", *NETS, "search.operators", "search.augment"),
 }
 # Of the space that all steps share, and what needs another key beside it.
-KEPT = {"search.operators.operations", "search.operators.budget_m", "search.halving.rungs"}
+KEPT = {
+    "search.operators.operations",
+    "search.operators.budget_m",
+    "search.halving.rungs",
+    "search.path.rungs",
+}
 STEPS = tuple(FOREIGN)
 TABLES: dict[str, dict[str, Key]] = {
     "first": FIRST,
