@@ -198,8 +198,8 @@ def test_whole_sets_are_counted(tmp_path: Path) -> None:
     assert plan_of(strategies.build("random", made), made).work["train"].images == 14
 
 
-# Milliseconds for an image that the two steps took on an older quickstart, of numbers, on two cores, by itself
-# and beside much other work; and its counts.
+# Milliseconds for an image that the two steps took on an older quickstart, of numbers, on two cores, by
+# themselves and beside much other work; and its counts.
 QUICKSTART = [
     {"path": 1.09, "operators": 1.33, "train": 0.78},
     {"path": 1.57, "operators": 1.52, "train": 0.91},
