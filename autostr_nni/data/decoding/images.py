@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 MAX_PIXELS = 50_000_000
 MAX_BYTES = 64 << 20  #: of the encoded image
 
-#: Grey of what fills an image up: 0 where the net's numbers are -1 to 1.
+#: Grey of what fills an image up: about 0 where the net's numbers are -1 to 1.
 FILL = 127
 #: An image so many times as tall as wide holds a word that is written downwards, or that lies on its side.
 TALL = 1.5
