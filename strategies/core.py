@@ -20,8 +20,8 @@ from .trials import (
     Proposal,
     Status,
     Trial,
+    best_of,
     finite,
-    most_accurate,
     plain,
     reached,
     reasons,
@@ -201,8 +201,8 @@ class Book:
 
     @property
     def best(self) -> dict[str, Any] | None:
-        """The result: here the most accurate net that was trained to the end, so far."""
-        first = most_accurate(self._of_step(TRAIN))
+        """The result: here the best net that was trained to the end, so far."""
+        first = best_of(self._of_step(TRAIN))
         if first is None:
             return None
         return {"id": first.id, "parameters": dict(first.parameters), "metrics": dict(first.metrics or {})}

@@ -23,7 +23,7 @@ from autostr_nni.system.errors import InputError
 from .core import BUDGET, RETRY, Book, Trial, reasons
 from .ladder import Ladder, ladder_of
 from .steps import RUNG, TRAIN, Planned
-from .trials import most_accurate
+from .trials import best_of
 
 if TYPE_CHECKING:
     from autostr_nni.recipe import Recipe
@@ -128,8 +128,8 @@ class Halving(Book):
         return counts
 
     def _winner(self) -> Trial | None:
-        """The most accurate net of the top rung."""
-        return most_accurate([t for t in self._trials if self._rung(t) == self._ladder.top])
+        """The best net of the top rung."""
+        return best_of([t for t in self._trials if self._rung(t) == self._ladder.top])
 
     def _fault(self, trial: Trial, metrics: Mapping[str, Any]) -> str | None:
         for key in ("loss", "default"):

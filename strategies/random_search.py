@@ -26,7 +26,7 @@ _REPEATS = 1000
 
 
 class RandomSearch(Book):
-    """`count` distinct architectures within a budget; the best is the most accurate on validation words."""
+    """`count` distinct architectures within a budget; the best is that of most merit."""
 
     name = "random"
     label = "random {place}"

@@ -93,18 +93,28 @@ def reached(parameters: Mapping[str, Any], reports: Sequence[Mapping[str, Any]])
     scored = [report for report in scored if "default" in report]
     if step == PATH or not scored:
         return dict(reports[-1])
-    best: Mapping[str, Any] = max(scored, key=lambda report: (report["default"], -report.get("loss", 0.0)))
+    best: Mapping[str, Any] = max(scored, key=merit)
     return dict(best)
 
 
-def most_accurate(trials: Iterable[Trial]) -> Trial | None:
-    """Of those that ended well; of equals the one with the lower loss, then the earlier."""
+def merit(metrics: Mapping[str, Any] | None) -> tuple[float, float]:
+    """How good a net is, the larger the better: the one rule by which epochs, nets and searches are chosen.
 
-    def key(trial: Trial) -> tuple[float, float]:
-        metrics = trial.metrics or {}
-        return -metrics.get("default", -math.inf), metrics.get("loss", math.inf)
+    The recipe's figure (``default``, see `evaluation.metric`) comes first, then a lower loss. What is not
+    told, or no finite number, is the worst. Of equals the first one is taken everywhere.
+    """
+    told: Mapping[str, Any] = metrics or {}
+    figure, loss = (float(told[key]) if finite(told.get(key)) else None for key in ("default", "loss"))
+    return (-math.inf if figure is None else figure, -math.inf if loss is None else -loss)
 
-    return min((trial for trial in trials if trial.status == "done"), key=key, default=None)
+
+def best_of(trials: Iterable[Trial]) -> Trial | None:
+    """The best of those that ended well, by `merit`."""
+    return max(
+        (trial for trial in trials if trial.status == "done"),
+        key=lambda trial: merit(trial.metrics),
+        default=None,
+    )
 
 
 def reasons(trials: list[Trial], shown: int = 3) -> str:

@@ -53,3 +53,10 @@ def test_mixed_sets(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert re.search(r"validation word accuracy .* of 8 words", told)
     assert main(["data", "check", "train", "--recipe", str(recipe)]) == 2
     assert "LMDB is the recipe's to say" in capsys.readouterr().err
+
+
+def test_the_figure_that_chooses(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", NET, "--recipe", str(written(place, "metric recipe")), "--out", "out"]) == 0
+    told = capsys.readouterr().out
+    assert re.search(r"epoch +1 .* 1-CER +-?[\d.]+ % of 8 words", told)
+    assert re.search(r"best epoch 1: validation 1-CER -?[\d.]+ % of 8 words", told)

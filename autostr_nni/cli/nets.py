@@ -61,12 +61,14 @@ def checkpoint(text: str) -> Path:
 
 def best_net(search: Path) -> Net | None:
     """The best net that a search has trained, as its summary has it; while none is done, one in training."""
+    from autostr_nni.recipe.words.metric import metric_of
     from autostr_nni.runs.summary import read_search, summarize
+    from autostr_nni.runs.told import chosen_by
 
     best = summarize(read_search(search))["best"]
     if best and best["folder"] and (Path(best["folder"]) / BEST).is_file():
-        accuracy = best["word_accuracy"]
-        told = "" if accuracy is None else f", validation word accuracy {100 * accuracy:.1f} %"
+        reached = chosen_by(best)
+        told = "" if reached is None else f", validation {metric_of(best).label} {100 * reached:.1f} %"
         return Net(Path(best["folder"]), f"the best net of {search.name}{told}")
     begun = [folder for folder in trial_folders(search) if (folder / BEST).is_file()]
     if not begun:

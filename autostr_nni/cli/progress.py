@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from autostr_nni.recipe.words.metric import metric_of
 from autostr_nni.runs.figures import Figures
 
 
@@ -10,5 +11,5 @@ def epoch_line(metrics: Figures) -> str:
     return (
         f"epoch {metrics['epoch'] + 1:3}  images {metrics['images_seen']:>9,}  {metrics['seconds']:7.0f} s  "
         f"training loss {metrics['training_loss']:7.3f}  validation loss {metrics['loss']:7.3f}  "
-        f"word accuracy {100 * metrics['default']:5.1f} % of {metrics['words']:,} words"
+        f"{metric_of(metrics).label} {100 * metrics['default']:5.1f} % of {metrics['words']:,} words"
     )

@@ -8,6 +8,7 @@ from typing import Any
 
 from autostr_nni.progress.display import Log
 from autostr_nni.recipe import Recipe
+from autostr_nni.recipe.words.metric import metric_of
 from autostr_nni.runs.figures import Figures, Report
 from autostr_nni.runs.layout import FAULT, TRIALS
 from autostr_nni.system.files import write_atomic
@@ -32,7 +33,8 @@ def progress(metrics: Mapping[str, Any]) -> str:
     parts = []
     searching = bool(metrics.get("entropy"))  # a supernet, whose own accuracy means nothing
     if isinstance(metrics.get("default"), int | float) and not searching:
-        parts.append(f"accuracy {100 * metrics['default']:.1f} %")
+        label = metric_of(metrics).label.removeprefix("word ")
+        parts.append(f"{label} {100 * metrics['default']:.1f} %")
     if isinstance(metrics.get("loss"), int | float):
         parts.append(f"loss {metrics['loss']:.3f}")
     if searching:  # only it has an expected cost

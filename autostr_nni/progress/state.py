@@ -15,12 +15,13 @@ from autostr_nni.runs.layout import CLIMBED, METRICS, PULSE
 from autostr_nni.runs.records import read_metrics
 from autostr_nni.runs.summary import TrialRecord, architecture_text
 from autostr_nni.strategies.steps import OPERATORS, TRAIN
+from autostr_nni.strategies.trials import merit
 from autostr_nni.system.json_text import read_json, read_lines
 
 
 def state_line(plan: Plan | None, trials: Sequence[Seen], records: Iterable[TrialRecord]) -> str:
     """``3 of 12 trials done, 2 running (path, epoch 2 of 3, 1,240 images/s), about 5 min left, best 41.2 %
-    (path ABABB)``: of word accuracy.
+    (path ABABB)``: of what nets are chosen by.
 
     Args:
         plan: None where it is not known how many trials there will be.
@@ -41,7 +42,7 @@ def state_line(plan: Plan | None, trials: Sequence[Seen], records: Iterable[Tria
             parts.append(in_words(left))
     best = best_so_far(records)
     if best is not None:
-        parts.append(f"best {100 * (best.accuracy or 0):.1f} % ({describe(best.parameters)})")
+        parts.append(f"best {100 * (best.figure or 0):.1f} % ({describe(best.parameters)})")
     return ", ".join(parts)
 
 
@@ -67,12 +68,12 @@ def _span(numbers: Sequence[int]) -> str:
 
 
 def best_so_far(records: Iterable[TrialRecord]) -> TrialRecord | None:
-    """The most accurate net that was fully trained; before there is one, the path of the lowest loss, which
+    """The best net that was fully trained; before there is one, the path of the lowest loss, which
     is the one that the search would choose. Steps train differently: their accuracies are not mixed."""
-    scored = [record for record in records if record.accuracy is not None and record.step != OPERATORS]
+    scored = [record for record in records if record.figure is not None and record.step != OPERATORS]
     trained = [record for record in scored if record.step == TRAIN]
     if trained:
-        return max(trained, key=lambda record: record.accuracy or 0)
+        return max(trained, key=lambda record: merit(record.metrics))
     ranked = [record for record in scored if number(record.metrics, "loss") is not None]
     return min(ranked, key=lambda record: number(record.metrics, "loss") or 0, default=None)
 

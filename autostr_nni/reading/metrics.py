@@ -46,7 +46,8 @@ class Scores:
 
     ``word_accuracy`` and ``one_minus_ned`` look at what is ``comparable``, over ``words`` words; words whose
     truth holds nothing of it are counted in ``empty`` and leave the denominator.
-    ``case_sensitive_accuracy`` is exact match of the whole text over ``words + empty``.
+    ``case_sensitive_accuracy`` is exact match of the whole text over ``words + empty``. ``cer`` is the
+    character error rate: all edits over all characters of the truths, of what is comparable.
     """
 
     words: int
@@ -55,6 +56,7 @@ class Scores:
     word_accuracy: float
     case_sensitive_accuracy: float
     one_minus_ned: float
+    cer: float
 
     def to_dict(self) -> dict[str, float | int]:
         """All figures by name."""
@@ -66,7 +68,7 @@ def score(pairs: Iterable[tuple[str, str]], charset: Charset) -> Scores:
 
     All rates are 0 where there is nothing to count.
     """
-    words = correct = empty = exact = 0
+    words = correct = empty = exact = edits = characters = 0
     distance = 0.0
     for prediction, truth in pairs:
         exact += composed(prediction) == composed(truth)
@@ -76,7 +78,9 @@ def score(pairs: Iterable[tuple[str, str]], charset: Charset) -> Scores:
             continue
         words += 1
         correct += p == t
-        distance += Levenshtein.distance(p, t) / max(len(p), len(t))
+        found = Levenshtein.distance(p, t)
+        edits, characters = edits + found, characters + len(t)
+        distance += found / max(len(p), len(t))
     return Scores(
         words=words,
         correct=correct,
@@ -84,4 +88,5 @@ def score(pairs: Iterable[tuple[str, str]], charset: Charset) -> Scores:
         word_accuracy=correct / words if words else 0.0,
         case_sensitive_accuracy=exact / (words + empty) if words + empty else 0.0,
         one_minus_ned=1 - distance / words if words else 0.0,
+        cer=edits / characters if characters else 0.0,
     )

@@ -14,7 +14,8 @@ from autostr_nni.system.characters import controls, listed
 
 PathList = Annotated[tuple[Folder, ...], Field(strict=False)]
 MOST_CHARACTERS = 30_000
-CHARSETS = ("printable", "alphanumeric", "lowercase", "digits")
+BOTH_CASES, ONE_CASE = ("printable", "alphanumeric"), ("lowercase", "digits")
+CHARSETS = (*BOTH_CASES, *ONE_CASE)
 
 
 def _charset(value: str) -> str:

@@ -13,18 +13,19 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import AfterValidator, Field, PrivateAttr, ValidationInfo, model_validator
 
 from autostr_nni.recipe.base import Section
-from autostr_nni.recipe.data import DataSection
+from autostr_nni.recipe.data import BOTH_CASES, ONE_CASE, DataSection
 from autostr_nni.recipe.model import ModelSection
 from autostr_nni.recipe.search import SearchSection, check_rungs
 from autostr_nni.recipe.training import EvaluationSection, TrainingSection
 from autostr_nni.recipe.weight import with_weight
+from autostr_nni.recipe.words.metric import meaningless
 from autostr_nni.recipe.words.sources import too_small
 from autostr_nni.search_spaces.counting import cost_table, stem_cost
 from autostr_nni.search_spaces.operations import DEFAULT_OPERATION
 from autostr_nni.search_spaces.space import SearchSpace
 from autostr_nni.search_spaces.stride_path import StridePath
 from autostr_nni.system import extensions
-from autostr_nni.system.errors import InputError
+from autostr_nni.system.errors import InputError, shown
 
 T = TypeVar("T")
 
@@ -153,6 +154,15 @@ class Recipe(Section):
             raise ValueError(
                 f"search.operators.devices: training.device {self.training.device} is one GPU: write cuda"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _check_metric(self) -> Recipe:
+        """What chooses can differ among nets."""
+        charset = self.data.charset
+        why = meaningless(self.evaluation.metric, shown(charset), "" if charset in ONE_CASE else charset)
+        if why and charset not in BOTH_CASES:
+            raise ValueError(f"evaluation.metric: {why}")
         return self
 
     @model_validator(mode="after")

@@ -8,6 +8,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from autostr_nni.recipe.augment import NONE, Augment
 from autostr_nni.recipe.base import Betas, Count, Fraction, Section
+from autostr_nni.recipe.words.metric import MetricName
 
 LEARNT_ABOVE = 0.05  # of the validation words: a net below has learnt nothing
 
@@ -106,8 +107,9 @@ class TrainingSection(Section):
 
 
 class EvaluationSection(Section):
-    """How words are decoded when they are counted."""
+    """How words are decoded when they are counted, and what is counted."""
 
+    metric: MetricName = "word_accuracy"  # by which epochs, nets and searches are chosen
     decoding: Literal["greedy", "beam"] = "greedy"
     beam: Annotated[int, Field(ge=1, le=1_000)] = 5  # width of the beam, used with decoding: beam
     batch_size: Count = 256

@@ -9,7 +9,7 @@ from typing import Any
 from autostr_nni import __version__
 from autostr_nni.recipe.training import LEARNT_ABOVE
 from autostr_nni.report.costs import cost_so_far
-from autostr_nni.report.nets import add_interval, epoch_data, is_largest, net_data
+from autostr_nni.report.nets import add_interval, epoch_data, is_largest, net_data, net_merit
 from autostr_nni.report.notes import notes, only_within_seeds
 from autostr_nni.report.reading.history import DONE, FAILED, RUNNING, SearchHistory, checked_recipe
 from autostr_nni.report.seeds.comparison import compare
@@ -68,7 +68,8 @@ def search_data(history: SearchHistory, key: str) -> dict[str, Any]:
     for net in nets:
         add_interval(net, limit)
     verdict = verdict_of(history)
-    ranked = sorted((net for net in nets if net["accuracy"] is not None), key=_rank)
+    ranked = sorted((net for net in nets if net["accuracy"] is not None), key=net_merit, reverse=True)
+    ranked.sort(key=lambda net: net["status"] != DONE)  # those that ended before others
     return {
         "key": key,
         "name": history.name,
@@ -215,11 +216,6 @@ def _distinguish(searches: list[dict[str, Any]], histories: Sequence[SearchHisto
         if names.count(label) > 1:
             label = f"{label} {history.id}" if history.id != label else f"{label} ({place})"
         search["label"] = label
-
-
-def _rank(net: Mapping[str, Any]) -> tuple[bool, float, float]:
-    """Nets that ended before others, then the most accurate, then the lower loss."""
-    return net["status"] != DONE, -net["accuracy"], net["loss"] if net["loss"] is not None else float("inf")
 
 
 def _front(nets: list[dict[str, Any]], cost: str) -> list[str]:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from autostr_nni.recipe.words.metric import WORD_ACCURACY, Metric, metric_of
 from autostr_nni.report.reading.history import FAILED, SearchHistory, TrialHistory
 from autostr_nni.report.statistics import wilson
 from autostr_nni.runs.figures import Figures, number
 from autostr_nni.runs.summary import architecture_text
 from autostr_nni.strategies.steps import LARGEST, NET
+from autostr_nni.strategies.trials import merit
 
 
 def net_data(trial: TrialHistory, history: SearchHistory, place: int) -> dict[str, Any]:
@@ -27,6 +29,7 @@ def net_data(trial: TrialHistory, history: SearchHistory, place: int) -> dict[st
         "architecture": text,
         "status": trial.status,
         "accuracy": number(best, "default"),
+        "metric": metric_of(best).name,
         "words": number(best, "words"),
         "one_minus_ned": number(best, "one_minus_ned"),
         "loss": number(best, "loss"),
@@ -42,7 +45,7 @@ def net_data(trial: TrialHistory, history: SearchHistory, place: int) -> dict[st
     tests = trial.result.get("test") or (trial.metrics or {}).get("test")
     for name, values in tests.items() if isinstance(tests, Mapping) else ():
         if isinstance(values, Mapping):
-            net["tests"][str(name)] = test_data(values)
+            net["tests"][str(name)] = test_data(values, metric_of(best))
     return net
 
 
@@ -52,15 +55,28 @@ def is_largest(parameters: Mapping[str, Any]) -> bool:
 
 
 def ranked_by_accuracy(nets: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """The most accurate on validation first, those without a figure last."""
-    return sorted(nets, key=lambda net: (net["accuracy"] is None, -(net["accuracy"] or 0.0)))
+    """The best on validation first, those without a figure last."""
+    return sorted(nets, key=net_merit, reverse=True)
 
 
-def test_data(values: Mapping[str, Any]) -> dict[str, Any]:
-    """One test set as ``autostr evaluate`` scored it, with the interval."""
-    words, accuracy = number(values, "words"), number(values, "word_accuracy")
-    correct = number(values, "correct")
-    if correct is None and words is not None and accuracy is not None:
+def net_merit(net: Mapping[str, Any]) -> tuple[float, float]:
+    """`merit` of a report's net."""
+    return merit({"default": net["accuracy"], "loss": net["loss"]})
+
+
+def chosen_label(nets: Iterable[Mapping[str, Any]]) -> str:
+    """What nets are chosen by, in words; more than one where they are not chosen alike."""
+    return " or ".join(dict.fromkeys(metric_of(net).label for net in nets)) or WORD_ACCURACY.label
+
+
+def test_data(values: Mapping[str, Any], metric: Metric = WORD_ACCURACY) -> dict[str, Any]:
+    """One test set as ``autostr evaluate`` scored it, with the interval of a share of words."""
+    words = number(values, "words")
+    accuracy = number({"value": metric.of_set(values)}, "value")
+    correct = number(values, "correct") if metric is WORD_ACCURACY else None
+    if metric.name == "case_sensitive" and words is not None:
+        words += number(values, "empty") or 0
+    if metric.of_words and correct is None and words is not None and accuracy is not None:
         correct = round(accuracy * words)
     low, high = wilson(int(correct), int(words)) if correct is not None and words else (None, None)
     return {
@@ -82,7 +98,7 @@ def add_interval(net: dict[str, Any], limit: Any) -> None:
     if net["words"] is None and isinstance(limit, int):
         net["words"] = float(limit)
     net["low"] = net["high"] = None
-    if net["words"] and net["accuracy"] is not None:
+    if net["words"] and net["accuracy"] is not None and metric_of(net).of_words:
         net["low"], net["high"] = wilson(round(net["accuracy"] * net["words"]), int(net["words"]))
 
 
@@ -104,4 +120,4 @@ def best_of(trial: TrialHistory) -> Figures:
     lines = [line for line in trial.epochs if number(line, "default") is not None]
     if trial.status == FAILED or not lines:
         return {}
-    return max(lines, key=lambda line: line["default"])
+    return max(lines, key=merit)

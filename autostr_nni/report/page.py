@@ -12,6 +12,7 @@ import jinja2
 from autostr_nni.report.figures.pictures import SECTIONS, Picture
 from autostr_nni.report.figures.seeds import places_of
 from autostr_nni.report.figures.style import MARKERS, colour, count, marker
+from autostr_nni.report.nets import chosen_label, ranked_by_accuracy
 from autostr_nni.report.seeds.sentence import COSTS, points
 
 _SIGNS = dict(zip(MARKERS, "●■▲◆▼✚✖", strict=True))
@@ -51,6 +52,7 @@ def render(report: Mapping[str, Any], pictures: Sequence[Picture]) -> str:
         labels={s["key"]: s["label"] for s in searches},
         test_sets=list(dict.fromkeys(name for s in searches for name in (s["best"] or {}).get("tests", {}))),
         nets=ranked_nets(report),
+        chosen_by=chosen_label(net for search in searches for net in search["nets"]),
     )
 
 
@@ -72,8 +74,8 @@ def compared(report: Mapping[str, Any], places: Mapping[str, int]) -> list[dict[
     return found
 
 
-def ranked_nets(report: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """All nets of all searches, the most accurate first, with their search and whether on a front."""
+def ranked_nets(report: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """All nets of all searches, the best first, with their search and whether on a front."""
     fronts = {
         cost: {trial for group in report["spaces"] for trial in group["pareto"][cost]}
         for cost in ("macs_m", "params_m")
@@ -87,7 +89,7 @@ def ranked_nets(report: Mapping[str, Any]) -> list[dict[str, Any]]:
         for search in report["searches"]
         for net in search["nets"]
     ]
-    return sorted(rows, key=lambda net: -1.0 if net["accuracy"] is None else net["accuracy"], reverse=True)
+    return ranked_by_accuracy(rows)
 
 
 _FRONTS = (("macs_m", "MACs"), ("params_m", "parameters"))

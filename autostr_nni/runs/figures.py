@@ -20,7 +20,10 @@ class Figures(TypedDict, total=False):
     lack any.
     """
 
-    default: float  # word accuracy on validation
+    default: float  # what nets are chosen by, on validation: the larger the better (`evaluation.metric`)
+    metric: str  # which that is; left out where it is the word accuracy, as are the next two
+    word_accuracy: float
+    cer: float  # character error rate
     loss: float
     training_loss: float
     case_sensitive: float
@@ -47,6 +50,7 @@ class SetFigures(TypedDict, total=False):
     correct: int
     case_sensitive_accuracy: float
     one_minus_ned: float
+    cer: float  # character error rate
     empty: int  # words without a character that is compared
     loss: float
     skipped: dict[str, int]  # words that were not used, by cause
@@ -76,6 +80,8 @@ class Row(TypedDict, total=False):
     architecture: str
     parameters: dict[str, Any]  # of a user's own trials
     word_accuracy: float | None
+    metric: str  # of `figure`; both are left out where nets are chosen by word accuracy
+    figure: float | None
     words: float | None
     loss: float | None
     macs_m: float | None

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol, get_args
 
 from autostr_nni.recipe.training import LEARNT_ABOVE
+from autostr_nni.recipe.words.metric import WORD_ACCURACY, metric_of
 from autostr_nni.runs.figures import Figures, Row, RowFigure, Summary, TrialResult, Verdict, figures, number
 from autostr_nni.runs.layout import PARAMETERS, WORD_LOSSES, trial_folders
 from autostr_nni.runs.records import read_result
@@ -27,6 +28,7 @@ from autostr_nni.runs.verdict import (
     word_losses,
 )
 from autostr_nni.strategies.steps import NET, OPERATORS, PATH, RUNG, TRAIN
+from autostr_nni.strategies.trials import merit
 from autostr_nni.system.json_text import read_json
 
 ROW_FIGURES: tuple[RowFigure, ...] = get_args(RowFigure)
@@ -54,8 +56,15 @@ class TrialRecord:
         return str(self.parameters.get("step", TRAIN))
 
     @property
-    def accuracy(self) -> float | None:
+    def figure(self) -> float | None:
+        """What nets are chosen by."""
         return number(self.metrics, "default")
+
+    @property
+    def word_accuracy(self) -> float | None:
+        return (
+            self.figure if metric_of(self.metrics) is WORD_ACCURACY else number(self.metrics, "word_accuracy")
+        )
 
 
 def read_trial(folder: Path, parameters: Mapping[str, Any] | None = None) -> TrialRecord:
@@ -85,7 +94,7 @@ def architecture_text(parameters: Mapping[str, Any]) -> str | None:
 
 
 def summarize(trials: Iterable[TrialRecord], learnt_above: float = LEARNT_ABOVE) -> Summary:
-    """The findings as plain data: ``paths`` by loss, ``architectures`` by word accuracy, and ``best``.
+    """The findings as plain data: ``paths`` by loss, ``architectures`` by merit, and ``best``.
 
     ``verdict`` says what they do not show (`judge`).
     """
@@ -93,7 +102,7 @@ def summarize(trials: Iterable[TrialRecord], learnt_above: float = LEARNT_ABOVE)
     good = [trial for trial in trials if trial.metrics is not None]
     paths = rank_by_loss(furthest(t for t in good if t.step == PATH))
     trained = [trial for trial in good if trial.step == TRAIN]
-    trained.sort(key=lambda t: (-_or(t.accuracy, -math.inf), _or(number(t.metrics, "loss"), math.inf)))
+    trained.sort(key=lambda t: merit(t.metrics), reverse=True)
     found = next((t for t in reversed(good) if t.step == OPERATORS), None)
     rungs = [trial for trial in good if trial.step == RUNG]
     summary: Summary = {
@@ -121,9 +130,9 @@ def best_of_all(
     trials = list(trials)
     summary = summarize(trials, learnt_above)
     summary["best"] = None
-    scored = [trial for trial in trials if trial.metrics is not None and trial.accuracy is not None]
+    scored = [trial for trial in trials if trial.metrics is not None and trial.figure is not None]
     trained = [trial for trial in scored if trial.step == TRAIN] or scored
-    trained.sort(key=lambda trial: trial.accuracy or 0.0, reverse=not minimize)
+    trained.sort(key=lambda trial: trial.figure or 0.0, reverse=not minimize)
     summary["architectures"] = [_row(trial) for trial in trained]
     if trained:
         summary["best"] = {**_row(trained[0]), "test": trained[0].result.get("test")}
@@ -146,11 +155,11 @@ def judge(
     paths = [trial for trial in paths if height(trial) == height(paths[0])]  # others are not compared by loss
     ranked = rank_paths([losses_of(trial.folder) for trial in paths])
     first = paths[0].metrics if paths else None
-    words, accuracy = number(first, "words"), [t.accuracy for t in paths if t.accuracy is not None]
+    words, accuracy = number(first, "words"), [t.word_accuracy for t in paths if t.word_accuracy is not None]
     ours = trained and architecture_text(trained[0].parameters) is not None
     best = trained[0] if ours else None
     return {
-        "best": judge_best(best.accuracy, number(best.metrics, "blind"), above) if best else None,
+        "best": judge_best(best.word_accuracy, number(best.metrics, "blind"), above) if best else None,
         "paths": judge_paths(
             [str(trial.parameters.get("stride_path")) for trial in paths],
             ranked,
@@ -161,14 +170,17 @@ def judge(
         ),
         "rungs": judge_rungs([_score(trial) for trial in rungs], above),
         "operators": judge_operators(_probabilities(found)),
-        "nets": judge_nets([_score(trial) for trial in trained], above) if best else None,
+        # what is no share of words has no such chance
+        "nets": judge_nets([_score(trial) for trial in trained], above)
+        if best and metric_of(best.metrics) is WORD_ACCURACY
+        else None,
     }
 
 
 def _score(trial: TrialRecord) -> Score:
     told, epochs = trial.metrics, trial.parameters.get("epochs")
     whole = epochs if type(epochs) is int else None
-    return Score(trial.accuracy, number(told, "words"), number(told, "blind"), whole)
+    return Score(trial.word_accuracy, number(told, "words"), number(told, "blind"), whole)
 
 
 def height(trial: Climbing) -> int:
@@ -219,7 +231,10 @@ def _row(trial: TrialRecord) -> Row:
         row["architecture"] = text
     elif row["stride_path"] is None:  # of a user's own trials
         row["parameters"] = dict(trial.parameters)
-    row["word_accuracy"] = trial.accuracy
+    row["word_accuracy"] = trial.word_accuracy
+    metric = metric_of(trial.metrics)
+    if metric is not WORD_ACCURACY:
+        row["metric"], row["figure"] = metric.name, trial.figure
     for key in ROW_FIGURES:
         row[key] = number(trial.metrics, key)
     row["folder"] = str(trial.folder) if trial.folder else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from autostr_nni.recipe.words.metric import WORD_ACCURACY, Metric, metric_of
 from autostr_nni.runs.figures import Row, Summary, number
 from autostr_nni.strategies.steps import LARGEST, NET
 
@@ -31,18 +32,20 @@ def summary_text(summary: Summary) -> str:
     if summary["found"]:
         lines.append(f"Operator search found {summary['found']}")
     if len(summary["architectures"]) > 1:
-        lines.append("Architectures by validation word accuracy:")
+        label = metric_of(summary["architectures"][0]).label
+        lines.append(f"Architectures by validation {label}:")
         for rank, row in enumerate(summary["architectures"], 1):
             size = f"{_figure(row['macs_m'])} M MACs"
-            lines.append(f"  {rank:2}. {_percent(row['word_accuracy'])}  {size}  {_name(row)}")
+            lines.append(f"  {rank:2}. {_percent(chosen_by(row))}  {size}  {_name(row)}")
     best = summary["best"]
     if best:
         doubts = ", ".join(weaknesses(summary["verdict"]))
         lines.append(f"Best architecture{f' ({doubts})' if doubts else ''}: {_name(best)}")
         lines.append(f"  {_figure(best['macs_m'])} M MACs, {_figure(best['params_m'])} M parameters")
         words = "" if best.get("words") is None else f" ({best['words']:.0f} words)"
-        lines.append(f"  validation word accuracy {_percent(best['word_accuracy'])}{words}")
-        lines.extend(_test_lines(best.get("test")))
+        metric = metric_of(best)
+        lines.append(f"  validation {metric.label} {_percent(chosen_by(best))}{words}")
+        lines.extend(_test_lines(best.get("test"), metric))
     if summary["failed"]:
         lines.append(f"Failed trials: {', '.join(summary['failed'])}")
     return "\n".join(lines) if lines else "No trial has finished."
@@ -61,13 +64,19 @@ def weaknesses(verdict: Mapping[str, object]) -> list[str]:
     return [words for key, words in _DOUBTS.items() if verdict.get(key)]
 
 
-def _test_lines(test: Any) -> list[str]:
+def chosen_by(row: Mapping[str, Any]) -> float | None:
+    """The figure of a summary's row by which nets are chosen."""
+    return number(row, "word_accuracy" if metric_of(row) is WORD_ACCURACY else "figure")
+
+
+def _test_lines(test: Any, metric: Metric) -> list[str]:
     """One line for each test set: ``{name: {words, word_accuracy, …}}`` or a bare number per name."""
     lines = []
     for name, values in test.items() if isinstance(test, Mapping) else ():
         if isinstance(values, Mapping):
             words = f" ({values['words']} words)" if "words" in values else ""
-            lines.append(f"  test {name}: word accuracy {_percent(number(values, 'word_accuracy'))}{words}")
+            reached = number({"value": metric.of_set(values)}, "value")
+            lines.append(f"  test {name}: {metric.label} {_percent(reached)}{words}")
         elif number(test, name) is not None:
             lines.append(f"  test {name}: word accuracy {_percent(number(test, name))}")
     return lines

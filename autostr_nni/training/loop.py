@@ -18,9 +18,11 @@ from pytorch_lightning.plugins.precision import MixedPrecision
 from pytorch_lightning.utilities.exceptions import SIGTERMException
 
 from autostr_nni.recipe.training import TrainingSection
+from autostr_nni.recipe.words.metric import METRICS, WORD_ACCURACY
 from autostr_nni.runs.figures import Figures, Report, figures
 from autostr_nni.runs.layout import LAST, PULSE
 from autostr_nni.runs.records import append_metrics, keep_word_losses, write_metrics
+from autostr_nni.strategies.trials import merit
 from autostr_nni.training.device_setup import device_of
 from autostr_nni.training.distributed.lightning_strategy import TeamStrategy
 from autostr_nni.training.going_on.continuing import CheckpointFiles, checkpoint_of
@@ -71,7 +73,7 @@ class EpochEnd(pl.Callback):
         metrics = self.metrics(pl_module)
         before = best_epoch(self.lines)
         leads = pl_module.team.leads  # the others go through the same, and write nothing
-        if leads and self.save_best and (before is None or rank(metrics) > rank(before)):
+        if leads and self.save_best and (before is None or merit(metrics) > merit(before)):
             self.save_best(metrics)
         if leads and self.keep_losses and pl_module.evaluation is not None:
             keep_word_losses(self.folder, pl_module.evaluation.losses, pl_module.evaluation.texts)
@@ -94,14 +96,19 @@ class EpochEnd(pl.Callback):
         """The figures of the epoch that just ended; the same keys every time."""
         assert task.evaluation is not None, "validation has not run"
         scores = task.evaluation.scores
+        metric = METRICS[task.recipe.evaluation.metric]
+        chosen_by: Figures = {}
+        if metric is not WORD_ACCURACY:
+            chosen_by = {"metric": metric.name, "word_accuracy": scores.word_accuracy, "cer": scores.cer}
         return {
-            "default": scores.word_accuracy,
+            "default": metric.of_set(scores.to_dict()),
             "loss": task.evaluation.loss,
             "training_loss": task.mean_training_loss(),
             "case_sensitive": scores.case_sensitive_accuracy,
             "one_minus_ned": scores.one_minus_ned,
-            "words": scores.words,
+            "words": scores.words + (scores.empty if metric.name == "case_sensitive" else 0),
             "blind": round(task.evaluation.blind, 4),
+            **chosen_by,
             **self.fixed,
             **task.extra_metrics(),
             "epoch": task.current_epoch,
@@ -159,14 +166,9 @@ class Pulse(pl.Callback):
             self.file.write_text(json.dumps(told) + "\n", encoding="utf-8")
 
 
-def rank(metrics: Figures) -> tuple[float, float]:
-    """Better is larger: word accuracy, then a smaller loss."""
-    return metrics["default"], -metrics["loss"]
-
-
 def best_epoch(lines: list[Figures]) -> Figures | None:
-    """The recorded epoch with the best validation word accuracy; the first of equals."""
-    return max(lines, key=rank) if lines else None
+    """The recorded epoch of most merit; the first of equals."""
+    return max(lines, key=merit) if lines else None
 
 
 def fit(task: ReadingTask, training: TrainingSection, epochs: int, folder: Path, callback: EpochEnd) -> None:

@@ -9,6 +9,7 @@ from torch import nn
 from autostr_nni.data.charset import Charset
 from autostr_nni.reading.metrics import comparable, score
 from autostr_nni.recipe.training import OptimizerSection, TrainingSection
+from autostr_nni.recipe.words.metric import METRICS, meaningless
 from autostr_nni.runs.records import append_metrics, read_metrics, read_result, write_metrics
 from autostr_nni.training.optimizing.optimizers import build_optimizer
 from autostr_nni.training.optimizing.rates import Rates, set_rate
@@ -134,3 +135,20 @@ def test_records_round_trip(tmp_path):
     assert len(read_metrics(tmp_path)) == 2
     (tmp_path / "result.json").write_text('{"metrics": {')
     assert read_result(tmp_path) == {}
+
+
+def test_character_error_rate() -> None:
+    """All edits over all characters of the truths, of what is compared: not the mean of words."""
+    found = score([("abc", "abd"), ("x", "X"), ("", "longword"), ("!", "?")], PRINTABLE)
+    assert found.cer == pytest.approx((1 + 0 + 8) / (3 + 1 + 8))
+    assert found.one_minus_ned == pytest.approx(1 - (1 / 3 + 0 + 1) / 3)
+    assert score([], PRINTABLE).cer == 0
+    assert METRICS["cer"].of_set(found.to_dict()) == 1 - found.cer
+
+
+@pytest.mark.parametrize(
+    ("charset", "fine"), [("AbcB", True), ("ABC", False), ("人口", False), ("abc1", False)]
+)
+def test_a_charset_of_one_case_has_no_case(charset: str, fine: bool) -> None:
+    assert (meaningless("case_sensitive", charset, charset) is None) == fine
+    assert meaningless("cer", charset, charset) is None

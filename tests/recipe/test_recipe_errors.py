@@ -62,6 +62,8 @@ FAULTS = {
     "seed: -1": "seed must be at least 0",
     "seed: null": "seed must be a whole number, not nothing",
     "evaluation: {decoding: beem}": "nearest is 'beam'",
+    "evaluation: {metric: CER}": "nearest is 'cer'",
+    "evaluation: {metric: case_sensitive}": "case_sensitive says no more than word_accuracy",
     "1: 3": "must have text for keys",
 }
 

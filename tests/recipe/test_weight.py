@@ -93,6 +93,7 @@ OTHER: dict[str, Any] = {
     "search.operators.operations": ["k3e1", "skip"],
     "search.random.paths": "typical",
     "evaluation.decoding": "beam",
+    "evaluation.metric": "cer",
 }
 
 

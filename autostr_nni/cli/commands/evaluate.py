@@ -29,7 +29,7 @@ def add_parser(subparsers: Any) -> None:
         help="score a trained recognizer on word image sets",
         description="Read every word of the sets and compare: word accuracy without regard to case, of "
         "0-9a-z or, where the net's charset goes beyond the named ones, of its own characters; exact "
-        "(case-sensitive) accuracy; and 1-NED. Intervals are Wilson's, of the word accuracy.",
+        "(case-sensitive) accuracy; 1-NED; and CER. Intervals are Wilson's, of the word accuracy.",
     )
     parser.add_argument("checkpoint", metavar="NET", type=path_text, help=NET_HELP)
     parser.add_argument(
@@ -198,11 +198,11 @@ def scores_table(rows: Mapping[str, Row]) -> str:
     from autostr_nni.cli.table import table
 
     lines: list[tuple[str, ...]] = [
-        ("set", "words", "word accuracy", "95 % interval", "case-sensitive", "1-NED", "loss")
+        ("set", "words", "word accuracy", "95 % interval", "case-sensitive", "1-NED", "CER", "loss")
     ]
     for name, row in rows.items():
         lines.append((name, *_scores(row), f"{row['loss']:.3f}"))
-    text = table(lines, "<>>>>>>")
+    text = table(lines, "<>>>>>>>")
     for name, row in rows.items():
         causes = {
             **row["skipped"],
@@ -217,8 +217,8 @@ def lengths_table(rows: Mapping[int, Row]) -> str:
     """Scores of words by their length."""
     from autostr_nni.cli.table import table
 
-    head = ("length", "words", "word accuracy", "95 % interval", "case-sensitive", "1-NED")
-    return table([head, *((str(length), *_scores(row)) for length, row in rows.items())], ">>>>>>")
+    head = ("length", "words", "word accuracy", "95 % interval", "case-sensitive", "1-NED", "CER")
+    return table([head, *((str(length), *_scores(row)) for length, row in rows.items())], ">>>>>>>")
 
 
 def _scores(row: Row) -> tuple[str, ...]:
@@ -230,4 +230,5 @@ def _scores(row: Row) -> tuple[str, ...]:
         f"{100 * low:.2f}-{100 * high:.2f} %",
         f"{100 * row['case_sensitive_accuracy']:.2f} %",
         f"{row['one_minus_ned']:.4f}",
+        "-" if row.get("cer") is None else f"{100 * row['cer']:.2f} %",
     )

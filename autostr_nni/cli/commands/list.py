@@ -11,6 +11,7 @@ from autostr_nni.cli.output import complain, say, say_json
 from autostr_nni.cli.parser import path
 from autostr_nni.cli.table import table
 from autostr_nni.runs.layout import changed, is_search
+from autostr_nni.runs.told import chosen_by
 from autostr_nni.system.errors import InputError
 
 if TYPE_CHECKING:
@@ -72,6 +73,7 @@ def describe(id: str, folder: Path, history: SearchHistory) -> dict[str, Any]:
         "planned": history.planned,
         "last_result": changed(folder),
         "word_accuracy": best.get("word_accuracy"),
+        **{key: best[key] for key in ("metric", "figure") if key in best},
         "macs_m": best.get("macs_m"),
         "folder": str(folder),
     }
@@ -81,7 +83,7 @@ def as_text(found: list[dict[str, Any]]) -> str:
     """The list as a table."""
     rows = [("id", "name", "strategy", "state", "trials", "last result", "best", "M MACs")]
     for row in found:
-        accuracy, macs = row["word_accuracy"], row["macs_m"]
+        accuracy, macs = chosen_by(row), row["macs_m"]
         rows.append(
             (
                 row["id"],

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from autostr_nni.cli.nets import ARCH_HELP, NET_HELP, checkpoint, resolve
 from autostr_nni.cli.output import remark, say, say_json
 from autostr_nni.cli.parser import path, path_text
+from autostr_nni.recipe.words.metric import metric_of
 from autostr_nni.runs.figures import Figures
 from autostr_nni.runs.verdict import judge_best
 from autostr_nni.system.errors import InputError
@@ -82,7 +83,7 @@ def run(args: argparse.Namespace) -> int:
     with stoppable(), redirect_stdout(sys.stderr if args.json else sys.stdout):
         result = train_architecture(architecture, space, recipe, folder, report, init=init)
     reached, above = result["metrics"], recipe.evaluation.learnt_above
-    nothing = judge_best(reached["default"], reached.get("blind"), above)
+    nothing = judge_best(reached.get("word_accuracy", reached["default"]), reached.get("blind"), above)
     if nothing:  # a training may go on, so it is no failure yet
         remark(f"autostr: warning: {nothing}")
     if args.json:
@@ -90,7 +91,7 @@ def run(args: argparse.Namespace) -> int:
         return 0
     best = result["metrics"]
     accuracy = f"{100 * best['default']:.1f} % of {best['words']:,} words"
-    say(f"best epoch {best['epoch'] + 1}: validation word accuracy {accuracy}")
+    say(f"best epoch {best['epoch'] + 1}: validation {metric_of(best).label} {accuracy}")
     if result.get("test"):
         from autostr_nni.cli.commands.evaluate import scores_table
 

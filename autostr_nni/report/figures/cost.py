@@ -12,6 +12,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from autostr_nni.report.figures.axes import accuracy_axis, large
 from autostr_nni.report.figures.style import FAINT, MUTED, colour, new_figure
+from autostr_nni.report.nets import chosen_label
 from autostr_nni.strategies.steps import step_words
 
 UNITS = {"images": "training images so far", "seconds": "seconds of training so far"}
@@ -50,7 +51,8 @@ def draw_cost(
     axes.xaxis.set_major_locator(MaxNLocator(6))
     axes.set_xlim(left=0)
     axes.set_ylim(0, max(0.02, axes.get_ylim()[1]) * 1.07)  # room for the names of the steps
-    accuracy_axis(axes, "best validation word accuracy")
+    label = chosen_label(net for search in searches for net in search["nets"])
+    accuracy_axis(axes, f"best validation {label}")
     figure.legend(loc="outside upper left", ncols=1)
     return figure
 

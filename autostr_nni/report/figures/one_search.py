@@ -13,6 +13,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from autostr_nni.report.figures.axes import accuracy_axis, large, percent
 from autostr_nni.report.figures.style import BLUE, FAINT, GREEN, INK, MUTED, VERMILION, new_figure
+from autostr_nni.report.nets import chosen_label
 from autostr_nni.report.statistics import Z95
 
 _BEST = ((BLUE, "o"), (VERMILION, "s"), (GREEN, "^"))
@@ -113,7 +114,7 @@ def draw_net_curves(nets: Sequence[Mapping[str, Any]]) -> Figure:
     upper.plot([], [], color=MUTED, linestyle="--", linewidth=1.0, label="training loss")
     upper.set_ylabel("loss per word")
     upper.set_ylim(bottom=0)
-    accuracy_axis(lower, "validation\nword accuracy")
+    accuracy_axis(lower, f"validation\n{chosen_label(nets)}")
     lower.set_xlabel("training images")
     lower.xaxis.set_major_formatter(FuncFormatter(large))
     lower.xaxis.set_major_locator(MaxNLocator(6))

@@ -30,7 +30,7 @@ from autostr_nni.report.figures.one_search import (
 from autostr_nni.report.figures.seeds import draw_seeds, names_of, places_of
 from autostr_nni.report.figures.size import draw_size
 from autostr_nni.report.figures.style import rendered, styled
-from autostr_nni.report.nets import ranked_by_accuracy
+from autostr_nni.report.nets import chosen_label, ranked_by_accuracy
 from autostr_nni.report.reading.history import DONE
 
 SECTIONS = ("seeds", "size", "cost", "curves", "architectures", "others", "paths", "operators")
@@ -95,8 +95,8 @@ def _of_spaces(report: dict[str, Any]) -> Iterator[Plan]:
             on_front = group["pareto"][cost]
             unfinished = any(net["status"] != DONE for net in nets)
             caption = (
-                f"Validation word accuracy of {net_count(len(nets))} trained from scratch against {words}; "
-                f"bars are 95 % intervals where the number of words is known. {front(len(on_front))}"
+                f"Validation {chosen_label(nets)} of {net_count(len(nets))} trained from scratch against "
+                f"{words}; bars are 95 % intervals where the number of words is known. {front(len(on_front))}"
                 f"{' Hollow marks: not trained to the end.' if unfinished else ''}"
             )
             yield (

@@ -11,6 +11,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from autostr_nni.report.figures.axes import accuracy_axis, large
 from autostr_nni.report.figures.style import INK, colour, marker, new_figure
+from autostr_nni.report.nets import chosen_label
 from autostr_nni.report.reading.history import DONE
 
 SIZES = {"macs_m": "MACs of the backbone's convolutions (million)", "params_m": "parameters of the backbone"}
@@ -59,7 +60,7 @@ def draw_size(
     axes.xaxis.set_major_formatter(FuncFormatter(large))
     axes.xaxis.set_major_locator(MaxNLocator(6))
     axes.margins(x=0.14, y=0.12)
-    accuracy_axis(axes)
+    accuracy_axis(axes, f"validation {chosen_label(net for search in searches for net in search['nets'])}")
     handles, labels = axes.get_legend_handles_labels()
     order = sorted(range(len(labels)), key=lambda i: labels[i] == "Pareto front")
     legend = [handles[i] for i in order], [labels[i] for i in order]

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from autostr_nni.report.costs import curve_of
+from autostr_nni.report.nets import net_merit
 from autostr_nni.report.reading.history import DONE
 
 #: A training that ends so little after the cost counts: budgets come out equal to a few batches only.
@@ -27,7 +28,7 @@ def reached(search: Mapping[str, Any], unit: str, at: float) -> dict[str, float]
     limit = at * SLACK
     nets = {net["trial"]: net for net in search["nets"]}
     before, best = 0.0, -1.0
-    chosen: tuple[float, float, Mapping[str, Any]] | None = None
+    chosen: Mapping[str, Any] | None = None
     for trial in search["trials"]:
         net = nets.get(trial["trial"])
         if net is not None:
@@ -35,14 +36,13 @@ def reached(search: Mapping[str, Any], unit: str, at: float) -> dict[str, float]
             told = zip(curve.costs, curve.scores, strict=True)
             best = max([best, *(score for cost, score in told if before + cost <= limit)])
             ended = net["status"] == DONE and before + curve.total <= limit
-            if ended and net["accuracy"] is not None:
-                loss = net["loss"] if net["loss"] is not None else float("inf")
-                if chosen is None or (net["accuracy"], -loss) > chosen[:2]:
-                    chosen = (net["accuracy"], -loss, net)
+            better = chosen is None or net_merit(net) > net_merit(chosen)
+            if ended and better and net["accuracy"] is not None:
+                chosen = net
         before += trial[unit]
     found = {VALIDATION: best} if best >= 0 else {}
     if chosen is not None:
-        for name, test in chosen[2]["tests"].items():
+        for name, test in chosen["tests"].items():
             if test["accuracy"] is not None:
                 found[f"test {name}"] = test["accuracy"]
     return found

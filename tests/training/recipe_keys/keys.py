@@ -192,6 +192,7 @@ ELSEWHERE = {
         f"data.validation_of.{name}": "test_mixing.py::test_validation_sets_by_purpose"
         for name in ("ranking", "alpha", "epochs")
     },
+    "evaluation.metric": "test_metric.py::test_the_epoch_is_chosen_by_the_metric",
     "extensions": "../test_extending.py::test_a_search_with_an_operation_and_a_strategy_of_ones_own",
     "evaluation.learnt_above": "../runs/test_verdict.py::test_a_search_that_learns_nothing_fails",
     "training.device": "test_trial.py::test_a_gpu_that_is_not_there_is_an_error_in_words",
