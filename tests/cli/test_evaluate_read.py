@@ -65,7 +65,7 @@ def test_table(checkpoint: str, shades: Path, capsys: pytest.CaptureFixture[str]
     sets = [str(shades / name) for name in ("test", "mixed")]
     assert main(["evaluate", checkpoint, *sets, "--batch-size", "7", "--beam", "3"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    heads = ("set", "words", "word accuracy", "95 % interval", "case-sensitive", "1-NED", "loss")
+    heads = ("set", "words", "word accuracy", "95 % interval", "case-sensitive", "1-NED", "CER", "loss")
     assert lines[0].split() == " ".join(heads).split()
     assert [line.split()[:2] for line in lines[1:4]] == [["test", "30"], ["mixed", "3"], ["all", "33"]]
     (left_out,) = lines[4:]

@@ -98,7 +98,7 @@ def test_a_finished_trial_is_not_trained_again(monkeypatch, finished, make_recip
 
 
 def test_best_checkpoint_is_the_best_epoch(tmp_path, monkeypatch, make_recipe, steps):
-    monkeypatch.setattr(loop, "rank", lambda metrics: (-abs(metrics["epoch"] - 1), 0))
+    monkeypatch.setattr(loop, "merit", lambda metrics: (-abs(metrics["epoch"] - 1), 0))
     weights: dict[int, dict[str, torch.Tensor]] = {}
 
     def report(metrics: dict[str, Any], final: bool) -> None:
