@@ -12,6 +12,7 @@ from autostr_nni.report.costs import cost_so_far
 from autostr_nni.report.nets import add_interval, epoch_data, is_largest, net_data, net_merit
 from autostr_nni.report.notes import notes, only_within_seeds
 from autostr_nni.report.reading.history import DONE, FAILED, RUNNING, SearchHistory, checked_recipe
+from autostr_nni.report.records import Operators, Path, Report, Search, Space
 from autostr_nni.report.seeds.comparison import compare
 from autostr_nni.report.seeds.groups import seed_of
 from autostr_nni.report.settings import groups, settings
@@ -28,7 +29,7 @@ from autostr_nni.system.errors import InputError
 COSTS = ("macs_m", "params_m")
 
 
-def analyse(histories: Sequence[SearchHistory], draws: int = 2000, seed: int = 0) -> dict[str, Any]:
+def analyse(histories: Sequence[SearchHistory], draws: int = 2000, seed: int = 0) -> Report:
     """The whole report as JSON-able data.
 
     Keys: ``searches`` (one each: state, figures, nets, paths, operators), ``spaces`` (searches that may be
@@ -37,14 +38,19 @@ def analyse(histories: Sequence[SearchHistory], draws: int = 2000, seed: int = 0
     """
     searches = [search_data(history, f"s{place}") for place, history in enumerate(histories, 1)]
     _distinguish(searches, histories)
-    together = groups(searches)
+    together: list[Space] = []
     by_key = {search["key"]: history for search, history in zip(searches, histories, strict=True)}
-    for group in together:
+    for group in groups(searches):
         members = [search for search in searches if search["key"] in group["searches"]]
         nets = [net for search in members for net in search["nets"] if net["accuracy"] is not None]
-        group["pareto"] = {cost: _front(nets, cost) for cost in COSTS}
-        group["cost"] = cost_so_far(members, draws, seed)
-        group["comparison"] = compare(members, by_key)
+        together.append(
+            {
+                **group,
+                "pareto": {cost: _front(nets, cost) for cost in COSTS},
+                "cost": cost_so_far(members, draws, seed),
+                "comparison": compare(members, by_key),
+            }
+        )
     compared = settings(histories, [search["key"] for search in searches])
     if any(group["comparison"]["pairs"] for group in together):
         only_within_seeds(compared, by_key)
@@ -57,8 +63,8 @@ def analyse(histories: Sequence[SearchHistory], draws: int = 2000, seed: int = 0
     }
 
 
-def search_data(history: SearchHistory, key: str) -> dict[str, Any]:
-    """One search: its state, what it cost, and what it found."""
+def search_data(history: SearchHistory, key: str) -> Search:
+    """One search, with its name for a label."""
     trained = [trial for trial in history.trials if trial.step == TRAIN]
     place = count(1)
     nets = [net_data(t, history, 0 if is_largest(t.parameters) else next(place)) for t in trained]
@@ -113,6 +119,7 @@ def search_data(history: SearchHistory, key: str) -> dict[str, Any]:
             }
             for trial in history.trials
         ],
+        "label": history.name,
     }
 
 
@@ -125,13 +132,13 @@ def verdict_of(history: SearchHistory) -> Verdict:
     return verdict if history.state == "finished" else {**verdict, "best": None}
 
 
-def path_data(history: SearchHistory) -> list[dict[str, Any]]:
+def path_data(history: SearchHistory) -> list[Path]:
     """Step 1: the stride paths by validation loss (Eq. 2), those without a result last.
 
     A path that climbed is one row, of its longest training; what was trained longer comes first.
     """
     chosen = {trial.parameters.get("stride_path") for trial in history.trials if trial.step == OPERATORS}
-    rows: list[dict[str, Any]] = []
+    rows: list[Path] = []
     done = [trial for trial in history.having(DONE) if trial.step == PATH]
     losses = {trial.id: losses_of(trial.folder) for trial in done}
     top = {trial.parameters.get("stride_path"): trial for trial in sorted(done, key=height)}
@@ -153,14 +160,17 @@ def path_data(history: SearchHistory) -> list[dict[str, Any]]:
                 "compared_after": height(trial) or None,
                 "chosen": path in chosen and trial.status == DONE,
                 "epochs": [epoch_data(line) for line in trial.epochs],
+                "loss_error": None,
+                "behind": None,
+                "behind_error": None,
+                "tied": False,
             }
         )
     rows.sort(key=lambda row: (row["loss"] is None, -(row["compared_after"] or 0), row["loss"] or 0.0))
     compared = [losses.get(row["trial"]) if _alike(row, rows[0]) else None for row in rows]
     for row, ranked in zip(rows, rank_paths(compared), strict=True):
-        row.update(
-            loss_error=ranked.error, behind=ranked.behind, behind_error=ranked.behind_error, tied=ranked.tied
-        )
+        row["loss_error"], row["tied"] = ranked.error, ranked.tied
+        row["behind"], row["behind_error"] = ranked.behind, ranked.behind_error
     return rows
 
 
@@ -169,9 +179,9 @@ def _alike(row: Mapping[str, Any], first: Mapping[str, Any]) -> bool:
     return bool(row["compared_after"] == first["compared_after"])
 
 
-def operator_data(history: SearchHistory) -> list[dict[str, Any]]:
+def operator_data(history: SearchHistory) -> list[Operators]:
     """Step 2: probabilities of every layer's operations, their entropy and the expected MACs over time."""
-    found = []
+    found: list[Operators] = []
     for trial in history.trials:
         if trial.step != OPERATORS or not (trial.epochs or trial.probabilities):
             continue
@@ -208,7 +218,7 @@ def architecture_of(
         return None
 
 
-def _distinguish(searches: list[dict[str, Any]], histories: Sequence[SearchHistory]) -> None:
+def _distinguish(searches: list[Search], histories: Sequence[SearchHistory]) -> None:
     """Give every search a label of its own: its name, with the id where names repeat."""
     names = [history.name for history in histories]
     for place, (search, history) in enumerate(zip(searches, histories, strict=True), 1):
@@ -218,7 +228,7 @@ def _distinguish(searches: list[dict[str, Any]], histories: Sequence[SearchHisto
         search["label"] = label
 
 
-def _front(nets: list[dict[str, Any]], cost: str) -> list[str]:
+def _front(nets: Sequence[Mapping[str, Any]], cost: str) -> list[str]:
     """Trials on the Pareto front of validation accuracy over a cost, by rising cost."""
     known = [net for net in nets if net[cost] is not None and net["status"] == DONE]
     return [known[i]["trial"] for i in pareto_front([(net[cost], net["accuracy"]) for net in known])]

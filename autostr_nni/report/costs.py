@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from autostr_nni.report.reading.history import DONE, FAILED
+from autostr_nni.report.records import Costs, EqualCost, Observed, StepEnd
 from autostr_nni.report.seeds.groups import members
 from autostr_nni.report.statistics import NONE, Curve, band, best_so_far, bootstrap, known
 
@@ -15,7 +16,7 @@ UNITS = ("images", "seconds")
 _POINTS = 200  # of a band's grid
 
 
-def cost_so_far(searches: Sequence[Mapping[str, Any]], draws: int, seed: int) -> dict[str, Any]:
+def cost_so_far(searches: Sequence[Mapping[str, Any]], draws: int, seed: int) -> dict[str, Costs]:
     """Per unit: ``observed`` by search, ``bands`` of the random ones, ``equal_cost`` comparisons.
 
     Accuracy is that on validation of nets trained from scratch; before the first one there is none. All that
@@ -24,8 +25,9 @@ def cost_so_far(searches: Sequence[Mapping[str, Any]], draws: int, seed: int) ->
     return {unit: _of_unit(searches, unit, draws, seed) for unit in UNITS}
 
 
-def _of_unit(searches: Sequence[Mapping[str, Any]], unit: str, draws: int, seed: int) -> dict[str, Any]:
-    observed, bands, pools = {}, {}, {}
+def _of_unit(searches: Sequence[Mapping[str, Any]], unit: str, draws: int, seed: int) -> Costs:
+    observed: dict[str, Observed] = {}
+    bands, pools = {}, {}
     searches = [{**search, **members(search)[0]} for search in searches]  # the largest net is no draw
     for search in searches:
         observed[search["key"]] = observed_curve(search, unit)
@@ -45,11 +47,11 @@ def _of_unit(searches: Sequence[Mapping[str, Any]], unit: str, draws: int, seed:
     return {"observed": observed, "bands": bands, "equal_cost": equal}
 
 
-def observed_curve(search: Mapping[str, Any], unit: str) -> dict[str, Any]:
+def observed_curve(search: Mapping[str, Any], unit: str) -> Observed:
     """Cost and best accuracy so far as it happened, trial after trial; ``steps`` are where a step ends."""
     nets = {net["trial"]: net for net in search["nets"]}
     curves: list[Curve] = []
-    steps: list[dict[str, Any]] = []
+    steps: list[StepEnd] = []
     spent = 0.0
     for trial in search["trials"]:
         curve = curve_of(nets[trial["trial"]], unit) if trial["trial"] in nets else Curve((), (), trial[unit])
@@ -87,12 +89,12 @@ def pool_of(search: Mapping[str, Any], unit: str) -> list[Curve]:
 def equal_cost(
     search: Mapping[str, Any],
     other: Mapping[str, Any],
-    observed: Mapping[str, Any],
+    observed: Mapping[str, Observed],
     pool: list[Curve],
     unit: str,
     draws: int,
     seed: int,
-) -> dict[str, Any]:
+) -> EqualCost:
     """A search against random search at the cost that the cheaper of the two spent.
 
     An accuracy is None where there is no net yet.

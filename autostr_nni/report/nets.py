@@ -7,6 +7,7 @@ from typing import Any
 
 from autostr_nni.recipe.words.metric import WORD_ACCURACY, Metric, metric_of
 from autostr_nni.report.reading.history import FAILED, SearchHistory, TrialHistory
+from autostr_nni.report.records import Epoch, Net, TestSet
 from autostr_nni.report.statistics import wilson
 from autostr_nni.runs.figures import Figures, number
 from autostr_nni.runs.summary import architecture_text
@@ -14,7 +15,7 @@ from autostr_nni.strategies.steps import LARGEST, NET
 from autostr_nni.strategies.trials import merit
 
 
-def net_data(trial: TrialHistory, history: SearchHistory, place: int) -> dict[str, Any]:
+def net_data(trial: TrialHistory, history: SearchHistory, place: int) -> Net:
     """A net that was trained from scratch: the figures of its best epoch, and its test sets."""
     best = best_of(trial)
     text = architecture_text(trial.parameters) or trial.result.get("architecture")
@@ -22,7 +23,7 @@ def net_data(trial: TrialHistory, history: SearchHistory, place: int) -> dict[st
     label = history.name if facts is None else facts.label.replace("{place}", str(place))
     if is_largest(trial.parameters):
         label = "largest of the band"
-    net: dict[str, Any] = {
+    net: Net = {
         "trial": trial.id,
         "label": label,
         "largest": is_largest(trial.parameters),
@@ -41,6 +42,8 @@ def net_data(trial: TrialHistory, history: SearchHistory, place: int) -> dict[st
         "tests": {},
         "epochs": [epoch_data(line) for line in trial.epochs],
         "folder": str(trial.folder) if trial.folder else None,
+        "low": None,
+        "high": None,
     }
     tests = trial.result.get("test") or (trial.metrics or {}).get("test")
     for name, values in tests.items() if isinstance(tests, Mapping) else ():
@@ -69,7 +72,7 @@ def chosen_label(nets: Iterable[Mapping[str, Any]]) -> str:
     return " or ".join(dict.fromkeys(metric_of(net).label for net in nets)) or WORD_ACCURACY.label
 
 
-def test_data(values: Mapping[str, Any], metric: Metric = WORD_ACCURACY) -> dict[str, Any]:
+def test_data(values: Mapping[str, Any], metric: Metric = WORD_ACCURACY) -> TestSet:
     """One test set as ``autostr evaluate`` scored it, with the interval of a share of words."""
     words = number(values, "words")
     accuracy = number({"value": metric.of_set(values)}, "value")
@@ -90,7 +93,7 @@ def test_data(values: Mapping[str, Any], metric: Metric = WORD_ACCURACY) -> dict
     }
 
 
-def add_interval(net: dict[str, Any], limit: Any) -> None:
+def add_interval(net: Net, limit: Any) -> None:
     """The 95 % interval of the validation accuracy, where the number of words is known.
 
     Trials of earlier versions did not record it; the recipe's ``validation_limit`` then stands for it.
@@ -102,7 +105,7 @@ def add_interval(net: dict[str, Any], limit: Any) -> None:
         net["low"], net["high"] = wilson(round(net["accuracy"] * net["words"]), int(net["words"]))
 
 
-def epoch_data(line: Figures) -> dict[str, Any]:
+def epoch_data(line: Figures) -> Epoch:
     """What learning curves are drawn from."""
     return {
         "images": number(line, "images_seen"),

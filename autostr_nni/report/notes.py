@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from autostr_nni.report.reading.history import DONE, SearchHistory
+from autostr_nni.report.records import Search, Settings, Space
 from autostr_nni.report.seeds.groups import seed_of
 from autostr_nni.report.settings import settings
 
 
-def notes(
-    searches: list[dict[str, Any]], together: list[dict[str, Any]], compared: dict[str, Any]
-) -> list[str]:
+def notes(searches: Sequence[Search], together: Sequence[Space], compared: Settings) -> list[str]:
     """What a reader must know before comparing, in sentences."""
     said = []
     if len(together) > 1:
@@ -42,7 +40,7 @@ def notes(
     return said
 
 
-def only_within_seeds(compared: dict[str, Any], histories: Mapping[str, SearchHistory]) -> None:
+def only_within_seeds(compared: Settings, histories: Mapping[str, SearchHistory]) -> None:
     """Take the weight from settings that differ from seed to seed alone: each comparison is within a seed."""
     seeds: dict[int | None, list[str]] = {}
     for key, history in histories.items():
@@ -58,5 +56,5 @@ def only_within_seeds(compared: dict[str, Any], histories: Mapping[str, SearchHi
     compared["differences"].sort(key=lambda row: (not row["weight"], row["key"]))
 
 
-def _labels(searches: list[dict[str, Any]], keys: Sequence[str]) -> list[str]:
+def _labels(searches: Sequence[Search], keys: Sequence[str]) -> list[str]:
     return [search["label"] for search in searches if search["key"] in keys]

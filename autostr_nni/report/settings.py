@@ -11,12 +11,13 @@ from typing import Any
 from autostr_nni.recipe.load import completed, recipe_from
 from autostr_nni.recipe.weight import NOT_SET, dotted, has_weight
 from autostr_nni.report.reading.history import SearchHistory
+from autostr_nni.report.records import Alike, Difference, Search, Setting, Settings
 from autostr_nni.report.same_words import Words
 
 
-def groups(searches: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def groups(searches: Sequence[Search]) -> list[Alike]:
     """Searches over the same space, in order of appearance; a search of an unknown space stands alone."""
-    found: dict[str, dict[str, Any]] = {}
+    found: dict[str, Alike] = {}
     for search in searches:
         space = search["space"]
         key = json.dumps(space, sort_keys=True) if space else f"unknown {search['key']}"
@@ -26,7 +27,7 @@ def groups(searches: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     return list(found.values())
 
 
-def settings(histories: Sequence[SearchHistory], keys: Sequence[str]) -> dict[str, Any]:
+def settings(histories: Sequence[SearchHistory], keys: Sequence[str]) -> Settings:
     """The recipes side by side: ``differences`` (dotted key, a value per search, weight), ``missing`` and
     ``recipes`` (every setting of each).
 
@@ -41,7 +42,7 @@ def settings(histories: Sequence[SearchHistory], keys: Sequence[str]) -> dict[st
     shared = set.intersection(*(set(_rendered(recipe)) for recipe in recipes.values())) if recipes else set()
     flat = {key: flatten(recipe, shared) for key, recipe in recipes.items()}
     same = _same_words(list(recipes.values()))
-    differences = []
+    differences: list[Difference] = []
     for name in sorted({name for recipe in flat.values() for name in recipe}):
         values = {key: recipe.get(name, NOT_SET) for key, recipe in flat.items()}
         if len({json.dumps(value) for value in values.values()}) > 1:
@@ -55,7 +56,7 @@ def settings(histories: Sequence[SearchHistory], keys: Sequence[str]) -> dict[st
     }
 
 
-def _own(recipe: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _own(recipe: Mapping[str, Any]) -> list[Setting]:
     """Every setting of a recipe by dotted key, and whether it is the default."""
     plain = dotted(
         recipe_from({"data": {"train": ["-"], "validation": ["-"]}}, Path("/")).model_dump(mode="json")

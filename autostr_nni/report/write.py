@@ -7,9 +7,9 @@ import shutil
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from autostr_nni.report.reading.history import SearchHistory
+from autostr_nni.report.records import Report
 from autostr_nni.strategies.core import plain
 from autostr_nni.system.errors import InputError
 
@@ -24,7 +24,7 @@ def check_free(folder: Path, force: bool) -> None:
         raise InputError(f"--out {folder}: is a file; give a folder")
 
 
-def write_report(histories: Sequence[SearchHistory], folder: Path, force: bool = False) -> dict[str, Any]:
+def write_report(histories: Sequence[SearchHistory], folder: Path, force: bool = False) -> Report:
     """Make the report of searches in ``folder`` and return its data.
 
     With ``force``, an earlier report there is replaced; other files of the folder stay.
@@ -35,7 +35,7 @@ def write_report(histories: Sequence[SearchHistory], folder: Path, force: bool =
     from autostr_nni.report.tables import csv_files
 
     check_free(folder, force)
-    report = plain(analyse(histories))
+    report: Report = plain(analyse(histories))
     pictures = draw_all(report)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -57,7 +57,7 @@ def write_report(histories: Sequence[SearchHistory], folder: Path, force: bool =
         raise InputError(f"--out {folder}: cannot be written: {error.strerror}") from None
     finally:
         shutil.rmtree(draft, ignore_errors=True)
-    return dict(report)
+    return report
 
 
 def _write(path: Path, text: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -69,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
     return 1 if problems else 0
 
 
-def as_text(report: dict[str, Any]) -> str:
+def as_text(report: Mapping[str, Any]) -> str:
     """The summary for a terminal: a line per search, then what to know before comparing."""
     rows = [("search", "strategy", "accuracy", "95 %", "M MACs", "images", "seconds", "nets")]
     for search in report["searches"]:

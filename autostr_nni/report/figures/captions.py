@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from autostr_nni.report.figures.style import count
+from autostr_nni.report.records import Costs, Path, Search
 from autostr_nni.report.seeds.reached import VALIDATION
 
 
-def ranks_caption(paths: list[dict[str, Any]]) -> str:
+def ranks_caption(paths: Sequence[Path]) -> str:
     """How to read the ranking of paths."""
     text = "Step 1: each path with the same operation everywhere; the lowest validation loss is chosen."
     if any(path["loss_error"] is not None for path in paths):
@@ -46,7 +47,7 @@ def front(count: int) -> str:
     return f"{net_count(count).capitalize()} {verb} on the Pareto front: none is smaller and as accurate."
 
 
-def cost_caption(cost: dict[str, Any], unit: str, members: list[dict[str, Any]], several: bool) -> str:
+def cost_caption(cost: Costs, unit: str, members: Sequence[Search], several: bool) -> str:
     """How to read the curves, and who is ahead at equal cost."""
     text = "Everything a search spent counts, AutoSTR's first two steps and failed trials included."
     if several:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,6 +32,8 @@ from autostr_nni.report.figures.size import draw_size
 from autostr_nni.report.figures.style import rendered, styled
 from autostr_nni.report.nets import chosen_label, ranked_by_accuracy
 from autostr_nni.report.reading.history import DONE
+from autostr_nni.report.records import Operators, Report, Search
+from autostr_nni.runs.figures import number as finite
 
 SECTIONS = ("seeds", "size", "cost", "curves", "architectures", "others", "paths", "operators")
 MOST_NETS = 20  # drawings of one search's nets; a report is to be looked at
@@ -54,7 +56,7 @@ class Picture:
         return f"data:image/svg+xml;base64,{base64.b64encode(self.svg).decode()}"
 
 
-def draw_all(report: dict[str, Any]) -> list[Picture]:
+def draw_all(report: Report) -> list[Picture]:
     """All drawings of a report, in the order of the page."""
     pictures = []
     with styled():
@@ -66,7 +68,7 @@ def draw_all(report: dict[str, Any]) -> list[Picture]:
 Plan = tuple[str, str, str, str, Callable[[], Figure]]
 
 
-def _of_spaces(report: dict[str, Any]) -> Iterator[Plan]:
+def _of_spaces(report: Report) -> Iterator[Plan]:
     """What compares the searches of a space."""
     order = {search["key"]: place for place, search in enumerate(report["searches"])}
     looks = places_of(report)
@@ -90,7 +92,7 @@ def _of_spaces(report: dict[str, Any]) -> Iterator[Plan]:
             )
         sizes = (("macs_m", "macs", "MACs"), ("params_m", "parameters", "parameters"))
         for cost, file, words in sizes:
-            if all(net[cost] is None for net in nets):
+            if all(finite(net, cost) is None for net in nets):
                 continue
             on_front = group["pareto"][cost]
             unfinished = any(net["status"] != DONE for net in nets)
@@ -116,7 +118,7 @@ def _of_spaces(report: dict[str, Any]) -> Iterator[Plan]:
             )
 
 
-def _of_searches(report: dict[str, Any]) -> Iterator[Plan]:
+def _of_searches(report: Report) -> Iterator[Plan]:
     """What one search shows: paths, operations, architectures."""
     for search in report["searches"]:
         key, label = search["key"], search["label"]
@@ -151,7 +153,7 @@ def _of_searches(report: dict[str, Any]) -> Iterator[Plan]:
         yield from _of_architectures(search)
 
 
-def _of_operators(operators: dict[str, Any], search: dict[str, Any], name: str) -> Iterator[Plan]:
+def _of_operators(operators: Operators, search: Search, name: str) -> Iterator[Plan]:
     label, history = search["label"], operators["probabilities"]
     if history:
         found = architecture_of(operators["architecture"], search["space"])
@@ -185,11 +187,11 @@ def _of_operators(operators: dict[str, Any], search: dict[str, Any], name: str) 
         )
 
 
-def _of_architectures(search: dict[str, Any]) -> Iterator[Plan]:
+def _of_architectures(search: Search) -> Iterator[Plan]:
     """Each net, the best of the search first; the page folds the others away."""
     best = search["best"]
     nets = [best, *(net for net in search["nets"] if best is None or net["trial"] != best["trial"])]
-    wanted = [net for net in nets if net is not None][:MOST_NETS]
+    wanted: Sequence[Mapping[str, Any]] = [net for net in nets if net is not None][:MOST_NETS]
     if best is None and not wanted:  # found, not trained yet
         wanted = [
             {"trial": item["trial"], "label": "found", "architecture": item["architecture"], "accuracy": None}

@@ -10,13 +10,14 @@ from autostr_nni.report.reading.history import SearchHistory
 from autostr_nni.report.seeds.groups import grouped
 from autostr_nni.report.seeds.paired import Paired, paired, wins
 from autostr_nni.report.seeds.reached import VALIDATION, reached, spent
+from autostr_nni.report.seeds.records import Comparison, Pair, SeedFigure, SeedRow
 from autostr_nni.report.seeds.sentence import sentence
 
 END = "end"  # each search at its own end, whatever it cost
 UNITS = ("images", "seconds", END)
 
 
-def compare(searches: Sequence[Mapping[str, Any]], histories: Mapping[str, SearchHistory]) -> dict[str, Any]:
+def compare(searches: Sequence[Mapping[str, Any]], histories: Mapping[str, SearchHistory]) -> Comparison:
     """The searches of one space by group and seed, as plain data.
 
     ``groups``: key, label, strategy, the searches and seeds of each. ``pairs``: two groups each, with
@@ -25,7 +26,7 @@ def compare(searches: Sequence[Mapping[str, Any]], histories: Mapping[str, Searc
     """
     groups, left_out = grouped(searches, histories)
     shared = [(a, b) for a, b in combinations(groups, 2) if a["members"].keys() & b["members"].keys()]
-    pairs = []
+    pairs: list[Pair] = []
     for first, second in shared:
         seeds = sorted(first["members"].keys() & second["members"].keys())
         alone = sorted(first["members"].keys() ^ second["members"].keys())
@@ -40,8 +41,14 @@ def compare(searches: Sequence[Mapping[str, Any]], histories: Mapping[str, Searc
             for unit in UNITS
             for found in figures_of(first["members"], second["members"], seeds, unit, len(shared))
         ]
-        pair: dict[str, Any] = {"first": first["key"], "second": second["key"], "seeds": seeds}
-        pair |= {"figures": figures, "set": decisive(figures)}
+        pair: Pair = {
+            "first": first["key"],
+            "second": second["key"],
+            "seeds": seeds,
+            "figures": figures,
+            "set": decisive(figures),
+            "sentence": "",
+        }
         pair["sentence"] = sentence(first["label"], second["label"], pair)
         pairs.append(pair)
     return {
@@ -66,7 +73,7 @@ def figures_of(
     seeds: Sequence[int],
     unit: str,
     comparisons: int,
-) -> list[dict[str, Any]]:
+) -> list[SeedFigure]:
     """The figures of every set at one cost: for each seed, what the cheaper of its two searches spent."""
     found = []
     for seed in seeds:
@@ -88,6 +95,7 @@ def figures_of(
                     "second_cost": costs[1],
                     "first": scores[0].get(name),
                     "second": scores[1].get(name),
+                    "difference": None,
                 }
                 for seed, costs, at, scores in found
             ],
@@ -97,17 +105,17 @@ def figures_of(
     ]
 
 
-def figure(unit: str, name: str, rows: list[dict[str, Any]], comparisons: int) -> dict[str, Any]:
+def figure(unit: str, name: str, rows: list[SeedRow], comparisons: int) -> SeedFigure:
     """One comparison: a row per seed, the mean difference with its interval, wins.
 
     A seed with a net on one side only is no difference, but a win.
     """
     for row in rows:
-        both = row["first"] is not None and row["second"] is not None
-        row["difference"] = row["first"] - row["second"] if both else None
+        first, second = row["first"], row["second"]
+        row["difference"] = None if first is None or second is None else first - second
     differences = [row["difference"] for row in rows if row["difference"] is not None]
     told = paired(differences, comparisons) if differences else Paired(0.0, None, None, None)
-    first, ties, second = wins([(row["first"], row["second"]) for row in rows])
+    ahead, ties, behind = wins([(row["first"], row["second"]) for row in rows])
     return {
         "unit": unit,
         "set": name,
@@ -118,14 +126,14 @@ def figure(unit: str, name: str, rows: list[dict[str, Any]], comparisons: int) -
         "low": told.low,
         "high": told.high,
         "p": told.p,
-        "wins": first,
+        "wins": ahead,
         "ties": ties,
-        "losses": second,
+        "losses": behind,
         "comparisons": comparisons,
     }
 
 
-def decisive(figures: Sequence[Mapping[str, Any]]) -> str:
+def decisive(figures: Sequence[SeedFigure]) -> str:
     """The set that decides: all test words together, else the first test set, else validation."""
     sets = [found["set"] for found in figures]
     tests = [name for name in sets if name != VALIDATION]
