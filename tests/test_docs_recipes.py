@@ -60,3 +60,33 @@ def test_the_figure_that_chooses(place: Path, capsys: pytest.CaptureFixture[str]
     told = capsys.readouterr().out
     assert re.search(r"epoch +1 .* 1-CER +-?[\d.]+ % of 8 words", told)
     assert re.search(r"best epoch 1: validation 1-CER -?[\d.]+ % of 8 words", told)
+
+
+def test_a_charset_of_a_file(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The net goes on reading when the file is gone."""
+    (place / "chars.txt").write_text("\n".join("traindelv0123456789é"), encoding="utf-8")
+    recipe = written(place, "charset recipe")
+    assert main(["data", "check", "train", "--charset-file", "chars.txt"]) == 0
+    assert main(["train", NET, "--recipe", str(recipe), "--out", "out"]) == 0
+    (place / "chars.txt").unlink()
+    assert main(["evaluate", "out/best.ckpt", "validation"]) == 0
+    assert "20 of 20 samples usable" in capsys.readouterr().out
+    (place / "chars.txt").write_text("ab\nc\nb", encoding="utf-8")
+    assert main(["data", "check", "--recipe", str(recipe)]) == 2
+    assert "recipe.yml:2: data.charset file " in (told := capsys.readouterr().err)
+    assert "chars.txt:3: lists 'b' again, after line 1; list it once" in told
+
+
+def test_the_fields_subsets(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    labels = ["a-b", "ab", "it", "cafe", "x1y", "I'm", "STOP", "é12"]
+    lines = [f"validation{number}.png\t{label}\n" for number, label in enumerate(labels)]
+    (place / "validation.tsv").write_text("".join(lines), encoding="utf-8")
+    pack(place / "validation.tsv", place / "validation", force=True)
+    recipe = written(place, "filter recipe")
+    assert main(["data", "check", "--recipe", str(recipe)]) == 0
+    told = capsys.readouterr().out
+    assert "3 not of 0-9, a-z and A-Z alone (filter), 2 of less than three characters (filter)" in told
+    assert main(["train", NET, "--recipe", str(recipe), "--out", "out"]) == 0
+    told = capsys.readouterr().out
+    assert re.search(r"^of three +3 ", told, re.M) and re.search(r"^whole +8 ", told, re.M)
+    assert "of three: not counted: 3 not of 0-9" in told

@@ -16,7 +16,34 @@ if TYPE_CHECKING:
     from autostr_nni.recipe.words.sources import WordSource
 
 
-def add_check(commands: Any, charset_help: str) -> None:
+CHARSET_HELP = (
+    "printable, alphanumeric, lowercase, digits, latin, or the characters themselves (default: printable)"
+)
+
+
+def add_charset(parser: argparse.ArgumentParser) -> None:
+    """The two ways to say which characters are read."""
+    either = parser.add_mutually_exclusive_group()
+    either.add_argument("--charset", metavar="CHARSET", help=CHARSET_HELP)
+    either.add_argument(
+        "--charset-file",
+        metavar="FILE",
+        type=path_text,
+        help="a list of the characters: one a line, or a text",
+    )
+
+
+def charset_of(args: argparse.Namespace) -> str | None:
+    """The charset as it was given; None where it was not."""
+    if args.charset_file is None:
+        given: str | None = args.charset
+        return given
+    from autostr_nni.recipe.words.charset_file import read_charset
+
+    return read_charset(args.charset_file)
+
+
+def add_check(commands: Any) -> None:
     """Add the command to those of `data`."""
     parser = commands.add_parser(
         "check",
@@ -31,7 +58,7 @@ def add_check(commands: Any, charset_help: str) -> None:
     parser.add_argument(
         "--recipe", metavar="FILE", type=path_text, help="the sets, charset and longest word of this recipe"
     )
-    parser.add_argument("--charset", help=charset_help)
+    add_charset(parser)
     parser.add_argument("--max-length", type=int, metavar="N", help="default: 25")
     parser.add_argument("--labels-only", action="store_true", help="do not decode the images")
     parser.add_argument("--json", action="store_true", help="print JSON")
@@ -45,13 +72,18 @@ def check(args: argparse.Namespace) -> int:
     if args.recipe is None:
         if not args.sets:
             raise InputError("data check: name the folder of a set, or a recipe with --recipe")
-        charset = Charset.named("printable" if args.charset is None else args.charset)
+        given_charset = charset_of(args)
+        charset = Charset.named("printable" if given_charset is None else given_charset)
         max_length = 25 if args.max_length is None else args.max_length
         if max_length < 1:
             raise InputError(f"data check: --max-length must be at least 1, not {max_length}")
         found, _ = _reports(sources_of(args.sets), charset, max_length, args)
         return _end(args, {"sets": found})
-    given = {"LMDB": args.sets, "--charset": args.charset, "--max-length": args.max_length}
+    given = {
+        "LMDB": args.sets,
+        "--charset": args.charset if args.charset_file is None else args.charset_file,
+        "--max-length": args.max_length,
+    }
     for name, value in given.items():
         if value is not None and value != []:
             raise InputError(
@@ -125,7 +157,9 @@ def _reports(
         usable[source.set] = 0
         for folder in find_sets(source.set):
             try:
-                report = check_set(folder, charset, max_length, images=not args.labels_only)
+                report = check_set(
+                    folder, charset, max_length, images=not args.labels_only, only=source.filter
+                )
             except InputError as error:  # one damaged set must not hide the others
                 found.append({"folder": str(folder), "error": str(error)})
                 if not args.json:

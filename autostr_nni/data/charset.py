@@ -6,8 +6,10 @@ import difflib
 import re
 import string
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Literal
 
 from autostr_nni.system.characters import composed, controls, listed
@@ -15,6 +17,11 @@ from autostr_nni.system.errors import InputError
 
 #: Bytes that UTF-8 never has: the end of a word, and what fills the places after it.
 END, PAD = b"\xfe", b"\xff"
+
+_ACCENTED = [chr(code) for code in range(0xC0, 0x180) if chr(code) not in "×÷ĸŉſĿŀ"]
+#: The letters of European languages in Latin script: Latin-1, Latin Extended-A, and the Romanian and German
+#: ones beyond; with their quotation marks, dashes and signs.
+_LATIN = "".join(_ACCENTED) + "ȘșȚțẞ" + "¡¿«»‹›‘’‚“”„–—…·°§€£¥¢"
 
 #: Named character sets: the characters in the order of their classes, and whether case is folded.
 NAMED: dict[str, tuple[str, bool]] = {
@@ -25,7 +32,12 @@ NAMED: dict[str, tuple[str, bool]] = {
     "alphanumeric": (string.digits + string.ascii_lowercase + string.ascii_uppercase, False),
     "lowercase": (string.digits + string.ascii_lowercase, True),
     "digits": (string.digits, False),
+    "latin": (
+        string.digits + string.ascii_lowercase + string.ascii_uppercase + string.punctuation + _LATIN,
+        False,
+    ),
 }
+_LONGEST_NAME = 30  # characters of what may be a name misspelt
 
 
 @dataclass(frozen=True)
@@ -52,7 +64,7 @@ class Charset:
         object.__setattr__(self, "characters", listed(self.characters))
         if not self.characters:
             raise InputError("the charset is empty: name one of " + ", ".join(NAMED) + " or list characters")
-        repeated = sorted({c for c in self.characters if self.characters.count(c) > 1})
+        repeated = sorted(c for c, count in Counter(self.characters).items() if count > 1)
         if repeated:
             near = difflib.get_close_matches(self.characters, NAMED, n=1)
             hint = f"did you mean '{near[0]}'?" if near else "known names are " + ", ".join(NAMED)
@@ -89,15 +101,21 @@ class Charset:
 
         One whose letters are all of one case folds the other: else `Hello` would be taught as `ello`.
         """
+        return _named(name)
+
+    @staticmethod
+    def _made(name: str) -> Charset:
         if name in NAMED:
-            return cls(*NAMED[name])
-        near = difflib.get_close_matches(name, NAMED, n=1, cutoff=0.75)
+            return Charset(*NAMED[name])
+        near = []
+        if len(name) < _LONGEST_NAME:
+            near = difflib.get_close_matches(name, NAMED, n=1, cutoff=0.75)
         if near:
             raise InputError(
                 f"charset '{name}' is no name of one; did you mean '{near[0]}'? To read these very "
                 "characters, list them in another order"
             )
-        return cls(name, (name != name.lower()) != (name != name.upper()))
+        return Charset(name, (name != name.lower()) != (name != name.upper()))
 
     @property
     def case(self) -> Literal["lower", "upper"] | None:
@@ -198,3 +216,9 @@ class Charset:
                 break
             out.append(self.characters[number])
         return out
+
+
+@lru_cache(maxsize=16)
+def _named(name: str) -> Charset:
+    """One of thousands of characters takes a while to make, and is asked for often."""
+    return Charset._made(name)

@@ -20,7 +20,7 @@ from autostr_nni.data.labels import Labels, label_cause
 from autostr_nni.data.mixing import Mix
 from autostr_nni.data.sets.folders import find_sets
 from autostr_nni.data.sets.lmdb_io import LmdbReader, beyond_text
-from autostr_nni.recipe.words.sources import WordSource, sources_of
+from autostr_nni.recipe.words.sources import FilterName, WordSource, sources_of
 from autostr_nni.system.errors import InputError
 
 #: Target value of the places after a word's end; cross-entropy ignores it.
@@ -82,6 +82,7 @@ class WordDataset(Dataset["Sample | None"]):
         self.skipped: Counter[str] = Counter()
         self.trimmed = self.folded = 0
         self.folders, self._source = _all_sets(sources)
+        self._filters = [sources[owner].filter for owner in self._source]
         self.readers = [LmdbReader(folder) for folder in self.folders]
         self.total = sum(map(len, self.readers))
         self.beyond = sum(reader.beyond() for reader in self.readers)
@@ -165,7 +166,10 @@ class WordDataset(Dataset["Sample | None"]):
             images = self.readers[number].images(samples[places].tolist(), self._versions[number])
             if images is None:
                 pairs = self.readers[number].samples(samples[places].tolist())
-                images = [data if label and self._usable_still(label) else None for data, label in pairs]
+                only = self._filters[number]
+                images = [
+                    data if label and self._usable_still(label, only) else None for data, label in pairs
+                ]
                 changed |= {
                     place: label or b"" for place, (_, label) in zip(places.tolist(), pairs, strict=True)
                 }
@@ -173,9 +177,9 @@ class WordDataset(Dataset["Sample | None"]):
                 found[place] = image
         return found, changed
 
-    def _usable_still(self, label: bytes) -> bool:
+    def _usable_still(self, label: bytes, only: FilterName | None) -> bool:
         """Whether a label that was written after the set was scanned can be used."""
-        return not label_cause(label, self.charset, self.max_length)[0]
+        return not label_cause(label, self.charset, self.max_length, only)[0]
 
     def label(self, index: int) -> str:
         """Label of a word as it is in the set."""
@@ -231,7 +235,7 @@ class WordDataset(Dataset["Sample | None"]):
             usable = array("i")
             for sample, raw in reader.labels():
                 found += 1
-                if self._usable(raw):
+                if self._usable(raw, self._filters[number]):
                     usable.append(sample)
                     self._labels.append(raw)
             self.skipped["missing"] += len(reader) - found
@@ -244,8 +248,8 @@ class WordDataset(Dataset["Sample | None"]):
             raise InputError(f"no usable word in {self.named()}: {causes}; check charset and max_length")
         return np.concatenate(sets), np.concatenate(samples)
 
-    def _usable(self, raw: bytes) -> bool:
-        cause, removed = label_cause(raw, self.charset, self.max_length)
+    def _usable(self, raw: bytes, only: FilterName | None) -> bool:
+        cause, removed = label_cause(raw, self.charset, self.max_length, only)
         if cause:
             self.skipped[cause] += 1
         else:

@@ -8,6 +8,7 @@ from array import array
 import numpy as np
 
 from autostr_nni.data.charset import Charset
+from autostr_nni.recipe.words.sources import FilterName
 
 #: Longer labels are not even looked at.
 MOST_BYTES = 10_000
@@ -17,8 +18,13 @@ CONTROL = "label with a tab or other control character"
 _CONTROL = re.compile(rb"[\x00-\x1f\x7f]|\xc2[\x80-\x9f]|\xe2\x80[\xa8\xa9]")
 
 
-def label_cause(raw: bytes, charset: Charset, max_length: int) -> tuple[str, int]:
-    """Why a label cannot be used ("" if it can) and how many of its characters the charset lacks."""
+def label_cause(
+    raw: bytes, charset: Charset, max_length: int, only: FilterName | None = None
+) -> tuple[str, int]:
+    """Why a label cannot be used ("" if it can) and how many of its characters the charset lacks.
+
+    ``only`` is the filter of its set.
+    """
     if not raw:
         return "empty label", 0
     if len(raw) > MOST_BYTES:
@@ -29,9 +35,18 @@ def label_cause(raw: bytes, charset: Charset, max_length: int) -> tuple[str, int
         return "label not UTF-8", 0
     if has_control(raw):
         return CONTROL, 0
+    if only is not None and (dropped := _dropped(raw.decode(), only)):
+        return dropped, removed
     if not kept:
         return "no known character", removed
     return ("too long" if kept > max_length else ""), removed
+
+
+def _dropped(text: str, only: FilterName) -> str:
+    """What a filter drops a label for; "" where it keeps it."""
+    if not (text.isascii() and text.isalnum()):
+        return "not of 0-9, a-z and A-Z alone (filter)"
+    return "of less than three characters (filter)" if only == "alphanumeric_3" and len(text) < 3 else ""
 
 
 def has_control(raw: bytes) -> bool:

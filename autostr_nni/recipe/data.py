@@ -2,20 +2,36 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
-from autostr_nni.recipe.base import Count, Folder, Length, Section
+from autostr_nni.recipe.base import Count, Folder, Length, Section, absolute
+from autostr_nni.recipe.words.charset_file import read_charset
 from autostr_nni.recipe.words.sources import Sources, WordSource
 from autostr_nni.system.characters import controls, listed
+from autostr_nni.system.errors import InputError
 
 PathList = Annotated[tuple[Folder, ...], Field(strict=False)]
 MOST_CHARACTERS = 30_000
-BOTH_CASES, ONE_CASE = ("printable", "alphanumeric"), ("lowercase", "digits")
+BOTH_CASES, ONE_CASE = ("printable", "alphanumeric", "latin"), ("lowercase", "digits")
+LONGEST_NAME = 30  # characters of what may be a name misspelt
 CHARSETS = (*BOTH_CASES, *ONE_CASE)
+
+
+def _of_file(value: Any, info: ValidationInfo) -> Any:
+    """The characters of `{file: …}` themselves: they stay when the file is moved or changed."""
+    if not isinstance(value, dict):
+        return value
+    if list(value) != ["file"] or not isinstance(value["file"], str) or not value["file"].strip():
+        raise ValueError("must be a name, the characters themselves, or {file: PATH} of a list of them")
+    try:
+        return read_charset(absolute(Path(value["file"]), info))
+    except InputError as error:
+        raise ValueError(f"file {error}") from None
 
 
 def _charset(value: str) -> str:
@@ -24,7 +40,7 @@ def _charset(value: str) -> str:
         return value
     if len(value) > MOST_CHARACTERS:
         raise ValueError(f"has {len(value)} characters, at most {MOST_CHARACTERS} can be read")
-    near = get_close_matches(value, CHARSETS, n=1, cutoff=0.75)
+    near = get_close_matches(value, CHARSETS, n=1, cutoff=0.75) if len(value) < LONGEST_NAME else []
     if near:
         raise ValueError(
             f"must be {', '.join(CHARSETS)} or the characters themselves; nearest is {near[0]!r}"
@@ -36,7 +52,7 @@ def _charset(value: str) -> str:
         raise ValueError(
             f"holds {found[0]!r}, which is no character of a word; write the characters between quotes"
         )
-    twice = sorted({c for c in value if value.count(c) > 1})
+    twice = sorted(c for c, count in Counter(value).items() if count > 1)
     if twice:
         raise ValueError(f"has characters more than once: {' '.join(map(repr, twice))}")
     return value
@@ -50,8 +66,10 @@ def _named_sets(value: Any) -> Any:
         return value
     named: dict[str, Any] = {}
     for item in value:
-        parts = Path(str(item.get("set") if isinstance(item, dict) else item)).parts
-        names = ("/".join(parts[-depth:]) for depth in range(1, len(parts) + 1))
+        entry = item if isinstance(item, dict) else {"set": item}
+        parts, only = Path(str(entry.get("set"))).parts, entry.get("filter")
+        tail = f" {only}" if only else ""
+        names = ("/".join(parts[-depth:]) + tail for depth in range(1, len(parts) + 1))
         name = next((n for n in names if n not in named), None)
         if name is None:
             raise ValueError(f"names {str(item)!r} twice")
@@ -112,7 +130,7 @@ class DataSection(Section):
     validation: Sources
     validation_of: ValidationOfSection = ValidationOfSection()
     test: Annotated[dict[str, WordSource], BeforeValidator(_named_sets)] = Field(default_factory=dict)
-    charset: Annotated[str, AfterValidator(_charset)] = "printable"
+    charset: Annotated[str, BeforeValidator(_of_file), AfterValidator(_charset)] = "printable"
     max_length: Length = 25  # characters; longer words are left out
     validation_limit: Count | None = None  # use at most so many validation words, drawn by the seed
     workers: Annotated[int, Field(ge=0, le=256)] = 1  # loader processes; 0 loads in the training process

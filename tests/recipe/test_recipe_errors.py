@@ -94,6 +94,7 @@ DATA_FAULTS = {
     "{train: [{set: a, weight: 0.5}, c], validation: [b]}": "a weight and {folder}/c none; give every set",
     "{train: [{set: a, weight: 1}, {set: a, weight: 2}], validation: [b]}": "twice, with the weights 1 and 2",
     "{train: [{set: a, wieght: 1}], validation: [b]}": "nearest is data.train.0.weight",
+    "{train: [{set: a, filter: alfanumeric}], validation: [b]}": "nearest is 'alphanumeric'",
     "{train: [{weight: 1}], validation: [b]}": "data.train.0.set is missing",
     "{train: [a], validation: [b], test: {t: {set: c, weight: 1}}}": "gives t a weight, but test sets are",
     "{train: [a], validation: [b], validation_of: {rankin: [c]}}": "nearest is data.validation_of.ranking",

@@ -7,15 +7,13 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-from autostr_nni.cli.check_sets import add_check, check
+from autostr_nni.cli.check_sets import add_charset, add_check, charset_of, check
 from autostr_nni.cli.output import say, say_json
 from autostr_nni.cli.parser import path_text
 from autostr_nni.cli.show_set import add_show, show
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-CHARSET_HELP = "printable, alphanumeric, lowercase, digits, or the characters themselves (default: printable)"
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -24,7 +22,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     commands = parser.add_subparsers(dest="data_command", metavar="COMMAND", required=True)
     _add_synth(commands)
     _add_pack(commands)
-    add_check(commands, CHARSET_HELP)
+    add_check(commands)
     add_show(commands)
     parser.set_defaults(run=run)
 
@@ -63,7 +61,7 @@ def _add_synth(commands: Any) -> None:
     )
     source.add_argument("--digits", metavar="MIN-MAX", help="numbers of so many digits, for instance 1-3")
     parser.add_argument("--style", choices=("scene", "mild"), default="scene", help="default: scene")
-    parser.add_argument("--charset", default="printable", help=CHARSET_HELP)
+    add_charset(parser)
     parser.add_argument("--min-length", type=int, default=1, metavar="N", help="default: 1")
     parser.add_argument("--max-length", type=int, default=25, metavar="N", help="default: 25")
     parser.add_argument("--height", type=int, default=40, help="of an ordinary image in pixels (default: 40)")
@@ -127,7 +125,7 @@ def _synth(args: argparse.Namespace) -> int:
         split=args.split,
         source=args.lexicon or (f"digits:{args.digits}" if args.digits else "english"),
         style=args.style,
-        charset=args.charset,
+        charset="printable" if (charset := charset_of(args)) is None else charset,
         min_length=args.min_length,
         max_length=args.max_length,
         height=args.height,

@@ -15,6 +15,7 @@ from autostr_nni.data.decoding.images import open_image
 from autostr_nni.data.decoding.modes import is_one_colour, to_rgb
 from autostr_nni.data.labels import MOST_BYTES, label_cause
 from autostr_nni.data.sets.lmdb_io import LmdbReader, beyond_text
+from autostr_nni.recipe.words.sources import FilterName
 from autostr_nni.system.characters import composed
 
 _SHARES = (0, 25, 50, 75, 100)
@@ -97,9 +98,14 @@ class SetReport:
 
 
 def check_set(
-    folder: str | os.PathLike[str], charset: Charset, max_length: int, *, images: bool = True
+    folder: str | os.PathLike[str],
+    charset: Charset,
+    max_length: int,
+    *,
+    images: bool = True,
+    only: FilterName | None = None,
 ) -> SetReport:
-    """Look at every sample of a set; without ``images`` at its labels alone.
+    """Look at every sample of a set; without ``images`` at its labels alone. ``only`` is the set's filter.
 
     ``InputError`` if the set cannot be opened or is damaged.
     """
@@ -108,7 +114,7 @@ def check_set(
         seen = 0
         for number, raw in reader.labels():
             seen += 1
-            _look(report, reader, number, raw, charset, max_length, images)
+            _look(report, reader, number, raw, charset, max_length, images, only)
         report.skipped["missing"] += report.samples - seen
         report.skipped = +report.skipped
     return report
@@ -122,9 +128,10 @@ def _look(
     charset: Charset,
     max_length: int,
     images: bool,
+    only: FilterName | None,
 ) -> None:
     """Count one sample; its label's fault comes before its image's."""
-    cause, removed = label_cause(raw, charset, max_length)
+    cause, removed = label_cause(raw, charset, max_length, only)
     text = composed(raw[:MOST_BYTES].decode(errors="replace"))
     report.characters.update(text)
     if removed:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -44,8 +45,10 @@ def check_sets(recipe: Recipe, log: Callable[[str], None] = print) -> None:
     Words that are both trained on and measured by are told.
     """
     keys: dict[Path, list[str]] = {}
-    for key, sources in named_sources(recipe).items():
-        for found in (found for source in sources for found in find_sets(source.set)):
+    for name, source in ((name, source) for name, some in named_sources(recipe).items() for source in some):
+        # a test set may be told whole and by filters
+        key = f"{name} {source.filter}" if name == "test" and source.filter else name
+        for found in find_sets(source.set):
             with LmdbReader(found) as reader:
                 more = reader.beyond()
             known = keys.setdefault(found.resolve(), [])
@@ -76,4 +79,4 @@ def named_sources(recipe: Recipe) -> dict[str, tuple[WordSource, ...]]:
 
 def _kind(key: str) -> str:
     """What a key's sets are for: validation sets may be the same ones."""
-    return key.partition("_")[0].partition(".")[0]
+    return re.split("[_. ]", key)[0]

@@ -70,7 +70,7 @@ def _unusable(sources: Iterable[WordSource], charset: Charset, longest: int) -> 
         for folder in find_sets(source.set):
             with closing(LmdbReader(folder)) as reader, closing(reader.labels()) as labels:
                 for _, raw in labels:
-                    cause = label_cause(raw, charset, longest)[0]
+                    cause = label_cause(raw, charset, longest, source.filter)[0]
                     if not cause:
                         return None
                     causes[cause] += 1

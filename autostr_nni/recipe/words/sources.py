@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from autostr_nni.recipe.base import Folder, Section
+
+#: Subsets that the field scores by: labels of 0-9, a-z and A-Z alone, and of those the longer than two.
+FilterName = Literal["alphanumeric", "alphanumeric_3"]
 
 
 class WordSource(Section):
@@ -20,6 +23,7 @@ class WordSource(Section):
 
     set: Folder
     weight: Annotated[float, Field(ge=0.0)] | None = None  # its share, over the sum of all; null: no shares
+    filter: FilterName | None = None  # which labels count; null: all
 
     @model_validator(mode="before")
     @classmethod
