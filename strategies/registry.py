@@ -15,6 +15,7 @@ from autostr_nni.system.errors import InputError, shown
 
 from .core import Book, Strategy
 from .halving import Halving
+from .one_shot import OneShot
 from .random_search import RandomSearch
 from .steps import LARGEST, STEPS
 from .two_step import TwoStep
@@ -26,7 +27,7 @@ Kind = TypeVar("Kind", bound=type[Book])
 
 #: Ours. One of a user's own calls `register` in a module that the recipe names under `extensions`, or is
 #: named by its class.
-BUILT_IN: tuple[type[Book], ...] = (TwoStep, RandomSearch, Halving)
+BUILT_IN: tuple[type[Book], ...] = (TwoStep, RandomSearch, Halving, OneShot)
 _known: dict[str, type[Book]] = {kind.name: kind for kind in BUILT_IN}
 
 

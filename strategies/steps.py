@@ -11,13 +11,31 @@ from typing import NamedTuple
 PATH = "path"
 #: The search for the operations on a stride path (step 2).
 OPERATORS = "operators"
+#: The training of one supernet of all paths and operations.
+SUPERNET = "supernet"
+#: Nets ranked on the supernet's weights, by evolution.
+RANKING = "ranking"
 #: A net that is trained up to its parameter `epochs`, to be compared with others at the same height.
 RUNG = "rung"
-#: A net that is trained to the end, from scratch (step 3).
+#: A net that is trained to the end, from scratch (step 3) or from weights that it inherits.
 TRAIN = "train"
 
 #: All steps, with the words for what they spend in drawings.
-STEPS = {PATH: "paths", OPERATORS: "operators", RUNG: "rungs", TRAIN: "training"}
+STEPS = {
+    PATH: "paths",
+    OPERATORS: "operators",
+    SUPERNET: "supernet",
+    RANKING: "ranking",
+    RUNG: "rungs",
+    TRAIN: "training",
+}
+#: Steps that search among nets: their figures are compared with no other trial's.
+SEARCHING = (OPERATORS, SUPERNET, RANKING)
+#: Those that find an `architecture`.
+FINDING = (OPERATORS, RANKING)
+
+#: The parameter that names the weights, of its search's ranking, with which a net begins.
+WEIGHTS = "weights"
 
 #: The parameter that names a net which stands apart from those that a search draws, and the name of the
 #: largest one that it may have.

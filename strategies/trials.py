@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args
 
 from autostr_nni.system.errors import InputError
 
-from .steps import OPERATORS, PATH
+from .steps import PATH, SEARCHING
 
 Parameters = dict[str, Any]  # flat: text and numbers
 Metrics = dict[str, Any]
@@ -85,9 +85,10 @@ def succeeded(trials: list[Trial]) -> list[Trial]:
 
 def reached(parameters: Mapping[str, Any], reports: Sequence[Mapping[str, Any]]) -> Metrics | None:
     """What a trial that was stopped before its end counts with: of its reports, one for each epoch, the one
-    that would have been its result. None before the first, and for half an operator search."""
+    that would have been its result. None before the first, and for half a supernet, ranking or
+    operator search."""
     step = parameters.get("step")
-    if not reports or step == OPERATORS:
+    if not reports or step in SEARCHING:
         return None
     scored = [r for r in reports if all(finite(r.get(key, 0.0)) for key in ("default", "loss"))]
     scored = [report for report in scored if "default" in report]

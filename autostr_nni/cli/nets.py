@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from autostr_nni.cli.output import remark
 from autostr_nni.runs.layout import ARCHITECTURE, BEST, is_search, trial_folders
-from autostr_nni.strategies.steps import OPERATORS
+from autostr_nni.strategies.steps import FINDING
 from autostr_nni.system.errors import InputError, shown
 from autostr_nni.system.text_files import is_file
 
@@ -170,9 +170,9 @@ def _of_search(text: str, search: Path) -> Path:
     words = net.words if net else None
     folder = net.folder if net else None
     if folder is None:
-        found = [record for record in read_search(search) if record.step == OPERATORS and record.metrics]
+        found = [record for record in read_search(search) if record.step in FINDING and record.metrics]
         folder = found[-1].folder if found else None
-        words = f"what the operator search of {search.name} found; it is not trained yet"
+        words = f"what the search {search.name} found; it is not trained yet"
     if folder is None or not (folder / ARCHITECTURE).is_file():
         raise InputError(f"{text}: {_nothing_trained(search)}")
     remark(f"net: {folder / ARCHITECTURE} ({words})")

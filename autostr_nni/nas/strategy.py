@@ -24,7 +24,7 @@ from autostr_nni.nni.trial_side.figures import from_nni
 from autostr_nni.recipe import Recipe, load_recipe
 from autostr_nni.runs.figures import Figures
 from autostr_nni.strategies.core import Proposal
-from autostr_nni.strategies.steps import OPERATORS, TRAIN
+from autostr_nni.strategies.steps import SEARCHING, TRAIN
 from autostr_nni.strategies.two_step import TwoStep
 from autostr_nni.system.errors import InputError
 
@@ -133,7 +133,7 @@ class TwoStepStrategy(Strategy):  # type: ignore[misc]
         """The models that were run. Sorted: the trained net first, then those of the paths by their loss."""
         trials = self.search.trials
         if sort:
-            done = [t for t in trials if t.status == "done" and t.parameters["step"] != OPERATORS]
+            done = [t for t in trials if t.status == "done" and t.parameters["step"] not in SEARCHING]
             trials = sorted(done, key=lambda t: (t.parameters["step"] != TRAIN, (t.metrics or {})["loss"]))
         models = [self._models[trial.id] for trial in trials if trial.id in self._models]
         yield from models[:limit]

@@ -8,7 +8,8 @@ In an experiment file::
       classArgs: {recipe: recipe.yml, strategy: two-step}
 
 ``strategy`` is a name, or ``my_module:MyStrategy`` of a module in ``codeDirectory``. `TwoStepTuner`,
-`RandomTuner` and `HalvingTuner` are the same with a strategy of their own. Light: nothing here imports torch.
+`RandomTuner`, `HalvingTuner` and `OneShotTuner` are the same with a strategy of their own. Light: nothing
+here imports torch.
 """
 
 from __future__ import annotations
@@ -61,6 +62,13 @@ class HalvingTuner(StrategyTuner):
 
     def __init__(self, recipe: str) -> None:
         super().__init__(NAMED["HalvingTuner"], recipe)
+
+
+class OneShotTuner(StrategyTuner):
+    """One supernet over all paths and operations, nets ranked on its weights, the best of them trained on."""
+
+    def __init__(self, recipe: str) -> None:
+        super().__init__(NAMED["OneShotTuner"], recipe)
 
 
 class RandomTuner(StrategyTuner):

@@ -14,7 +14,7 @@ from autostr_nni.search_spaces.counting import backbone_costs, cost_table, stem_
 from autostr_nni.search_spaces.space import SearchSpace
 from autostr_nni.search_spaces.stride_path import StridePath
 from autostr_nni.strategies.core import Strategy, Trial
-from autostr_nni.strategies.steps import OPERATORS, PATH, RUNG, TRAIN, Planned
+from autostr_nni.strategies.steps import OPERATORS, PATH, RANKING, RUNG, SUPERNET, TRAIN, Planned
 from autostr_nni.system.errors import InputError
 
 MILLION = 1e6
@@ -111,6 +111,10 @@ def planned_work(
             epochs, images = search.path.epochs, search.path.epoch_images
         elif step.step == OPERATORS:
             epochs, images = operators.warmup_epochs + operators.epochs, operators.epoch_images
+        elif step.step == SUPERNET:
+            epochs, images = recipe.supernet_epochs, search.one_shot.epoch_images or images
+        elif step.step == RANKING:
+            epochs, images = _ranking(recipe)
         elif step.end is not None:
             before, epochs = step.begin, step.end
         rounds: float = epochs - before
@@ -122,6 +126,13 @@ def planned_work(
         if images:
             found[name] = Work(rounds * images, epochs, macs[name], before)
     return found
+
+
+def _ranking(recipe: Recipe) -> tuple[int, int]:
+    """Populations of nets of a one-shot search's ranking, and the images of one."""
+    options = recipe.search.one_shot
+    words = options.words or count_words(recipe.data.validation_for("ranking")) or 0
+    return max(1, options.nets // options.population), options.population * (options.recalibration + words)
 
 
 def _mean_macs(plan: Plan, recipe: Recipe, known: Iterable[Trial]) -> dict[str, float]:
@@ -147,6 +158,9 @@ def macs_of(parameters: Mapping[str, Any], recipe: Recipe) -> float:
     step = parameters["step"]
     if step in (RUNG, TRAIN):
         return total(backbone_costs(Architecture.from_parameters(parameters, space), space)).macs / MILLION
+    if step in (SUPERNET, RANKING):  # of all paths, within the budget
+        draws = mean(macs_of_draws(path, space) for path in space.typical_paths())
+        return min(recipe.search.operators.budget_m, draws)
     path = StridePath.parse(str(parameters["stride_path"]), space.stage_layers)
     if step == OPERATORS:
         return macs_of_draws(path, space)

@@ -14,7 +14,7 @@ from autostr_nni.runs.figures import Figures, number
 from autostr_nni.runs.layout import CLIMBED, METRICS, PULSE
 from autostr_nni.runs.records import read_metrics
 from autostr_nni.runs.summary import TrialRecord, architecture_text
-from autostr_nni.strategies.steps import OPERATORS, TRAIN
+from autostr_nni.strategies.steps import FINDING, SEARCHING, TRAIN
 from autostr_nni.strategies.trials import merit
 from autostr_nni.system.json_text import read_json, read_lines
 
@@ -70,7 +70,7 @@ def _span(numbers: Sequence[int]) -> str:
 def best_so_far(records: Iterable[TrialRecord]) -> TrialRecord | None:
     """The best net that was fully trained; before there is one, the path of the lowest loss, which
     is the one that the search would choose. Steps train differently: their accuracies are not mixed."""
-    scored = [record for record in records if record.figure is not None and record.step != OPERATORS]
+    scored = [record for record in records if record.figure is not None and record.step not in SEARCHING]
     trained = [record for record in scored if record.step == TRAIN]
     if trained:
         return max(trained, key=lambda record: merit(record.metrics))
@@ -120,7 +120,7 @@ def seen_in(
         seconds = max(seconds, ended - began)
     step = plan.step_of(parameters) if plan else str(parameters.get("step", ""))
     macs = plan.macs_of(parameters) if plan else None
-    found = found_so_far(folder) if parameters.get("step") == OPERATORS else None
+    found = found_so_far(folder) if parameters.get("step") in FINDING else None
     return Seen(key, step, status, images, seconds, since, macs, found)
 
 

@@ -130,6 +130,11 @@ class Recipe(Section):
         devices = self.search.operators.devices
         return self.training.devices if devices is None else devices
 
+    @property
+    def supernet_epochs(self) -> int:
+        """Epochs of the one-shot supernet: by default as many as six nets are trained for."""
+        return self.search.one_shot.epochs or 6 * self.training.epochs
+
     def digest(self) -> str:
         """Hash of everything that can change a search's outcome, the same wherever the recipe's folder lies.
 
@@ -218,6 +223,7 @@ class Recipe(Section):
         for key, least_m in (
             ("halving", self.search.halving.min_m),
             ("random", self.search.random.min_m or 0.0),
+            ("one_shot", self.search.one_shot.min_m),
         ):
             if least_m * 1e6 > budget:
                 raise ValueError(

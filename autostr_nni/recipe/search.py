@@ -15,6 +15,7 @@ from autostr_nni.search_spaces.operation import Operation
 from autostr_nni.search_spaces.operations import DEFAULT_OPERATION, OPERATIONS, known, parse
 from autostr_nni.system.errors import InputError
 
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Millions = Annotated[float, Field(gt=0.0, le=1e9)]  # of MACs
 
 
@@ -157,8 +158,35 @@ class HalvingSection(Section):
     # epochs after which nets are compared; null: a sixth, a third and all of training.epochs
     rungs: Annotated[tuple[Count, ...], Field(strict=False, min_length=1)] | None = None
     min_m: NotNegative = 0.0  # million MACs of a backbone at least; at most: operators.budget_m
-    explore: Annotated[float, Field(ge=0.0, le=1.0)] = 0.5  # share of later candidates from the whole space
+    explore: Share = 0.5  # share of later candidates from the whole space
     lookback: Count = 4  # trials that can run at a time: a proposal does not wait for the last so many
+
+
+class OneShotSection(Section):
+    """One supernet of all paths and operations; nets ranked on its weights; the best of them trained on."""
+
+    epochs: Count | None = None  # of the supernet; null: six times training.epochs
+    epoch_images: Count | None = None  # null: as in training
+    alone: Share = 0.2  # share of its steps in which one net is trained alone, which teaches the rest to read
+    opened: Share = (
+        0.6  # share of its steps after which all nets are drawn fairly, others coming in till then
+    )
+    threads: Threads | None = None  # of supernet and ranking, which run alone; null: as in training
+    nets: Count = 100  # ranked on the supernet's weights
+    population: Count = 25  # of them drawn at random; the others are neighbours of the leaders
+    recalibration: Count = 320  # images by which a net has its BatchNorm statistics before it is ranked
+    words: Count | None = 500  # of validation, by whose loss nets are ranked; null: all of them
+    min_m: NotNegative = 0.0  # million MACs of a ranked net at least; at most: operators.budget_m
+    finalists: Count = 2  # trained on from the supernet's weights, each with a full training
+
+    @model_validator(mode="after")
+    def _check(self) -> OneShotSection:
+        if self.opened < self.alone:
+            raise ValueError(f"opened: {self.opened:g} is less than alone, which is {self.alone:g}")
+        for name in ("population", "finalists"):
+            if getattr(self, name) > self.nets:
+                raise ValueError(f"{name}: {getattr(self, name)} is more than nets, which is {self.nets}")
+        return self
 
 
 class ProxySection(Section):
@@ -176,3 +204,4 @@ class SearchSection(Section):
     operators: OperatorsSection = OperatorsSection()
     random: RandomSection = RandomSection()
     halving: HalvingSection = HalvingSection()
+    one_shot: OneShotSection = OneShotSection()

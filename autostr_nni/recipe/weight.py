@@ -17,6 +17,7 @@ WITHOUT_WEIGHT = (
     "training.checkpoint_minutes",
     "search.operators.threads",
     "search.operators.devices",
+    "search.one_shot.threads",
     "evaluation.batch_size",
     "evaluation.learnt_above",
 )

@@ -16,7 +16,7 @@ OTHER_NAMES = {"flops_m": "macs_m", "expected_flops_m": "expected_macs_m"}
 class Figures(TypedDict, total=False):
     """An epoch of a trial as its validation found it, or its final report.
 
-    A report of our own trials has all keys but those of an operator search; another's, or a damaged one, may
+    A report of our own trials has all keys but those of searches; another's, or a damaged one, may
     lack any.
     """
 
@@ -37,7 +37,7 @@ class Figures(TypedDict, total=False):
     epoch: int  # from 0
     images_seen: int
     seconds: float
-    architecture: str  # which an operator search has found
+    architecture: str  # which an operator search or a ranking has found
     finalists: str  # all that it gives to be tried, by spaces
     test: dict[str, SetFigures]  # in reports of version 0.1
 
@@ -99,6 +99,7 @@ class Verdict(TypedDict):
     paths: str | None
     rungs: str | None
     operators: str | None
+    ranking: str | None
     nets: str | None
 
 

@@ -23,11 +23,12 @@ from autostr_nni.runs.verdict import (
     judge_nets,
     judge_operators,
     judge_paths,
+    judge_ranking,
     judge_rungs,
     rank_paths,
     word_losses,
 )
-from autostr_nni.strategies.steps import NET, OPERATORS, PATH, RUNG, TRAIN
+from autostr_nni.strategies.steps import NET, OPERATORS, PATH, RANKING, RUNG, TRAIN
 from autostr_nni.strategies.trials import merit
 from autostr_nni.system.json_text import read_json
 
@@ -104,6 +105,7 @@ def summarize(trials: Iterable[TrialRecord], learnt_above: float = LEARNT_ABOVE)
     trained = [trial for trial in good if trial.step == TRAIN]
     trained.sort(key=lambda t: merit(t.metrics), reverse=True)
     found = next((t for t in reversed(good) if t.step == OPERATORS), None)
+    ranking = next((t for t in reversed(good) if t.step == RANKING), None)
     rungs = [trial for trial in good if trial.step == RUNG]
     summary: Summary = {
         "trials": len(trials),
@@ -112,7 +114,7 @@ def summarize(trials: Iterable[TrialRecord], learnt_above: float = LEARNT_ABOVE)
         "found": (found.metrics or {}).get("architecture") if found else None,
         "architectures": [_row(t) for t in trained],
         "best": None,
-        "verdict": judge(paths, found, trained, learnt_above, rungs),
+        "verdict": judge(paths, found, trained, learnt_above, rungs, ranking),
     }
     if trained:
         result = trained[0].result
@@ -145,11 +147,13 @@ def judge(
     trained: Sequence[TrialRecord],
     above: float,
     rungs: Sequence[TrialRecord] = (),
+    ranking: TrialRecord | None = None,
 ) -> Verdict:
     """What the findings do not show, in sentences; None for what there is nothing to say of.
 
     ``best``: the best net has learnt nothing, so there is no result. ``paths``: the ranking is within noise.
     ``rungs``: nets went on by what they could not read yet. ``operators``: the operations are not decided.
+    ``ranking``: nets were ranked by a supernet that could not read.
     ``nets``: the choice among trained nets is within noise. Paths come by their loss, nets by their accuracy.
     """
     paths = [trial for trial in paths if height(trial) == height(paths[0])]  # others are not compared by loss
@@ -170,6 +174,7 @@ def judge(
         ),
         "rungs": judge_rungs([_score(trial) for trial in rungs], above),
         "operators": judge_operators(_probabilities(found)),
+        "ranking": judge_ranking(_score(ranking), above) if ranking else None,
         # what is no share of words has no such chance
         "nets": judge_nets([_score(trial) for trial in trained], above)
         if best and metric_of(best.metrics) is WORD_ACCURACY

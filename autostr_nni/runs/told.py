@@ -15,6 +15,7 @@ _DOUBTS = {
     "paths": "its path within noise",
     "rungs": "the first to go on were chosen before any could read",
     "operators": "its operations undecided",
+    "ranking": "chosen by a supernet that could not read",
     "nets": "not told apart from others",
 }
 

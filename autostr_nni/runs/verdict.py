@@ -184,6 +184,17 @@ def judge_rungs(nets: Sequence[Score], above: float = LEARNT_ABOVE) -> str | Non
     )
 
 
+def judge_ranking(best: Score, above: float = LEARNT_ABOVE) -> str | None:
+    """Whether nets were ranked by a supernet on whose weights none of them reads, in a sentence."""
+    if not learnt_nothing(best.accuracy, best.blind, above):
+        return None
+    return (
+        f"on the supernet's weights the first net of the ranking reads {_percent(best.accuracy)} of the "
+        "words, so the choice of finalists is near to chance; train the supernet longer "
+        "(search.one_shot.epochs), or rank by what reads sooner (search.proxy.translator: ctc)"
+    )
+
+
 def judge_operators(layers: Probabilities) -> str | None:
     """Whether the last probabilities are still nearly alike, in a sentence."""
     open_layers = [[p for p in layer.values() if p > 0] for layer in layers if len(layer) > 1]

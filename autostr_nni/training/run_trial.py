@@ -15,7 +15,7 @@ from autostr_nni.runs.records import read_metrics, read_result, write_result
 from autostr_nni.search_spaces.architecture import Architecture
 from autostr_nni.search_spaces.space import SearchSpace
 from autostr_nni.search_spaces.stride_path import StridePath
-from autostr_nni.strategies.steps import OPERATORS, PATH, RUNG, STEPS, TRAIN
+from autostr_nni.strategies.steps import OPERATORS, PATH, RANKING, RUNG, STEPS, SUPERNET, TRAIN
 from autostr_nni.system.errors import InputError
 from autostr_nni.system.files import write_atomic
 from autostr_nni.training.device_setup import on_devices, prepare_torch, restored_threads
@@ -23,6 +23,7 @@ from autostr_nni.training.going_on.continuing import forget_previous
 from autostr_nni.training.going_on.promotion import climb
 from autostr_nni.training.going_on.same_training import check_same_training
 from autostr_nni.training.one_net import epochs_done, train_alone, train_fully
+from autostr_nni.training.one_shot.beside import inherited, trial_of
 from autostr_nni.training.tensorboard import logged
 
 
@@ -31,13 +32,14 @@ def run_proposal(parameters: Mapping[str, Any], recipe: Recipe, folder: Path, re
 
     Args:
         parameters: ``step`` (of `strategies.steps`), ``stride_path``, for rungs and whole trainings
-            ``op_01`` ..., and for a rung the ``epochs`` that the net is trained for in all.
+            ``op_01`` ..., for a rung the ``epochs`` that the net is trained for in all, and for a finalist of
+            a one-shot search the ``weights`` that it inherits.
         report: called with the metrics of each epoch and False, then with the final ones and True.
 
     Returns:
         The final metrics: ``default`` (word accuracy on validation, 0 to 1), ``loss``, ``macs_m``,
-        ``params_m`` and more; an operator search adds ``architecture``, a whole training ``test`` in
-        result.json.
+        ``params_m`` and more; an operator search and a ranking add ``architecture``, a whole training
+        ``test`` in result.json.
 
     Raises:
         InputError: the proposal is not one of the recipe's space, or its data cannot be used.
@@ -84,6 +86,9 @@ def _run_step(parameters: Mapping[str, Any], recipe: Recipe, folder: Path, repor
         with restored_threads():
             final, probabilities = on_devices(search, alone.training, report, operators.batch_size, key)
         return {"metrics": final, "probabilities": probabilities}
+    if step in (SUPERNET, RANKING):
+        with restored_threads():
+            return {"metrics": _one_shot(step, space, recipe, folder, report)}
     if step == RUNG:
         architecture = Architecture.from_parameters(parameters, space)
         epochs, images = int(parameters["epochs"]), recipe.training.epoch_images
@@ -93,8 +98,21 @@ def _run_step(parameters: Mapping[str, Any], recipe: Recipe, folder: Path, repor
         return {"metrics": read_metrics(folder)[-1]}
     if step == TRAIN:
         architecture = Architecture.from_parameters(parameters, space)
-        return train_fully(architecture, space, recipe, folder, report)
+        return train_fully(architecture, space, recipe, folder, report, inherited(folder, parameters))
     raise InputError(f"step: {step!r} is no step of a search, which are {', '.join(STEPS)}")
+
+
+def _one_shot(step: str, space: SearchSpace, recipe: Recipe, folder: Path, report: Report) -> Figures:
+    """The final metrics of a supernet's training, or of a ranking on its weights."""
+    if step == SUPERNET:
+        # As above: what stands on NNI is imported by the trial alone.
+        from autostr_nni.training.one_shot.supernet_training import train_supernet
+
+        ranking = recipe.for_ranking()
+        return on_devices(partial(train_supernet, space, ranking, folder), recipe.training, report)
+    from autostr_nni.training.one_shot.ranking import rank_nets
+
+    return rank_nets(space, recipe, folder, trial_of(SUPERNET, folder), report)
 
 
 def train_architecture(

@@ -50,13 +50,15 @@ class OperationChoice(LayerChoice):  # type: ignore[misc]
         searched: the variable of paths; None where ``path`` is the only one.
     """
 
+    late: Callable[..., nn.Module] = LazyOperation  # what stands for an operation where paths are searched
+
     def __init__(
         self, space: SearchSpace, layer: int, path: StridePath, searched: StridePathChoice | None = None
     ) -> None:
         build: Callable[..., nn.Module] = build_layer
         names = space.candidates(path, layer)
         if searched is not None:
-            build = LazyOperation
+            build = self.late
             widths = space.layer_widths[layer - 1]
             barred = {name for name in space.operations if not parse(name).fits(True, space.projection_skip)}
             # The default is the first candidate, and a skip-connection may be barred on the default path.

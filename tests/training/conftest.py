@@ -19,6 +19,7 @@ from autostr_nni.training.run_trial import run_proposal
 
 PATH = {"step": "path", "stride_path": "AABBB"}
 OPERATORS = {"step": "operators", "stride_path": "ABABB"}
+SUPERNET = {"step": "supernet"}
 TRAIN = {
     "step": "train",
     "stride_path": "ABABB",
@@ -26,7 +27,9 @@ TRAIN = {
 }
 
 
-@pytest.fixture(scope="session", params=[PATH, OPERATORS, TRAIN], ids=lambda parameters: parameters["step"])
+@pytest.fixture(
+    scope="session", params=[PATH, OPERATORS, SUPERNET, TRAIN], ids=lambda parameters: parameters["step"]
+)
 def proposal(request) -> dict[str, str]:
     """One proposal of each step."""
     return dict(request.param)
@@ -35,7 +38,7 @@ def proposal(request) -> dict[str, str]:
 @pytest.fixture(scope="session")
 def steps() -> dict[str, dict[str, str]]:
     """The proposals by step."""
-    return {parameters["step"]: dict(parameters) for parameters in (PATH, OPERATORS, TRAIN)}
+    return {parameters["step"]: dict(parameters) for parameters in (PATH, OPERATORS, SUPERNET, TRAIN)}
 
 
 def word_image(text: str, rng: random.Random) -> bytes:
@@ -140,6 +143,7 @@ RECIPE: dict[str, Any] = {
     "training": {"batch_size": 8, "epochs": 3, "milestones": [2], "device": "cpu", "threads": 1},
     "search": {
         "path": {"epochs": 3},
+        "one_shot": {"epochs": 3, "recalibration": 9, "words": 6, "nets": 6, "population": 3},
         "operators": {"warmup_epochs": 1, "epochs": 2, "arch_every": 2, "arch_optimizer": {"lr": 0.05}},
     },
     "evaluation": {"batch_size": 4},

@@ -10,7 +10,12 @@ MODULE = "autostr_nni.nni.tuner"
 #: The tuner of any strategy, which its classArgs name.
 GENERIC = f"{MODULE}.StrategyTuner"
 #: Classes that have a strategy of their own, by which experiment files name them since the first version.
-NAMED = {"TwoStepTuner": "two-step", "HalvingTuner": "halving", "RandomTuner": "random"}
+NAMED = {
+    "TwoStepTuner": "two-step",
+    "HalvingTuner": "halving",
+    "OneShotTuner": "one-shot",
+    "RandomTuner": "random",
+}
 OURS = (*(f"{MODULE}.{name}" for name in NAMED), GENERIC)
 KNOWN = " or ".join(OURS)
 

@@ -3,7 +3,8 @@
 The page makes an axis and a column of every figure of a final report, and calls the trial with the largest
 ``default`` the best. So ``default`` is what the search decides by: of a trained net the word accuracy (0 to
 1), of a stride path the negative validation loss, which never stands above a net. An operator search is
-compared with nothing and has none. All figures of every epoch are in the trial's ``metrics.jsonl``.
+compared with nothing and has none, nor have a supernet and a ranking on its weights. All figures of every
+epoch are in the trial's ``metrics.jsonl``.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from autostr_nni.runs.figures import OTHER_NAMES, Figures, figures
-from autostr_nni.strategies.steps import OPERATORS, PATH
+from autostr_nni.strategies.steps import PATH, SEARCHING
 
 NAMES = {today: other for other, today in OTHER_NAMES.items()}  # the page's, of figures
 FINAL = ("default", "accuracy", "loss", "flops_m", "params_m", "architecture", "finalists")
@@ -27,7 +28,7 @@ def for_nni(metrics: Figures, step: str, final: bool) -> dict[str, Any]:
     plain: dict[str, Any] = {}
     for key, value in told.items():
         key = NAMES.get(key, key)
-        if key == "default" and (step == OPERATORS or not _is_finite(value)):
+        if key == "default" and (step in SEARCHING or not _is_finite(value)):
             continue
         if isinstance(value, float) and not math.isfinite(value):
             plain[key] = str(value)

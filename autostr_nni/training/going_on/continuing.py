@@ -13,7 +13,7 @@ import torch
 from lightning_fabric.plugins import TorchCheckpointIO
 
 from autostr_nni.reading.checkpoint import Damaged, load_file
-from autostr_nni.runs.layout import ARCHITECTURE, BEST, CLIMBED, FAULT, LAST, RESULT, WORD_LOSSES
+from autostr_nni.runs.layout import ARCHITECTURE, BEST, CLIMBED, FAULT, LAST, RANKED, RESULT, WORD_LOSSES
 from autostr_nni.system.files import keep_previous, previous_of, whole_file
 
 
@@ -76,14 +76,21 @@ def take_over(folder: Path, others: Iterable[Path]) -> Path | None:
         others: folders of trials with the same parameters. One counts that was killed, cancelled or without
             space: what broke down by itself is repeated from its beginning.
     """
-    saved = (CLIMBED, BEST, ARCHITECTURE, previous_of(Path(LAST)).name, WORD_LOSSES, RESULT, LAST)
-    cut_short = [other for other in others if (other / LAST).exists() and not (other / FAULT).exists()]
+    saved = (CLIMBED, BEST, ARCHITECTURE, previous_of(Path(LAST)).name, WORD_LOSSES, RESULT, RANKED, LAST)
+    cut_short = [other for other in others if _going_on(other) and not (other / FAULT).exists()]
     if not cut_short or any((folder / name).exists() for name in saved):
         return None
-    newest = max(cut_short, key=lambda other: (other / LAST).stat().st_mtime)
+    newest = max(cut_short, key=_going_on)
     for name in saved:
         if (newest / name).exists():
             shutil.copy2(newest / name, folder / f".{name}")
             os.replace(folder / f".{name}", folder / name)
     print(f"going on where the trial in {newest} was cut short", flush=True)
     return newest
+
+
+def _going_on(folder: Path) -> float:
+    """When a trial last left what it goes on from: a checkpoint or ranked nets; 0 where it left none."""
+    return max(
+        (path.stat().st_mtime for name in (LAST, RANKED) if (path := folder / name).exists()), default=0.0
+    )

@@ -12,12 +12,16 @@ import torch
 from autostr_nni import strategies
 from autostr_nni.models.backbone import Backbone
 from autostr_nni.models.ctc import CTCDecoder
+from autostr_nni.runs.layout import RANKED
+from autostr_nni.runs.records import read_metrics, read_result
 from autostr_nni.search_spaces.architecture import Architecture
 from autostr_nni.search_spaces.counting import backbone_costs, total
 from autostr_nni.search_spaces.drawing import macs_of
 from autostr_nni.strategies import build
 from autostr_nni.strategies.halving import Halving
 from autostr_nni.strategies.two_step import TwoStep
+from autostr_nni.system.json_text import read_lines
+from autostr_nni.training.run_trial import run_proposal
 from tests.training.recipe_keys.watch import Seen, texts_of
 
 OPTIMIZERS = {"Adadelta": "adadelta", "Adam": "adam", "AdamW": "adamw"}
@@ -239,6 +243,34 @@ def two_step(seen: Seen) -> TwoStep:
 def finalists(seen: Seen) -> set[str]:
     """The nets that an operator search gives to be tried."""
     return set(seen.result["metrics"]["finalists"].split())
+
+
+def shares(seen: Seen) -> tuple[float, float]:
+    """Of the supernet's steps: those of one net alone, and those before all draws are fair."""
+    steps, draws = len(seen.weights), seen.task.draws
+    assert steps == seen.task.steps
+    assert {draws.at(step) for step in range(draws.alone)} == {draws.first}
+    return draws.alone / steps, draws.opened / steps
+
+
+def ranked(seen: Seen) -> list[dict[str, Any]]:
+    """The nets ranked on the supernet that was watched."""
+    folder = seen.folder.parent / "ranking"
+    run_proposal({"step": "ranking"}, seen.recipe, folder, lambda metrics, final: None)
+    return read_lines(folder / RANKED)
+
+
+def population(seen: Seen) -> int:
+    """Nets ranked before the first figures were told."""
+    lines = ranked(seen)
+    images = read_metrics(seen.folder.parent / "ranking")[0]["images_seen"]
+    return next(place for place, line in enumerate(lines, 1) if line["images_seen"] == images)
+
+
+def trained_on(seen: Seen) -> int:
+    """Nets that a ranking gives to be trained."""
+    ranked(seen)
+    return len(read_result(seen.folder.parent / "ranking")["metrics"]["finalists"].split())
 
 
 def halving(seen: Seen) -> Halving:

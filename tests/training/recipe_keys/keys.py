@@ -31,14 +31,18 @@ from tests.training.recipe_keys.facts import (
     optimizer,
     order_seed,
     patience,
+    population,
     proposed,
     random_band,
+    ranked,
     rates,
     schedule,
     sets,
+    shares,
     stages,
     strides,
     tests,
+    trained_on,
     translator,
     two_step,
     typical,
@@ -49,6 +53,7 @@ from tests.training.recipe_keys.facts import (
 from tests.training.recipe_keys.watch import Seen
 
 ALL, ALONE, SEARCH = "path operators train", "path train", "operators"
+SUPERNET = "supernet"
 
 
 class Key(NamedTuple):
@@ -146,6 +151,18 @@ FIRST: dict[str, Key] = {
     "search.halving.min_m": Key(0.05, lambda seen: halving(seen)._macs[0] / 1e6, "train"),
     "search.halving.explore": Key(0.25, lambda seen: halving(seen)._explore, "train"),
     "search.halving.lookback": Key(3, lambda seen: len(halving(seen).trials), "train"),
+    "search.one_shot.epochs": Key(2, lambda seen: seen.epochs, SUPERNET),
+    "search.one_shot.epoch_images": Key(60, images, SUPERNET),
+    "search.one_shot.alone": Key(0.3, lambda seen: shares(seen)[0], SUPERNET),
+    "search.one_shot.opened": Key(0.7, lambda seen: shares(seen)[1], SUPERNET),
+    "search.one_shot.recalibration": Key(7, lambda seen: sum(map(len, seen.task.pictures)), SUPERNET),
+    "search.one_shot.words": Key(5, lambda seen: int(ranked(seen)[0]["words"]), SUPERNET),
+    "search.one_shot.nets": Key(8, lambda seen: len(ranked(seen)), SUPERNET),
+    "search.one_shot.population": Key(4, population, SUPERNET),
+    "search.one_shot.min_m": Key(
+        0.05, lambda s: 0.05 if min(line["macs_m"] for line in ranked(s)) >= 0.05 else 0.0, SUPERNET
+    ),
+    "search.one_shot.finalists": Key(3, trained_on, SUPERNET),
     "evaluation.decoding": Key("beam", lambda s: "beam" if s.readers[0].beam > 1 else "greedy"),
     "evaluation.beam": Key(2, lambda seen: seen.readers[0].beam),
 }
@@ -183,6 +200,7 @@ NOTHING: dict[str, Key] = {
     "training.threads": Key(2, lambda seen: seen.threads[0]),
     "training.checkpoint_minutes": Key(7.5, lambda seen: seen.minutes.pop()),
     "training.tensorboard": Key(True, lambda seen: (seen.folder / "tensorboard").is_dir()),
+    "search.one_shot.threads": Key(3, lambda seen: seen.threads[-1], SUPERNET),
     "search.operators.threads": Key(3, lambda seen: seen.threads[-1], SEARCH),
     "evaluation.batch_size": Key(5, lambda seen: max(map(len, seen.read))),
 }

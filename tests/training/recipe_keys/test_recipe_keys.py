@@ -21,12 +21,13 @@ from tests.training.recipe_keys.watch import Seen, texts_of, watched, write_sets
 
 # What a step has nothing to do with.
 SCHEDULE = ("epochs", "epoch_images", "short_words", "milestones", "gamma", "patience")
-NETS = ("search.random", "search.halving")
+NETS = ("search.random", "search.halving", "search.one_shot")
 FOREIGN = {
     "path": ("search.operators", *NETS, *(f"training.{name}" for name in SCHEDULE)),
     "operators": ("search.path", *NETS, "training.optimizer", "training.clip")
     + tuple(f"training.{name}" for name in SCHEDULE),
     "train": ("search.path", *NETS, "search.operators", "search.augment"),
+    "supernet": ("search.path", *NETS[:2], "search.operators"),
 }
 # Of the space that all steps share, and what needs another key beside it.
 KEPT = {

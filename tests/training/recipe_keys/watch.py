@@ -21,6 +21,7 @@ from autostr_nni.recipe import Recipe
 from autostr_nni.runs.records import read_metrics, read_result
 from autostr_nni.supernet.architecture_parameters import ArchitectureParameters
 from autostr_nni.training import one_net, operator_search, run_trial
+from autostr_nni.training.one_shot import supernet_training
 from autostr_nni.training.operator_task import OperatorSearchTask
 from autostr_nni.training.tasks import ReadingTask
 
@@ -166,6 +167,7 @@ def watching(seen: Seen) -> Iterator[None]:
         patch.setattr(torch, "set_num_threads", seen.threads.append)  # more are slow on a busy machine
         patch.setattr(one_net, "fit", watched_fit)
         patch.setattr(operator_search, "fit", watched_fit)
+        patch.setattr(supernet_training, "fit", watched_fit)
         patch.setattr(ReadingTask, "weight_step", watched_weight)
         patch.setattr(OperatorSearchTask, "arch_step", watched_arch)
         patch.setattr(ArchitectureParameters, "regulariser", watched_regulariser)

@@ -1,0 +1,62 @@
+"""Which net is ranked next: random ones at first, then neighbours of the leaders. Light: no torch."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from autostr_nni.search_spaces.architecture import Architecture
+from autostr_nni.search_spaces.drawing import macs_of, sample_within
+from autostr_nni.search_spaces.mutation import mutate
+from autostr_nni.search_spaces.space import SearchSpace
+
+_TRIES = 200  # draws that only repeat what is ranked before the space is taken to be exhausted
+_AGAIN = 0.5  # chance of a neighbour to be changed once more
+
+
+class Ranked(NamedTuple):
+    """A net and its validation loss on the supernet's weights."""
+
+    net: Architecture
+    loss: float
+
+
+def next_net(
+    space: SearchSpace, ranked: Sequence[Ranked], seed: int, band: tuple[int, int], population: int
+) -> Architecture | None:
+    """The net to be ranked after these; it depends on them, in their order, and on the seed alone.
+
+    Args:
+        space: where nets are found.
+        ranked: all nets so far, each once.
+        seed: of the draws.
+        band: MACs that a backbone may have, from and to.
+        population: so many are drawn at random; then the best quarter of as many are the parents.
+
+    Returns:
+        None where no other net was met.
+
+    Raises:
+        InputError: no net is within the band.
+    """
+    rng = random.Random(f"{seed} {len(ranked)}")
+    seen = {one.net for one in ranked}
+    if len(ranked) >= population:
+        parents = best(ranked, max(1, population // 4))
+        for _ in range(_TRIES):
+            net = mutate(space, rng.choice(parents).net, rng)
+            if rng.random() < _AGAIN:
+                net = mutate(space, net, rng)
+            if net not in seen and band[0] <= macs_of(net, space) <= band[1]:
+                return net
+    for _ in range(_TRIES):
+        net = sample_within(space, rng, band[1], min_macs=band[0])
+        if net not in seen:
+            return net
+    return None
+
+
+def best(ranked: Sequence[Ranked], count: int) -> list[Ranked]:
+    """So many of the lowest loss, lowest first; of equals the earlier."""
+    return sorted(ranked, key=lambda one: one.loss)[:count]
