@@ -178,7 +178,8 @@ class WordSource:
             return _number(rng)
         word = self._words[bisect(self._weights, rng.random() * self._weights[-1])]
         if self.vary_case:
-            word = _cased(word, rng)
+            cased = _cased(word, rng)
+            word = cased if cased.lower() == word.lower() else word  # straße in capitals is another word
         return _signed(word, rng) if kind > 1 - self.signs else word
 
 
