@@ -136,7 +136,7 @@ class InProcess:
             stop = EpochEnd.on_train_epoch_end
 
             def stopped(self: Any, trainer: Any, task: Any) -> None:
-                if getattr(task, "schedule", False):
+                if self.save_best:  # step 3
                     raise Stopped
                 stop(self, trainer, task)
 

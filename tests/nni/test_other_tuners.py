@@ -26,7 +26,7 @@ CONFIG: dict[str, Any] = {
     "trainingService": {"platform": "local"},
 }
 OURS = " or ".join(
-    f"autostr_nni.nni.tuner.{name}Tuner" for name in ("TwoStep", "Halving", "Random", "Strategy")
+    f"autostr_nni.nni.tuner.{name}Tuner" for name in ("TwoStep", "Halving", "OneShot", "Random", "Strategy")
 )
 
 

@@ -42,6 +42,7 @@ FREE = {
     "training.checkpoint_minutes",
     "search.operators.threads",
     "search.operators.devices",
+    "search.one_shot.threads",
     "evaluation.batch_size",
     "evaluation.learnt_above",
 }

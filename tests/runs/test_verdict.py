@@ -181,7 +181,7 @@ def test_trials_of_another_kind_are_not_judged(tmp_path: Path) -> None:
     place.mkdir(parents=True)
     (place / "result.json").write_text(json.dumps({"metrics": {"default": -3.5}, "parameters": {"x": 1}}))
     found = summarize(read_search(tmp_path))
-    assert found["verdict"] == dict.fromkeys(("best", "paths", "rungs", "operators", "nets"))
+    assert found["verdict"] == dict.fromkeys(("best", "paths", "rungs", "ranking", "operators", "nets"))
     assert "nothing" not in summary_text(found)
 
 

@@ -49,7 +49,7 @@ def test_nni_takes_the_file(tmp_path: Path) -> None:
     ExperimentConfig(**load_experiment(write(tmp_path)).config).validate()
 
 
-@pytest.mark.parametrize(("name", "steps"), [("TwoStepTuner", 3), ("RandomTuner", 1)])
+@pytest.mark.parametrize(("name", "steps"), [("TwoStepTuner", 4), ("RandomTuner", 1)])
 def test_choices_are_declared_where_the_file_gives_none(tmp_path: Path, name: str, steps: int) -> None:
     path = write(tmp_path, tuner=tuner(className=f"autostr_nni.nni.tuner.{name}"))
     experiment = load_experiment(path)

@@ -152,8 +152,10 @@ def test_a_step_has_the_mean_gradient_of_its_batches(tmp_path: Path, monkeypatch
 
 def test_a_rung_is_the_beginning_of_a_whole_training(tmp_path: Path, make_recipe, steps) -> None:
     recipe = make_recipe({**SHORT, "training.epochs": 4, "training.schedule": "cosine"})
-    run_proposal({**steps["train"], "step": "rung", "epochs": 2}, recipe, tmp_path, Log())
-    rate = torch.load(tmp_path / LAST, weights_only=True)["optimizer_states"][0]["param_groups"][0]["lr"]
+    run_proposal({**steps["train"], "step": "rung", "epochs": 2}, recipe, tmp_path / "rung", Log())
+    rate = torch.load(tmp_path / "rung" / LAST, weights_only=True)["optimizer_states"][0]["param_groups"][0][
+        "lr"
+    ]
     assert rate == Rates(recipe.training, 4, 5)(9)
 
 
