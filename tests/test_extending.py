@@ -151,7 +151,7 @@ def test_a_strategy_that_extensions_register_is_known_by_its_name(tmp_path: Path
         ),
         (
             "from autostr_nni.strategies import Book\nclass Mine(Book):\n    name, steps = 'm', ('fly',)",
-            "strategy m: its steps must be a tuple out of path, operators, supernet, ranking, rung, train, not",
+            "strategy m: its steps must be a tuple out of path, operators, supernet, ranking, rung, train",
         ),
         (
             "from autostr_nni.strategies import Book\nclass Mine(Book): name = 'random'",

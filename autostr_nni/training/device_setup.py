@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
@@ -101,3 +101,9 @@ def on_devices(
         raise InputError(f"{key}: {size} devices cannot share a batch of {batch_key}: {batch_size}")
     with memory_told(batch_key, batch_size):
         return run_in_team(work, size, on_gpu, report)
+
+
+def on_one_device(work: Callable[[Report], T], report: Report, batch_key: str, batch_size: int) -> T:
+    """Run ``work`` that devices do not share; OutOfMemory, which names the key, where memory runs out."""
+    with memory_told(batch_key, batch_size):
+        return work(report)

@@ -18,7 +18,7 @@ from autostr_nni.search_spaces.stride_path import StridePath
 from autostr_nni.strategies.steps import OPERATORS, PATH, RANKING, RUNG, STEPS, SUPERNET, TRAIN
 from autostr_nni.system.errors import InputError
 from autostr_nni.system.files import write_atomic
-from autostr_nni.training.device_setup import on_devices, prepare_torch, restored_threads
+from autostr_nni.training.device_setup import on_devices, on_one_device, prepare_torch, restored_threads
 from autostr_nni.training.going_on.continuing import forget_previous
 from autostr_nni.training.going_on.promotion import climb
 from autostr_nni.training.going_on.same_training import check_same_training
@@ -112,7 +112,8 @@ def _one_shot(step: str, space: SearchSpace, recipe: Recipe, folder: Path, repor
         return on_devices(partial(train_supernet, space, ranking, folder), recipe.training, report)
     from autostr_nni.training.one_shot.ranking import rank_nets
 
-    return rank_nets(space, recipe, folder, trial_of(SUPERNET, folder), report)
+    work = partial(rank_nets, space, recipe, folder, trial_of(SUPERNET, folder))
+    return on_one_device(work, report, "evaluation.batch_size", recipe.evaluation.batch_size)
 
 
 def train_architecture(

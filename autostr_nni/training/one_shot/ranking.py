@@ -17,7 +17,6 @@ from autostr_nni.data.loader import make_loader
 from autostr_nni.models.recognizer import Recognizer, build_recognizer
 from autostr_nni.reading.checkpoint import Trained, save_trained
 from autostr_nni.reading.evaluation import Evaluation, Reader, check_any_decoded, open_set
-from autostr_nni.reading.memory import memory_told
 from autostr_nni.recipe import Recipe
 from autostr_nni.runs.figures import Figures, Report, figures
 from autostr_nni.runs.layout import ARCHITECTURE, FINALIST, PULSE, RANKED
@@ -172,19 +171,16 @@ def rank_nets(space: SearchSpace, recipe: Recipe, folder: Path, supernet: Path, 
     """
     prepare_torch(recipe.seed, recipe.search.one_shot.threads or recipe.training.threads)
     ranking_recipe = recipe.for_ranking()
-    with memory_told("evaluation.batch_size", recipe.evaluation.batch_size):
-        ranking = Ranking(space, ranking_recipe, folder, report)
-        scorer = Scorer(space, ranking_recipe, supernet)
-        ranking.run(scorer)
-        count = len(ranking.lines)
-        found = ranking.figures(count, max(0, len(ranking.epochs()) - 1))
-        finalists = [one.net for one in best(ranking.ranked, recipe.search.one_shot.finalists)]
-        for place, net in enumerate(finalists, 1):
-            made = scorer.trained(net, space, recipe)
-            told: Figures = {"macs_m": fixed_metrics(net, space)["macs_m"]}
-            save_trained(
-                folder / FINALIST.format(f"finalist-{place}"), Trained(made, recipe, net, space, told)
-            )
+    ranking = Ranking(space, ranking_recipe, folder, report)
+    scorer = Scorer(space, ranking_recipe, supernet)
+    ranking.run(scorer)
+    count = len(ranking.lines)
+    found = ranking.figures(count, max(0, len(ranking.epochs()) - 1))
+    finalists = [one.net for one in best(ranking.ranked, recipe.search.one_shot.finalists)]
+    for place, net in enumerate(finalists, 1):
+        made = scorer.trained(net, space, recipe)
+        told: Figures = {"macs_m": fixed_metrics(net, space)["macs_m"]}
+        save_trained(folder / FINALIST.format(f"finalist-{place}"), Trained(made, recipe, net, space, told))
     write_atomic(folder / ARCHITECTURE, finalists[0].to_json(space))
     images = found["images_seen"] + len(finalists) * sum(map(len, scorer.pictures))
     texts = " ".join(net.text for net in finalists)
