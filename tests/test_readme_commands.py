@@ -83,7 +83,8 @@ def test_every_shell_block_runs(followed: Newcomer) -> None:
         "search", "resume", "list", "report", "data", "evaluate", "read", "export", "space", "describe"
     }  # fmt: skip
     search = said(followed, "search examples/quickstart/halving.yml")
-    assert "0 of 1 trials done, " in search and "1 of 1 trials done, 0 running, best" in search
+    assert re.search(r"^0 of (about )?1 trials done, ", search, re.M)
+    assert re.search(r"^1 of (about )?1 trials done, 0 running, best", search, re.M)
     assert re.search(r"^Best architecture: [AB.]+:k", search, re.M)
     assert "1 of 1 trials done" in said(followed, "search examples/quickstart/random.yml")
     assert "Best architecture: " in said(followed, "resume ")

@@ -124,6 +124,11 @@ class Charset:
             return None
         return "lower" if self.characters == self.characters.lower() else "upper"
 
+    @property
+    def has_name(self) -> bool:
+        """Whether it is one of `NAMED`, and not of letters that a user listed."""
+        return any(self.characters == listed(characters) for characters, _ in NAMED.values())
+
     def folds(self, raw: bytes) -> bool:
         """Whether a UTF-8 label has letters that are read in the other case."""
         return self.fold_case and self._cased(text := raw.decode()) != text

@@ -145,7 +145,7 @@ def test_stopped_at_random_moments_it_ends_alike(found, recipe, tmp_path, mortal
     draw, stops = random.Random(times), 0
     at = set()
     for _ in range(40):
-        mortal["left"] = draw.randint(6, 12 if times > 3 else 22) if stops < times else -1
+        mortal["left"] = draw.randint(6, 9 if times > 3 else 22) if stops < times else -1
         try:
             search(recipe, tmp_path / "run")
             break

@@ -120,6 +120,9 @@ class WordSource:
         self.exclude = {fold_word(word) for word in exclude}
         self.vary_case, self.numbers, self.signs, self.digits = vary_case, numbers, signs, digits
         self.name, self.undrawn = name, undrawn
+        self.as_listed = (
+            not self.charset.has_name
+        )  # a user's letters are drawn in the case they are listed in
         self.left_out: Counter[str] = Counter()
         kept = []
         for word, weight in words or ():
@@ -149,7 +152,7 @@ class WordSource:
         """Why a text may not be rendered; "" if it may."""
         if not self.lengths[0] <= len(text) <= self.lengths[1]:
             return "too short or too long"
-        if self.charset.clean(text)[1]:
+        if (self.as_listed and self.charset.folds(text.encode())) or self.charset.clean(text)[1]:
             return "with characters that the charset lacks"
         if not in_split(text, self.split):
             return "of another split"
@@ -178,8 +181,7 @@ class WordSource:
             return _number(rng)
         word = self._words[bisect(self._weights, rng.random() * self._weights[-1])]
         if self.vary_case:
-            cased = _cased(word, rng)
-            word = cased if cased.lower() == word.lower() else word  # straße in capitals is another word
+            word = _cased(word, rng)
         return _signed(word, rng) if kind > 1 - self.signs else word
 
 

@@ -94,6 +94,8 @@ class SearchHistory:
         """Which it is: finished, running, stopped or failed, in part or whole, with the counts."""
         done, failed = len(self.having(DONE)), len(self.having(FAILED))
         planned = max(self.planned or 0, done)
+        if self.state == "finished" and not failed:
+            planned = done  # what was planned was only about so many, where results decide it
         counts = f"{done} of {planned} trials done" if planned else "no trial done"
         under_way = len(self.having(RUNNING)) + len(self.having(CUT_OFF))
         if failed:
