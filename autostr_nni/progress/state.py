@@ -38,9 +38,8 @@ def state_line(plan: Plan | None, trials: Sequence[Seen], records: Iterable[Tria
     parts = [f"{counts[DONE]}{of} trials done", f"{len(running)} running{under_way(plan, running)}"]
     if counts[FAILED]:
         parts.append(f"{counts[FAILED]} failed")
-    if plan:
-        if left is None or left.seconds > 0 or running:
-            parts.append(in_words(left))
+    if plan and (left is None or left.seconds > 0 or running):
+        parts.append(in_words(left))
     best = best_so_far(records)
     if best is not None:
         parts.append(f"best {100 * (best.figure or 0):.1f} % ({describe(best.parameters)})")
