@@ -14,8 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from autostr_nni.search_spaces.architecture import Architecture
-from autostr_nni.search_spaces.counting import backbone_costs, total
-from autostr_nni.search_spaces.drawing import sample_within
+from autostr_nni.search_spaces.drawing import macs_of, sample_within
 from autostr_nni.search_spaces.mutation import mutate
 from autostr_nni.search_spaces.space import SearchSpace
 from autostr_nni.system.errors import InputError
@@ -222,7 +221,7 @@ class Halving(Book):
         )
 
     def _allowed(self, architecture: Architecture) -> bool:
-        return self._macs[0] <= total(backbone_costs(architecture, self._space)).macs <= self._macs[1]
+        return self._macs[0] <= macs_of(architecture, self._space) <= self._macs[1]
 
     def _leaders(self, known: Sequence[Trial]) -> list[Architecture]:
         """The nets that came furthest, by their loss there."""

@@ -121,7 +121,6 @@ def _told_mix(
 ) -> dict[str, Any]:
     """What is drawn of each set, by the lengths of epochs, or for a validation."""
     from autostr_nni.data.mixing import Mix
-    from autostr_nni.recipe.words.sources import shares
 
     sizes = tuple(usable[source.set] for source in sources)
     weights = tuple(source.weight or 0.0 for source in sources)
@@ -138,9 +137,7 @@ def _told_mix(
     else:
         images = {"validation": len(mix.once(recipe.data.validation_limit, recipe.seed))}
         told = [f"  validation reads {mix.told(images['validation'])}"]
-    counts = {
-        name: dict(zip(mix.names, shares(weights, count), strict=True)) for name, count in images.items()
-    }
+    counts = {name: dict(zip(mix.names, mix.counts(count), strict=True)) for name, count in images.items()}
     return {"counts": counts, "told": told}
 
 

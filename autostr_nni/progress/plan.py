@@ -9,8 +9,9 @@ from typing import Any
 
 from autostr_nni.recipe import Recipe
 from autostr_nni.recipe.words.sources import WordSource
+from autostr_nni.search_spaces import drawing
 from autostr_nni.search_spaces.architecture import Architecture
-from autostr_nni.search_spaces.counting import backbone_costs, cost_table, stem_cost, total
+from autostr_nni.search_spaces.counting import cost_table, stem_cost
 from autostr_nni.search_spaces.space import SearchSpace
 from autostr_nni.search_spaces.stride_path import StridePath
 from autostr_nni.strategies.core import Strategy, Trial
@@ -157,7 +158,7 @@ def macs_of(parameters: Mapping[str, Any], recipe: Recipe) -> float:
     space = recipe.space()
     step = parameters["step"]
     if step in (RUNG, TRAIN):
-        return total(backbone_costs(Architecture.from_parameters(parameters, space), space)).macs / MILLION
+        return drawing.macs_of(Architecture.from_parameters(parameters, space), space) / MILLION
     if step in (SUPERNET, RANKING):  # of all paths, within the budget
         draws = mean(macs_of_draws(path, space) for path in space.typical_paths())
         return min(recipe.search.operators.budget_m, draws)
@@ -165,7 +166,7 @@ def macs_of(parameters: Mapping[str, Any], recipe: Recipe) -> float:
     if step == OPERATORS:
         return macs_of_draws(path, space)
     architecture = space.default_architecture(path, recipe.search.path.default_operation)
-    return total(backbone_costs(architecture, space)).macs / MILLION
+    return drawing.macs_of(architecture, space) / MILLION
 
 
 def macs_of_draws(path: StridePath, space: SearchSpace) -> float:

@@ -32,13 +32,13 @@ def state_line(plan: Plan | None, trials: Sequence[Seen], records: Iterable[Tria
     of = f" of {plan.trials}" if plan else ""
     running = [trial for trial in trials if trial.status == RUNNING]
     left = time_left(plan, trials) if plan else None
+    ended = left is not None and left.seconds <= 0 and not running
     if plan and plan.rungs:  # what results lead to is not known before the end
-        ended = left is not None and left.seconds <= 0 and not running
         of = f" of {'' if ended else 'about '}{max(plan.trials, len({trial.key for trial in trials}))}"
     parts = [f"{counts[DONE]}{of} trials done", f"{len(running)} running{under_way(plan, running)}"]
     if counts[FAILED]:
         parts.append(f"{counts[FAILED]} failed")
-    if plan and (left is None or left.seconds > 0 or running):
+    if plan and not ended:
         parts.append(in_words(left))
     best = best_so_far(records)
     if best is not None:

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from autostr_nni.search_spaces.architecture import Architecture
-from autostr_nni.search_spaces.counting import backbone_costs, total
 from autostr_nni.search_spaces.drawing import sample_within
 from autostr_nni.search_spaces.operations import DEFAULT_OPERATION
 from autostr_nni.search_spaces.space import SearchSpace
@@ -33,19 +32,13 @@ class Entry:
         return f"{self.architecture.text} {self.seed}"
 
 
-def macs_of(architecture: Architecture, space: SearchSpace) -> int:
-    """MACs of the backbone for one image."""
-    return total(backbone_costs(architecture, space)).macs
-
-
 def random_nets(space: SearchSpace, count: int = RANDOM, seed: int = 0) -> list[Architecture]:
     """Distinct architectures within the band of MACs, each such one with the same chance."""
     rng = random.Random(seed)
     found: dict[str, Architecture] = {}
     while len(found) < count:
-        architecture = sample_within(space, rng, BAND[1])
-        if macs_of(architecture, space) >= BAND[0]:
-            found.setdefault(architecture.text, architecture)
+        architecture = sample_within(space, rng, BAND[1], min_macs=BAND[0])
+        found.setdefault(architecture.text, architecture)
     return list(found.values())
 
 

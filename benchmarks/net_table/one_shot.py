@@ -29,7 +29,7 @@ from autostr_nni.training.one_shot.supernet_task import falling
 from autostr_nni.training.optimizing.optimizers import build_optimizer
 from autostr_nni.training.optimizing.rates import set_rate
 from benchmarks.net_table import rows as table
-from benchmarks.net_table.training import BUDGET, recipe, words
+from benchmarks.net_table.training import BUDGET, recipe, train_batch, words
 
 RECALIBRATION = 640  # images
 DRAWS = 1000
@@ -59,12 +59,7 @@ def train(cost: float, alone: float, opened: float, seed: int = 0) -> tuple[Reco
         set_rate(optimizer, options.training.optimizer.lr * falling(step, steps))
         chosen = order[place * size : (place + 1) * size]
         supernet.choose(draws.at(step))
-        loss = net.train().loss(images[chosen], targets[chosen])
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(net.parameters(), options.training.clip or float("inf"))
-        optimizer.step()
-        losses.append(loss.item())
+        losses.append(train_batch(net, images[chosen], targets[chosen], optimizer))
         if place + 1 in (per_pass // 2, per_pass):
             spent = time.process_time() - started
             print(

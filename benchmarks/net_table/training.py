@@ -71,12 +71,7 @@ def train(architecture: Architecture, seed: int) -> dict[str, Any]:
     curve: list[dict[str, float]] = []
     for start in range(0, BUDGET, options.training.batch_size):
         chosen = order[start : start + options.training.batch_size]
-        loss = net.train().loss(images[chosen], targets[chosen])
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(net.parameters(), options.training.clip or float("inf"))
-        optimizer.step()
-        losses.append(loss.item())
+        losses.append(train_batch(net, images[chosen], targets[chosen], optimizer))
         seen = start + len(chosen)
         if seen >= POINTS[len(curve)]:
             curve.append(
@@ -97,6 +92,16 @@ def train(architecture: Architecture, seed: int) -> dict[str, Any]:
         "curve": curve,
         "test": scores(net, "test")["word_accuracy"],
     }
+
+
+def train_batch(net: Any, images: Tensor, targets: Tensor, optimizer: torch.optim.Optimizer) -> float:
+    """One training step by the recipe; the loss before it."""
+    loss = net.train().loss(images, targets)
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()
+    torch.nn.utils.clip_grad_norm_(net.parameters(), recipe().training.clip or float("inf"))
+    optimizer.step()
+    return float(loss.item())
 
 
 def scores(net: Any, name: str) -> dict[str, float]:

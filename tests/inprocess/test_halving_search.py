@@ -16,6 +16,7 @@ from autostr_nni.runs.layout import BEST, CLIMBED, RESULT
 from autostr_nni.runs.records import read_metrics
 from autostr_nni.strategies import build
 from autostr_nni.training.run_trial import run_proposal
+from tests.inprocess.trial_by_trial import stopped_after_every_trial
 
 HALVING = {"nets": 2, "reduction": 2, "rungs": [1, 2, 4], "lookback": 2}
 
@@ -68,22 +69,7 @@ def test_every_image_counts_once(found, search_file) -> None:
 def test_stopped_after_every_trial_it_ends_alike(found, search_file, tmp_path) -> None:
     summary, _ = found
     recipe = load_recipe(search_file.parent / "recipe.yml")
-    ran = 0
-
-    def one_more(parameters, recipe, folder, report):
-        nonlocal ran
-        if ran:
-            raise KeyboardInterrupt
-        ran += 1
-        return run_proposal(parameters, recipe, folder, report)
-
-    for _ in range(30):
-        ran = 0
-        try:
-            again = run_search(build("halving", recipe), recipe, tmp_path / "s", one_more, log=lambda x: None)
-            break
-        except KeyboardInterrupt:
-            continue
+    again = stopped_after_every_trial("halving", recipe, tmp_path / "s")
 
     def plain(found: dict[str, Any]) -> list[tuple[Any, ...]]:
         keys = ("trial", "architecture", "word_accuracy", "loss", "images_seen")

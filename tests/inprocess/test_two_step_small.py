@@ -16,6 +16,7 @@ from autostr_nni.runs.layout import CLIMBED
 from autostr_nni.runs.records import read_metrics
 from autostr_nni.strategies import build
 from autostr_nni.training.run_trial import run_proposal
+from tests.inprocess.trial_by_trial import stopped_after_every_trial
 
 SEARCH: dict[str, Any] = {
     "path": {"epochs": 2, "rungs": [1, 2], "paths": ["AABBB", "ABABB", "BABAB"]},
@@ -75,22 +76,7 @@ def test_the_report_has_a_row_for_a_path_and_counts_every_image_once(found) -> N
 def test_stopped_after_every_trial_it_ends_alike(found, search_file, tmp_path) -> None:
     summary, folder = found
     recipe = load_recipe(search_file.parent / "recipe.yml")
-    ran = 0
-
-    def one_more(parameters, recipe, folder, report):
-        nonlocal ran
-        if ran:
-            raise KeyboardInterrupt
-        ran += 1
-        return run_proposal(parameters, recipe, folder, report)
-
-    for _ in range(30):
-        ran = 0
-        try:
-            again = run_search(build("two-step", recipe), recipe, tmp_path, one_more, log=lambda line: None)
-        except KeyboardInterrupt:
-            continue
-        break
+    again = stopped_after_every_trial("two-step", recipe, tmp_path)
     assert again["best"]["architecture"] == summary["best"]["architecture"]
     for place in (folder / "trials").iterdir():
         assert losses(tmp_path / "trials" / place.name) == losses(place)

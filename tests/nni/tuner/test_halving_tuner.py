@@ -9,19 +9,10 @@ from typing import Any
 
 import pytest
 
-from autostr_nni.nni import proposing as tuner_module
-from autostr_nni.nni.state import read_state
-from autostr_nni.nni.tuner import StrategyTuner
 from autostr_nni.search_spaces.space import SearchSpace
 from autostr_nni.strategies.halving import Halving
 from autostr_nni.strategies.ladder import Ladder
-
-
-class Now:
-    """A timer that does not wait."""
-
-    def __init__(self, seconds: float, function: Any, arguments: list[Any]) -> None:
-        self.start = lambda: function(*arguments)
+from tests.nni.tuner.tuner_search import state_after
 
 
 def figures(parameters: dict[str, Any]) -> dict[str, float]:
@@ -32,24 +23,12 @@ def figures(parameters: dict[str, Any]) -> dict[str, float]:
 
 def searched(monkeypatch: pytest.MonkeyPatch, folder: Path, concurrency: int, seed: int) -> dict[str, Any]:
     """The state after a whole search of which every ninth trial dies, early or late."""
-    monkeypatch.setattr(tuner_module, "experiment_folder", lambda: folder)
-    monkeypatch.setattr(tuner_module.threading, "Timer", Now)
-    monkeypatch.setattr(tuner_module.manager_side, "declare_done", lambda: None)
-    tuner = StrategyTuner(Halving(SearchSpace(), Ladder((1, 3, 9)), 4, 0, 300_000_000, lookback=4))
-    running: dict[int, dict[str, Any]] = {}
-    rng, asked = random.Random(seed), 0
-    while not tuner.strategy.finished:
-        ids = list(range(asked, asked + concurrency - len(running)))
-        asked += len(ids)
-        given = tuner.generate_multiple_parameters(ids, st_callback=running.__setitem__)
-        running.update(zip(ids, given, strict=False))
-        number = rng.choice(sorted(running))
-        parameters = running.pop(number)
-        dies = random.Random(str(parameters)).random() < 1 / 9
-        if not dies:
-            tuner.receive_trial_result(number, "", figures(parameters))
-        tuner.trial_end(number, not dies)
-    return read_state(folder)["state"]
+    halving = Halving(SearchSpace(), Ladder((1, 3, 9)), 4, 0, 300_000_000, lookback=4)
+
+    def dies(parameters: dict[str, Any]) -> bool:
+        return random.Random(str(parameters)).random() < 1 / 9
+
+    return state_after(monkeypatch, folder, halving, concurrency, seed, dies, figures)
 
 
 @pytest.mark.parametrize("concurrency", [1, 2, 4, 7])

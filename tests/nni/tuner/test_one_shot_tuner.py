@@ -9,23 +9,15 @@ from typing import Any
 
 import pytest
 
-from autostr_nni.nni import proposing as tuner_module
 from autostr_nni.nni.experiment.tuners import strategy_of
-from autostr_nni.nni.state import read_state
 from autostr_nni.nni.trial_side.figures import for_nni, from_nni
-from autostr_nni.nni.tuner import OneShotTuner, StrategyTuner
+from autostr_nni.nni.tuner import OneShotTuner
 from autostr_nni.search_spaces.space import SearchSpace
 from autostr_nni.strategies.one_shot import OneShot
+from tests.nni.tuner.tuner_search import state_after
 
 SPACE = SearchSpace()
 NETS = [SPACE.sample(random.Random(seed)).text for seed in range(5)]
-
-
-class Now:
-    """A timer that does not wait."""
-
-    def __init__(self, seconds: float, function: Any, arguments: list[Any]) -> None:
-        self.start = lambda: function(*arguments)
 
 
 def figures(parameters: dict[str, Any]) -> dict[str, Any]:
@@ -39,29 +31,21 @@ def figures(parameters: dict[str, Any]) -> dict[str, Any]:
 
 def searched(monkeypatch: pytest.MonkeyPatch, folder: Path, concurrency: int, seed: int) -> dict[str, Any]:
     """The state after a whole search of which the first trial of each step dies, some before any report."""
-    monkeypatch.setattr(tuner_module, "experiment_folder", lambda: folder)
-    monkeypatch.setattr(tuner_module.threading, "Timer", Now)
-    monkeypatch.setattr(tuner_module.manager_side, "declare_done", lambda: None)
-    tuner = StrategyTuner(OneShot(SPACE, 5))
-    running: dict[int, dict[str, Any]] = {}
-    rng, asked, died = random.Random(seed), 0, set()
-    while not tuner.strategy.finished:
-        ids = list(range(asked, asked + concurrency - len(running)))
-        asked += len(ids)
-        given = tuner.generate_multiple_parameters(ids, st_callback=running.__setitem__)
-        running.update(zip(ids, given, strict=False))
-        number = rng.choice(sorted(running))
-        parameters = running.pop(number)
+    died: set[str] = set()
+
+    def dies(parameters: dict[str, Any]) -> bool:
         name = parameters.get("weights", parameters["step"])
-        dies = name in ("supernet", "ranking", "finalist-2") and name not in died
-        if dies:
-            died.add(name)
-        else:
-            report = for_nni(figures(parameters), parameters["step"], True)  # type: ignore[arg-type]
-            tuner.receive_trial_result(number, "", report)
-        tuner.trial_end(number, not dies)
+        if name not in ("supernet", "ranking", "finalist-2") or name in died:
+            return False
+        died.add(name)
+        return True
+
+    def report(parameters: dict[str, Any]) -> Any:
+        return for_nni(figures(parameters), parameters["step"], True)  # type: ignore[arg-type]
+
+    state = state_after(monkeypatch, folder, OneShot(SPACE, 5), concurrency, seed, dies, report)
     assert died == {"supernet", "ranking", "finalist-2"}
-    return read_state(folder)["state"]
+    return state
 
 
 @pytest.mark.parametrize("concurrency", [1, 4])
