@@ -49,6 +49,7 @@ class EndsAfter(nn.Module):
     def __init__(self, classify: nn.Linear) -> None:
         super().__init__()
         self.classify, self.calls = classify, 0
+        self.weight = classify.weight  # the recognizer asks for its type
 
     def forward(self, state: Tensor) -> Tensor:
         scores: Tensor = self.classify(state).clone()

@@ -61,7 +61,8 @@ def _extract(commit: str, path: str, folder: Path) -> None:
     packed = subprocess.run(["git", "archive", commit, path], cwd=ROOT, capture_output=True, check=True)
     folder.mkdir(parents=True, exist_ok=True)
     with tarfile.open(fileobj=io.BytesIO(packed.stdout)) as archive:
-        archive.extractall(folder, filter="data")
+        # The package has links to the other parts, which are put in their places as folders.
+        archive.extractall(folder, [m for m in archive.getmembers() if not m.issym()], filter="data")
 
 
 def shorten(recipe: Path) -> None:

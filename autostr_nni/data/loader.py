@@ -1,11 +1,17 @@
-"""Batches of word images, decoded in the training process or in loader processes."""
+"""Batches of word images, decoded in the training process or in loader processes.
+
+A loader process writes pixels into shared memory that it keeps, and sends their place: to receive the pixels
+themselves would take the training process as long as a second loader process takes to decode them.
+"""
 
 from __future__ import annotations
 
+import mmap
 import os
 import random
 from collections.abc import Iterator
 from functools import partial
+from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -59,36 +65,49 @@ class EpochSampler(Sampler[int]):
 
 
 class _Made(NamedTuple):
-    """A batch as a loader process sends it: pixels as numpy's, which need no room in /dev/shm."""
+    """A batch whose pixels lie in the shared memory."""
 
+    worker: int
+    slot: int
     indices: list[int]
-    pixels: np.ndarray  #: uint8 [B, height, width, 3]
     filled: Filled
 
 
 class _Fetch(Dataset[_Made]):
-    """What the loader runs, in a loader process or in its own: whole batches."""
+    """What the loader runs, in a loader process or in its own: whole batches.
 
-    def __init__(self, words: WordDataset) -> None:
-        self.words = words
+    Each process has one slot more than it may have batches waiting, and takes them in turn. It is asked for
+    another batch when its oldest is taken out, and for the one after when that has been copied: what it
+    writes over, nobody needs.
+    """
+
+    def __init__(self, words: WordDataset, workers: int, batch: int) -> None:
+        self.words, self.next = words, 0
+        # Anonymous memory needs no room in /dev/shm, and nothing of it is left when a process is killed.
+        shape = (max(1, workers), _PREFETCH + 1, batch, *words.image, 3)
+        self.memory = np.frombuffer(mmap.mmap(-1, prod(shape)), np.uint8).reshape(shape)
 
     def __len__(self) -> int:
         return len(self.words)
 
     def __getitems__(self, indices: list[int]) -> _Made:
-        pixels = np.empty((len(indices), *self.words.image, 3), np.uint8)
-        return _Made(indices, pixels, self.words.fill(pixels, indices))
+        info = get_worker_info()
+        worker, slot = info.id if info else 0, self.next
+        self.next = (slot + 1) % (_PREFETCH + 1)
+        return _Made(worker, slot, indices, self.words.fill(self.memory[worker, slot], indices))
 
 
 class WordLoader(DataLoader[Batch]):
-    """A ``DataLoader`` whose processes send pixels alone: labels are with whoever takes the batches."""
+    """A ``DataLoader`` whose processes send neither pixels nor labels: who takes a batch has them."""
 
     def __init__(self, words: WordDataset, batches: BatchSampler, workers: int) -> None:
         self.words = words
+        self.made = _Fetch(words, workers, batches.batch_size)
         super().__init__(
-            _Fetch(words),  # type: ignore[arg-type]  # __iter__ makes its items into batches
+            self.made,  # type: ignore[arg-type]  # __iter__ makes its items into batches
             batch_sampler=batches,
             num_workers=workers,
+            multiprocessing_context="fork" if workers else None,  # which shares the memory
             persistent_workers=workers > 0,
             prefetch_factor=_PREFETCH if workers else None,
             collate_fn=_as_it_is,
@@ -99,10 +118,9 @@ class WordLoader(DataLoader[Batch]):
     def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]
         made: Any
         for made in super().__iter__():
-            pixels = torch.from_numpy(made.pixels)
-            if torch.cuda.is_available():
-                pixels = pixels.pin_memory()
-            yield self.words.assemble(pixels, made.indices, made.filled)
+            pixels = torch.from_numpy(self.made.memory[made.worker, made.slot, : len(made.indices)])
+            copy = torch.empty(pixels.shape, dtype=torch.uint8, pin_memory=torch.cuda.is_available())
+            yield self.words.assemble(copy.copy_(pixels), made.indices, made.filled)
 
 
 def make_loader(

@@ -125,6 +125,17 @@ def test_batches_of_many_words(word_set) -> None:
     assert [len(batch.texts) for batch in make_loader(dataset, batches=order, workers=1)] == [5000] * 6
 
 
+def test_an_epoch_that_is_left_early_spoils_nothing(word_set) -> None:
+    """What the processes had written ahead is dropped, and batches that are kept keep their pixels."""
+    dataset = WordDataset(word_set([str(i) for i in range(40)]), PRINTABLE, 25, (8, 16))
+    alone = {dataset.text(i): dataset.batch([i]).images[0] for i in range(40)}
+    loader = make_loader(dataset, 3, workers=2)
+    left = [batch for batch, _ in zip(loader, range(5), strict=False)]
+    for batch in left + list(loader):
+        for text, image in zip(batch.texts, batch.images, strict=True):
+            assert torch.equal(image, alone[text])
+
+
 def test_a_process_that_lags_behind(word_set) -> None:
     """The order stays, in this epoch and in the next."""
     dataset = WordDataset(word_set([str(i) for i in range(60)]), PRINTABLE, 25, (8, 16))
