@@ -34,6 +34,7 @@ STOREYS = (
     "reading",
     "training",
     "export",
+    "latency",
     "progress",
     "warm",
     "inprocess",

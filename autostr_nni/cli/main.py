@@ -20,6 +20,7 @@ from autostr_nni.cli.commands import (
     describe,
     evaluate,
     export,
+    measure,
     read,
     report,
     resume,
@@ -50,6 +51,7 @@ COMMANDS: tuple[Any, ...] = (
     export,
     space,
     describe,
+    measure,
     data,
     completion,
 )

@@ -1,23 +1,24 @@
-"""A recognizer for reading alone: its BatchNorms are folded into the convolutions before them."""
+"""A net for reading alone: its BatchNorms are folded into the convolutions before them."""
 
 from __future__ import annotations
 
 import copy
 from itertools import pairwise
+from typing import TypeVar
 
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from autostr_nni.models.recognizer import Recognizer
+Net = TypeVar("Net", bound=nn.Module)
 
 
-def folded(recognizer: Recognizer) -> Recognizer:
+def folded(whole: Net) -> Net:
     """A copy in evaluation mode that computes the same with one pass over the features less per convolution.
 
     With fixed statistics a BatchNorm is a factor and an offset per channel, which the convolution's weights
-    take in. The recognizer itself stays as it is; its copy cannot be trained.
+    take in. The net itself, a recognizer or a part of one, stays as it is; its copy cannot be trained.
     """
-    net = copy.deepcopy(recognizer).eval()
+    net = copy.deepcopy(whole).eval()
     for part in list(net.modules()):
         if not isinstance(part, nn.Sequential):
             continue

@@ -8,7 +8,7 @@ import sys
 SCRIPT = """
 import sys
 from autostr_nni.search_spaces import (
-    architecture, counting, named, operations, path_set, space, stride_path
+    architecture, counting, latency, named, operations, path_set, space, stride_path
 )
 counting.total(counting.backbone_costs(named.lookup("autostr-iiit5k")[0], space.SearchSpace()))
 heavy = {"torch", "nni", "numpy", "scipy", "pytorch_lightning", "lightning"} & set(sys.modules)
