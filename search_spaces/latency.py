@@ -85,9 +85,7 @@ def told(block: Block) -> str:
 def backbone_blocks(architecture: Architecture, space: SearchSpace) -> list[Block]:
     """List the blocks of a backbone of the space, first layer first, without the stem."""
     sizes = [(space.height, space.width), *architecture.path.resolutions(space.height, space.width)]
-    layers = zip(
-        architecture.operations, space.layer_widths, sizes, architecture.path.strides, strict=False
-    )
+    layers = zip(architecture.operations, space.layer_widths, sizes, architecture.path.strides, strict=False)
     return [(op, cin, cout, h, w, stride) for op, (cin, cout), (h, w), stride in layers]
 
 
@@ -189,7 +187,8 @@ def _table(content: dict[str, Any], source: str) -> LatencyTable:
     """Take the table out of a file. Raises what damaged values raise."""
     blocks: dict[Block, int] = {}
     for op, cin, cout, h, w, (high, wide), ns in content["blocks"]:
-        blocks[(_text(op), *_sizes(cin, cout, h, w), (_whole(high), _whole(wide)))] = _whole(ns)
+        stride = (_whole(high), _whole(wide))
+        blocks[_text(op), _whole(cin), _whole(cout), _whole(h), _whole(w), stride] = _whole(ns)
     if min(blocks.values()) < 0:
         raise ValueError
     stem = content["stem"]
@@ -202,10 +201,6 @@ def _table(content: dict[str, Any], source: str) -> LatencyTable:
         batch=_whole(content["batch"]),
         source=source,
     )
-
-
-def _sizes(cin: Any, cout: Any, h: Any, w: Any) -> tuple[int, int, int, int]:
-    return _whole(cin), _whole(cout), _whole(h), _whole(w)
 
 
 def _whole(value: Any) -> int:

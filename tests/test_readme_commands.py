@@ -80,7 +80,8 @@ def said(newcomer: Newcomer, command: str) -> str:
 def test_every_shell_block_runs(followed: Newcomer) -> None:
     commands = {line.split()[0] for line in followed.said}
     assert commands == {
-        "search", "resume", "list", "report", "data", "evaluate", "read", "export", "space", "describe"
+        "search", "resume", "list", "report", "data", "evaluate", "read", "export", "space",
+        "describe", "measure"
     }  # fmt: skip
     search = said(followed, "search examples/quickstart/halving.yml")
     assert re.search(r"^0 of (about )?1 trials done, ", search, re.M)

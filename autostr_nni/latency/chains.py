@@ -1,8 +1,8 @@
 """The nets within which blocks are timed. Light: no torch.
 
-A block that is repeated alone finds its weights and its input in the nearest cache, and starts when nothing else
-has just ended. So blocks are timed where they are used: within nets, each between others that are drawn anew
-in every round.
+A block that is repeated alone finds its weights and its input in the nearest cache, and starts when nothing
+else has just ended. So blocks are timed where they are used: within nets, each between others that are drawn
+anew in every round.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _Step = tuple[State, Stride]
 
 
 def covering(space: SearchSpace, rng: random.Random) -> list[Architecture]:
-    """Few nets that have every block of the space at least once: the next one has as many new ones as it can."""
+    """Few nets that have every block of the space at least once: each has as many new ones as it can."""
     steps = live_steps(space)
     blocks = {
         (state, stride): state_blocks(space, state, stride) for state in steps for stride, _ in steps[state]
@@ -46,13 +46,13 @@ def _richest(
     missing: set[Block],
     rng: random.Random,
 ) -> list[_Step]:
-    """The path with the most layers at which a block is missing; of equal ones any."""
+    """The path along which most blocks are missing; of equal ones any."""
     gain: dict[State, float] = {}
     best: dict[State, tuple[Stride, State]] = {}
     for state, ways in steps.items():  # the states nearest to the end first
         gain[state] = 0.0
         for stride, after in ways:
-            new = any(block in missing for block in blocks[state, stride])
+            new = sum(block in missing for block in blocks[state, stride])
             value = gain[after] + new + rng.random() / 1e4
             if value >= gain[state]:
                 gain[state], best[state] = value, (stride, after)

@@ -46,9 +46,9 @@ class KeptRounds:
             raise InputError(f"{self.path}: is no measurement of latency; name another table")
         for key, now in self.about.items():
             if lines[0].get(key) != now:
-                inner = _differing(now, lines[0].get(key))
+                other = {"settings": "other settings"}.get(key, f"another {key}")
                 raise InputError(
-                    f"{self.path}: is a measurement that has begun with another {key}{inner}; "
+                    f"{self.path}: is a measurement of {other}{_differing(now, lines[0].get(key))}; "
                     "remove the file, or name another table"
                 )
         for line in lines[1:]:

@@ -26,6 +26,8 @@ from autostr_nni.system.files import write_atomic
 
 #: Whole nets that the constant is fitted on, and other ones that predictions are checked on.
 FITTED, CHECKED = 10, 20
+#: How often a round comes to each of them, at different moments.
+TIMES = 2
 #: Rounds that there are at least, however long they take: what disturbs one of them changes no median.
 FEWEST = 3
 
@@ -54,7 +56,8 @@ def measure(space: SearchSpace, settings: Settings, file: Path, minutes: float, 
     }
     kept = KeptRounds(file, about, len(blocks_of(space)), len(nets))
     if kept.rounds:
-        tell(f"going on after {len(kept.rounds)} rounds that are kept in {kept.path}")
+        count = len(kept.rounds)
+        tell(f"going on after {count} round{'s' * (count > 1)} kept in {kept.path}")
     with memory_told("--batch", settings.batch):
         runtime: Runtime | None = None
         while not _enough(kept.rounds, minutes):
@@ -70,33 +73,36 @@ def measure(space: SearchSpace, settings: Settings, file: Path, minutes: float, 
 
 
 def _enough(rounds: Sequence[Round], minutes: float) -> bool:
-    """Whether another round as long as the longest would end too late."""
+    """Whether another round as long as the last would end too late."""
     seconds = [done.seconds for done in rounds]
-    return len(rounds) >= FEWEST and sum(seconds) + max(seconds) > 60 * minutes
+    return len(rounds) >= FEWEST and sum(seconds) + seconds[-1] > 60 * minutes
 
 
 def one_round(space: SearchSpace, runtime: Runtime, nets: Sequence[Architecture], number: int) -> Round:
     """Time every block within nets that cover all, and the whole nets among these, in an order of its own."""
     started = time.perf_counter()
     rng = random.Random(f"round {number}")
-    jobs = [*((net, True) for net in covering(space, rng)), *((net, False) for net in nets)]
+    jobs = [
+        *((net, True) for net in covering(space, rng)),
+        *((net, False) for net in nets for _ in range(TIMES)),
+    ]
     rng.shuffle(jobs)
-    stem: list[float] = []
-    found: dict[Any, list[float]] = defaultdict(list)
-    whole: dict[Architecture, int] = {}
+    stem: list[int] = []
+    found: dict[Any, list[int]] = defaultdict(list)
+    whole: dict[Architecture, list[int]] = defaultdict(list)
     for net, in_parts in jobs:
         if not in_parts:
-            whole[net] = round(median(runtime.whole(net)))
+            whole[net] += runtime.whole(net)
             continue
-        first, *layers = (median(times) for times in zip(*runtime.parts(net), strict=True))
-        stem.append(first)
-        for block, ns in zip(backbone_blocks(net, space), layers, strict=True):
-            found[block].append(ns)
+        first, *layers = zip(*runtime.parts(net), strict=True)
+        stem += first
+        for block, times in zip(backbone_blocks(net, space), layers, strict=True):
+            found[block] += times
     return Round(
         seconds=round(time.perf_counter() - started, 3),
         stem=round(median(stem)),
         blocks=[round(median(found[block])) for block in blocks_of(space)],
-        nets=[whole[net] for net in nets],
+        nets=[round(median(whole[net])) for net in nets],
     )
 
 
@@ -108,7 +114,9 @@ def result(space: SearchSpace, rounds: Sequence[Round], nets: Sequence[Architect
     measured = [round(median(column)) for column in zip(*(done.nets for done in rounds), strict=True)]
     of = dict(zip(blocks, times, strict=True))
     timed = [
-        Timed(net.text, stem + sum(of[block] for block in backbone_blocks(net, space)), ns, macs_of(net, space))
+        Timed(
+            net.text, stem + sum(of[block] for block in backbone_blocks(net, space)), ns, macs_of(net, space)
+        )
         for net, ns in zip(nets, measured, strict=True)
     ]
     constant = fitted_constant(timed[:FITTED])
@@ -122,7 +130,7 @@ def result(space: SearchSpace, rounds: Sequence[Round], nets: Sequence[Architect
         "constant_from": [asdict(net) for net in timed[:FITTED]],
         "stem": {"channels": space.stem_width, "height": space.height, "width": space.width, "ns": stem},
         "check": {"fit": checked["median_error"] <= LARGEST_ERROR, **checked},
-        "blocks": [[*block, ns] for block, ns in zip(blocks, times, strict=True)],
+        "blocks": [[*block[:5], list(block[5]), ns] for block, ns in zip(blocks, times, strict=True)],
     }
 
 

@@ -1,8 +1,8 @@
 """onnxruntime on a CPU, on nets as `autostr export` writes them.
 
-onnxruntime rearranges the maps of a whole net at its two ends alone, so a block cannot be run by itself without
-what it never costs in a net. Blocks are exported one by one and joined to nets, and onnxruntime's profile tells
-how long each node took.
+onnxruntime rearranges the maps of a whole net at its two ends alone, so a block that runs by itself costs
+what it never costs in a net. Blocks are exported one by one and joined to nets, and onnxruntime's profile
+tells how long each node took.
 """
 
 from __future__ import annotations
@@ -90,12 +90,12 @@ def joined(models: Sequence[onnx.ModelProto], space: SearchSpace) -> onnx.ModelP
     net.opset_import.extend(models[0].opset_import)
     graph = net.graph
     graph.name = "net"
-    sizes = ["batch", 3, space.height, space.width]
+    sizes: list[str | int | None] = ["batch", 3, space.height, space.width]
     graph.input.append(onnx.helper.make_tensor_value_info(INPUT, onnx.TensorProto.FLOAT, sizes))
     last = INPUT
     for number, model in enumerate(models):
         last = _append(graph, model.graph, f"part{number}/", last)
-    graph.output.append(onnx.helper.make_tensor_value_info(last, onnx.TensorProto.FLOAT, None))
+    graph.output.append(onnx.helper.make_tensor_value_info(last, onnx.TensorProto.FLOAT, [None] * 4))
     return net
 
 

@@ -41,7 +41,12 @@ def check(nets: Sequence[Timed], constant_ns: int) -> dict[str, Any]:
         "kendall_tau": _tau(predicted, measured),
         "kendall_tau_of_macs": _tau([net.macs for net in nets], measured),
         "nets": [
-            {"architecture": net.architecture, "predicted_ns": guess, "measured_ns": net.measured_ns, "macs": net.macs}
+            {
+                "architecture": net.architecture,
+                "predicted_ns": guess,
+                "measured_ns": net.measured_ns,
+                "macs": net.macs,
+            }
             for net, guess in zip(nets, predicted, strict=True)
         ],
     }
@@ -63,7 +68,9 @@ def drift(rounds: Sequence[Sequence[int]]) -> float:
     """
     third = max(1, len(rounds) // 3)
     ratios = []
-    for first, last in zip(zip(*rounds[:third], strict=True), zip(*rounds[-third:], strict=True), strict=True):
+    for first, last in zip(
+        zip(*rounds[:third], strict=True), zip(*rounds[-third:], strict=True), strict=True
+    ):
         if median(first) > 0:
             ratios.append(median(last) / median(first))
     return median(ratios) - 1 if ratios else 0.0

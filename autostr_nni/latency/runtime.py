@@ -13,7 +13,7 @@ from autostr_nni.search_spaces.architecture import Architecture
 from autostr_nni.search_spaces.space import SearchSpace
 
 #: Passes that are timed, after one that is not: it fills caches, and prepares what a shape needs once.
-PASSES = 2
+PASSES = 3
 
 
 class Runtime(Protocol):

@@ -86,7 +86,7 @@ class CudaRuntime(TorchRuntime):
     device = "cuda"
 
     def _mark(self) -> Any:
-        event = torch.cuda.Event(enable_timing=True)
+        event = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
         event.record()
         return event
 

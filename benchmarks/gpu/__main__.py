@@ -27,6 +27,7 @@ LIMITS = {
     "strided": 60,
     "search": 90,
     "reading": 40,
+    "latency": 110,
     "in_process": 90,
     "compile": 150,
 }

@@ -26,6 +26,7 @@ from autostr_nni.search_spaces.stride_path import StridePath
 from autostr_nni.supernet.architecture_step import architecture_step
 from autostr_nni.training.operator_task import build_parameters, build_supernet_recognizer
 from autostr_nni.training.optimizing.optimizers import build_optimizer
+from benchmarks.gpu.latency import latency as latency
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 CHARACTERS = 8

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
-from known_runtime import Known  # noqa: E402 (it is found from here on)
+from known_runtime import Known
 
-from autostr_nni.latency import measure  # noqa: E402
-from autostr_nni.search_spaces.space import SearchSpace  # noqa: E402
+from autostr_nni.latency import measure
+from autostr_nni.search_spaces.space import SearchSpace
 
 
 @pytest.fixture(scope="session")

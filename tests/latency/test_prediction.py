@@ -8,7 +8,10 @@ from autostr_nni.latency.prediction import Timed, check, drift, fitted_constant
 
 
 def timed(sums: list[int], measured: list[int]) -> list[Timed]:
-    return [Timed(f"net {place}", s, m, 1000 - place) for place, (s, m) in enumerate(zip(sums, measured, strict=True))]
+    return [
+        Timed(f"net {place}", s, m, 1000 - place)
+        for place, (s, m) in enumerate(zip(sums, measured, strict=True))
+    ]
 
 
 def test_the_constant_is_what_most_nets_leave() -> None:

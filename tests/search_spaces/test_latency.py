@@ -56,9 +56,7 @@ def written(folder: Path, **changes: Any) -> Path:
 
 
 def test_the_blocks_are_those_of_all_backbones() -> None:
-    met = {
-        block for place in range(SPACE.size()) for block in backbone_blocks(SPACE.at(place), SPACE)
-    }
+    met = {block for place in range(SPACE.size()) for block in backbone_blocks(SPACE.at(place), SPACE)}
     found = blocks_of(SPACE)
     assert len(set(found)) == len(found)
     assert {block for block in found if block[0] != DEFAULT_OPERATION} == met
@@ -85,7 +83,9 @@ def test_a_table_is_read_and_adds_up(tmp_path: Path) -> None:
 
 def test_a_block_that_was_not_measured(tmp_path: Path) -> None:
     table = read_latency_table(written(tmp_path))
-    with pytest.raises(InputError, match=r"cpu.json: has no k7e3 from 8 to 8 channels on 8x16 with stride \(2, 1\)"):
+    with pytest.raises(
+        InputError, match=r"cpu.json: has no k7e3 from 8 to 8 channels on 8x16 with stride \(2, 1\)"
+    ):
         table.ns("k7e3", 8, 8, 8, 16, (2, 1))
 
 
@@ -93,7 +93,10 @@ def test_a_block_that_was_not_measured(tmp_path: Path) -> None:
     ("changes", "told"),
     [
         ({"format": "something else"}, "is no latency table"),
-        ({"version": VERSION + 1}, f"is a latency table of version {VERSION + 1}, and this autostr reads {VERSION}"),
+        (
+            {"version": VERSION + 1},
+            f"is a latency table of version {VERSION + 1}, and this autostr reads {VERSION}",
+        ),
         ({"version": None}, "is a latency table of version None"),
         ({"check": {"median_error": 0.16}}, "with a median error of 16%, above 15%, and is not used"),
         ({"check": {"median_error": float("nan")}}, "median error of nan%"),

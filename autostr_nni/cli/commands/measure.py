@@ -13,6 +13,7 @@ from autostr_nni.latency.settings import PRECISIONS, RUNTIMES, Settings, machine
 from autostr_nni.system.errors import InputError
 
 _SLOWEST = 10  # blocks that are shown
+_LONGEST = 10_000  # minutes
 
 
 def add_parser(subparsers: Any) -> None:
@@ -20,8 +21,8 @@ def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "measure",
         help="time every operation of a search space on a device, for searches by latency",
-        description="Time every operation of a space, at all its places, and check on whole nets that the sum "
-        "predicts them. Killed, the same command goes on. Let the machine do nothing else meanwhile.",
+        description="Time every operation of a space, at all its places, and check on whole nets that "
+        "sums predict them. Killed, the same command goes on. Let the machine do nothing else meanwhile.",
     )
     parser.add_argument("table", metavar="FILE", type=path, help="the JSON file to write")
     parser.add_argument(
@@ -32,7 +33,11 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--batch", type=int, default=1, metavar="N", help="images of a pass (1)")
     parser.add_argument("--precision", choices=PRECISIONS, default="float32", help="on a GPU (float32)")
     parser.add_argument(
-        "--minutes", type=float, default=8.0, metavar="M", help="time for the rounds, of which there are 3 at least (8)"
+        "--minutes",
+        type=float,
+        default=8.0,
+        metavar="M",
+        help="time for the rounds, of which there are 3 at least (8)",
     )
     parser.add_argument("--json", action="store_true", help="print the table's head and its check as JSON")
     parser.set_defaults(run=run)
@@ -42,8 +47,8 @@ def run(args: argparse.Namespace) -> int:
     """Measure, and print what was found; 1 where the table predicts whole nets too badly to be used."""
     settings = Settings(args.runtime, args.threads, args.batch, args.precision)
     settings.check()
-    if not args.minutes >= 0:
-        raise InputError(f"--minutes: {args.minutes:g} is below 0")
+    if not 0 <= args.minutes <= _LONGEST:
+        raise InputError(f"--minutes: {args.minutes:g} must be from 0 to {_LONGEST}")
     from autostr_nni.latency.place import check_place
     from autostr_nni.search_spaces.latency import LARGEST_ERROR
     from autostr_nni.search_spaces.space import SearchSpace
@@ -87,8 +92,8 @@ def as_text(content: dict[str, Any]) -> str:
         ("drift", f"{content['drift']:+.1%} between the first and the last third of the rounds"),
         (
             "check",
-            f"{len(found['nets'])} other nets, drawn at random: median error {found['median_error']:.1%}, largest "
-            f"{found['largest_error']:.1%}, Kendall's tau {found['kendall_tau']:.2f} (of their MACs "
+            f"{len(found['nets'])} other nets, drawn at random: median error {found['median_error']:.1%}, "
+            f"largest {found['largest_error']:.1%}, Kendall's tau {found['kendall_tau']:.2f} (of their MACs "
             f"{found['kendall_tau_of_macs']:.2f})",
         ),
         ("constant", f"{content['constant_ns'] / 1e6:.3f} ms beside stem ({_ms(content)} ms) and blocks"),
@@ -96,9 +101,7 @@ def as_text(content: dict[str, Any]) -> str:
     if abs(content["drift"]) > DRIFT:
         head.insert(4, ("", "warning: something else ran on the machine, or it grew warm: measure again"))
     rows = [("operation", "places", "ns per 1 000 MACs")]
-    rows += [
-        (s.operation, thousands(s.places), f"{s.ns_per_thousand:.1f}") for s in operation_speeds(speeds)
-    ]
+    rows += [(s.operation, thousands(s.places), f"{s.ns_per_thousand:.1f}") for s in operation_speeds(speeds)]
     slow = [("slowest", "channels", "input", "stride", "ms", "MACs (M)", "ns per 1 000 MACs")]
     for speed in speeds[:_SLOWEST]:
         assert speed.block is not None

@@ -1,0 +1,1 @@
+"""Latency tables of the paper's space on this machine's CPU, each measured twice."""
