@@ -49,7 +49,7 @@ class InProcessProgress:
         records = [
             TrialRecord(t.id, t.parameters, figures(t.metrics or {})) for t in trials if t.status == "done"
         ]
-        return state_line(self.plan, seen, records)
+        return state_line(self.plan, seen, records, self._strategy.finished)
 
     def _seen(self, trial: Trial) -> Seen | None:
         """A trial as it stands; None for one that waits."""

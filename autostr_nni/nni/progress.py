@@ -12,6 +12,7 @@ from autostr_nni.nni.experiment.file import ExperimentFile
 from autostr_nni.nni.manager.rest import EARLY, FINAL_STATUSES
 from autostr_nni.nni.manager.waiting import Waiting
 from autostr_nni.nni.rows import failed_sentence, metrics_that_count, parameters_of, stopped_sentence
+from autostr_nni.nni.state import read_state
 from autostr_nni.progress.display import Log, as_display
 from autostr_nni.progress.estimate import DONE, FAILED, RUNNING, Seen
 from autostr_nni.progress.plan import Plan, plan_of
@@ -36,20 +37,24 @@ class ExperimentProgress:
         self._clock = clock
         self._ended: dict[str, Seen] = {}
         self._records: dict[str, TrialRecord] = {}
+        self._finished = False  # as the tuner says
 
     def __call__(self, rows: Sequence[Row]) -> None:
-        before = len(self._ended)
+        before = len(self._ended), self._finished
         for row in rows:
             if row["status"] in FINAL_STATUSES and row["trialJobId"] not in self._ended:
                 self._end(row)
         if told := self._waiting.due():
             self._display(told)
-        self._display.state(self.line(rows), event=len(self._ended) > before)
+        if self.plan and self.plan.rungs:  # how many trials there are is known at the end alone
+            self._finished = bool(read_state(self._folder).get("finished"))
+        self._display.state(self.line(rows), event=(len(self._ended), self._finished) != before)
 
     def line(self, rows: Sequence[Row]) -> str:
         """The state in a line, as of `state_line`."""
         running = [self.seen(row, RUNNING) for row in rows if row["status"] == "RUNNING"]
-        return state_line(self.plan, [*self._ended.values(), *running], self._records.values())
+        trials = [*self._ended.values(), *running]
+        return state_line(self.plan, trials, self._records.values(), self._finished)
 
     def _end(self, row: Row) -> None:
         trial, parameters = row["trialJobId"], parameters_of(row)

@@ -19,7 +19,9 @@ from autostr_nni.strategies.trials import merit
 from autostr_nni.system.json_text import read_json, read_lines
 
 
-def state_line(plan: Plan | None, trials: Sequence[Seen], records: Iterable[TrialRecord]) -> str:
+def state_line(
+    plan: Plan | None, trials: Sequence[Seen], records: Iterable[TrialRecord], finished: bool = False
+) -> str:
     """``3 of 12 trials done, 2 running (path, epoch 2 of 3, 1,240 images/s), about 5 min left, best 41.2 %
     (path ABABB)``: of what nets are chosen by.
 
@@ -27,14 +29,18 @@ def state_line(plan: Plan | None, trials: Sequence[Seen], records: Iterable[Tria
         plan: None where it is not known how many trials there will be.
         trials: all that were begun.
         records: those that ended well.
+        finished: the search knows that nothing more will come, whatever was planned.
     """
     counts = Counter(trial.status for trial in trials)
     of = f" of {plan.trials}" if plan else ""
     running = [trial for trial in trials if trial.status == RUNNING]
     left = time_left(plan, trials) if plan else None
-    ended = left is not None and left.seconds <= 0 and not running
-    if plan and plan.rungs:  # what results lead to is not known before the end
-        of = f" of {'' if ended else 'about '}{max(plan.trials, len({trial.key for trial in trials}))}"
+    ended = finished or (left is not None and left.seconds <= 0 and not running)
+    begun = len({trial.key for trial in trials})
+    if plan and finished:
+        of = f" of {begun}"
+    elif plan and plan.rungs:  # what results lead to is not known before the end
+        of = f" of {'' if ended else 'about '}{max(plan.trials, begun)}"
     parts = [f"{counts[DONE]}{of} trials done", f"{len(running)} running{under_way(plan, running)}"]
     if counts[FAILED]:
         parts.append(f"{counts[FAILED]} failed")

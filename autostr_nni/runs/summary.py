@@ -172,7 +172,7 @@ def judge(
             number(first, "blind"),
             above,
         ),
-        "rungs": judge_rungs([_score(trial) for trial in rungs], above),
+        "rungs": judge_rungs([_score(trial) for trial in (*rungs, *trained)], above),
         "operators": judge_operators(_probabilities(found)),
         "ranking": judge_ranking(_score(ranking), above) if ranking else None,
         # what is no share of words has no such chance
@@ -185,7 +185,9 @@ def judge(
 def _score(trial: TrialRecord) -> Score:
     told, epochs = trial.metrics, trial.parameters.get("epochs")
     whole = epochs if type(epochs) is int else None
-    return Score(trial.word_accuracy, number(told, "words"), number(told, "blind"), whole)
+    net = architecture_text(trial.parameters)
+    scores = trial.word_accuracy, number(told, "words"), number(told, "blind")
+    return Score(*scores, whole, number(told, "loss"), net)
 
 
 def height(trial: Climbing) -> int:

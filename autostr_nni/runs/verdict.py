@@ -6,6 +6,7 @@ operator search decided. Plain numbers in, sentences out.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from statistics import NormalDist, fmean, variance
@@ -125,12 +126,15 @@ def judge_paths(
 
 
 class Score(NamedTuple):
-    """A net's word accuracy on so many validation words, what blind answers reach, the epochs it had."""
+    """A net's word accuracy on so many validation words, what blind answers reach, the epochs it had (None:
+    all), its validation loss, and its name."""
 
     accuracy: float | None
     words: float | None = None
     blind: float | None = None
     epochs: int | None = None
+    loss: float | None = None
+    net: str | None = None
 
 
 def judge_nets(nets: Sequence[Score], above: float = LEARNT_ABOVE) -> str | None:
@@ -170,18 +174,43 @@ def _alike(first: Score, other: Score, limit: float) -> bool:
 
 
 def judge_rungs(nets: Sequence[Score], above: float = LEARNT_ABOVE) -> str | None:
-    """Whether nets went on from a short training that taught none of them to read, in a sentence."""
+    """Whether nets went on from a short training that taught none of them to read, in a sentence.
+
+    A loss may rank nets before any of them reads: nothing is said where those that went on kept their order
+    on the next rung beyond chance at 95 % (one-sided, Kendall's exact test).
+    """
     epochs = min((net.epochs for net in nets if net.epochs is not None), default=None)
     first = [net for net in nets if net.epochs == epochs and net.accuracy is not None]
     best = max((net.accuracy or 0.0 for net in first), default=None)
     if len(first) < 2 or epochs is None or not learnt_nothing(best, first[0].blind, above):
         return None
+    kept, pairs, chance = _kept_order(first, nets)
+    if chance <= 1 - SURE:
+        return None
     after = f"after {epochs} epoch{'s' if epochs > 1 else ''}"
+    order = f" (of these, {kept} of {pairs} pairs kept their order by loss on the next rung)" if pairs else ""
     return (
         f"{after} the best of {len(first)} nets read {_percent(best)} of the words, so which of them went on "
-        "is unsure; begin the rungs later (search.halving.rungs), or rank by what reads sooner "
+        f"is unsure{order}; begin the rungs later (search.halving.rungs), or rank by what reads sooner "
         "(search.proxy.translator: ctc)"
     )
+
+
+def _kept_order(first: Sequence[Score], nets: Sequence[Score]) -> tuple[int, int, float]:
+    """Pairs of the nets that went on from the first rung whose losses have the same order on the next, all
+    such pairs, and the chance that an order drawn at random keeps as many."""
+    later: dict[str | None, float] = {}
+    for net in sorted(nets, key=lambda net: net.epochs or math.inf, reverse=True):
+        if net.epochs != first[0].epochs and net.loss is not None:
+            later[net.net] = net.loss  # at last that of the next rung
+    both = [(net.loss, later[net.net]) for net in first if net.loss is not None and net.net in later]
+    pairs = list(itertools.combinations(both, 2))
+    kept = sum((a[0] - b[0]) * (a[1] - b[1]) > 0 for a, b in pairs)
+    orders = [1]  # how many orders of so many nets turn 0, 1, … pairs round
+    for size in range(2, len(both) + 1):
+        ends = range(len(orders) + size - 1)
+        orders = [sum(orders[max(0, end - size + 1) : end + 1]) for end in ends]
+    return kept, len(pairs), sum(orders[: len(pairs) - kept + 1]) / sum(orders)
 
 
 def judge_ranking(best: Score, above: float = LEARNT_ABOVE) -> str | None:

@@ -14,6 +14,7 @@ from autostr_nni.models.traceable import UnrolledReader
 from autostr_nni.models.translator import PADDING
 from autostr_nni.recipe.model import ModelSection
 from autostr_nni.search_spaces.space import SearchSpace
+from autostr_nni.supernet.recalibration import recalibrate
 
 BLANK = 3  # of the decoders here, which know three characters
 
@@ -84,6 +85,25 @@ def test_loss_and_gradient_are_those_of_all_alignments_listed():
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-6)
 
 
+def test_loss_and_gradient_are_torchs_own() -> None:
+    """By `torch.nn.CTCLoss` on words one after another, of other lengths, without padding."""
+    torch.manual_seed(2)
+    logits = torch.randn(40, 12, 30, requires_grad=True)
+    words = [torch.randint(0, 29, (int(length),)) for length in torch.randint(1, 7, (40,))]
+    targets = torch.full((40, 7), PADDING)
+    for row, word in enumerate(words):
+        targets[row, : len(word) + 1] = torch.tensor([*word, 29])
+    lengths = torch.tensor([len(word) for word in words])
+    theirs = torch.nn.CTCLoss(blank=29, reduction="sum")(
+        logits.log_softmax(-1).transpose(0, 1), torch.cat(words), torch.full((40,), 12), lengths
+    )
+    (expected,) = torch.autograd.grad(theirs / 40, logits)
+    loss = CTCDecoder(5, 30).loss(logits, targets)
+    (found,) = torch.autograd.grad(loss, logits)
+    assert loss.item() == pytest.approx(theirs.item() / 40, rel=1e-6)
+    torch.testing.assert_close(found, expected)
+
+
 def test_a_word_that_has_no_alignment_adds_nothing():
     """Three equal characters need five steps."""
     targets = torch.tensor([[0, 0, 0, BLANK], [0, 1, BLANK, PADDING]])
@@ -108,6 +128,20 @@ def net():
     with torch.no_grad():
         net.decoder.classify.weight.mul_(30)
     return net, model.model_copy(update={"image": (32, 32)})
+
+
+def test_an_image_reads_the_same_alone_and_in_batches(net):
+    recognizer, _ = net
+    images = torch.randint(0, 256, (24, 3, 32, 32), dtype=torch.uint8)
+    recalibrate(recognizer, [images])  # so that the features of images differ
+    with torch.no_grad():
+        classify, mean = recognizer.decoder.classify, recognizer.features(images).mean((0, 1))
+        classify.bias.copy_(-classify.weight @ mean)
+    together = [text(ids) for ids in recognizer.read(images, 5).ids]
+    assert len(set(map(tuple, together))) > 12
+    for size in (1, 7):
+        parts = [recognizer.read(part, 5).ids for part in images.split(size)]
+        assert [text(ids) for ids in torch.cat(parts)] == together
 
 
 def test_the_unrolled_reader_reads_alike_and_tells_where(net):

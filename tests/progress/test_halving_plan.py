@@ -71,3 +71,13 @@ def test_the_state_of_a_halving_search(tmp_path: Path) -> None:
     line = state_line(plan, [low, high, top], [])
     under_way = "rung 2 and train, epoch 4 to 5 of 4 to 9, 8.3 images/s"
     assert line.startswith(f"1 of about 11 trials done, 2 running ({under_way}), at most about ")
+
+
+def test_a_search_that_has_ended_has_no_time_left(tmp_path: Path) -> None:
+    """What was planned was an estimate: fewer nets climbed, and more were begun."""
+    made = recipe(tmp_path)
+    plan = plan_of(strategies.build("halving", made), made, 2)
+    trials = [Seen(f"low {n}", "rung 1", DONE, 200, 20) for n in range(9)]
+    trials += [Seen("high", "rung 2", DONE, 200, 20), Seen("top", "train", DONE, 500, 50)]
+    assert state_line(plan, trials, []) == "11 of about 11 trials done, 0 running, under 1 min left"
+    assert state_line(plan, trials, [], finished=True) == "11 of 11 trials done, 0 running"

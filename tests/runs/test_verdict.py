@@ -249,6 +249,23 @@ def test_rungs_that_taught_nothing() -> None:
     assert judge_rungs(read[:1]) is None and judge_rungs([]) is None
 
 
+def test_losses_may_rank_before_a_net_reads() -> None:
+    def nets(*later: float) -> list[Score]:
+        low = [Score(0.0, 500, 0.002, 2, float(n), f"net {n}") for n in range(6)]
+        return [*low, *(Score(0.1, 500, 0.002, 4, loss, f"net {n}") for n, loss in enumerate(later))]
+
+    assert judge_rungs(nets(1.0, 2.0, 3.0, 4.0)) is None  # by chance one order in 24
+    for later, told in (
+        ((1.0, 2.0, 3.0), "3 of 3"),
+        ((2.0, 1.0, 3.0, 4.0), "5 of 6"),
+        ((2.0, 1.0), "0 of 1"),
+    ):
+        said = str(judge_rungs(nets(*later)))
+        assert f"is unsure (of these, {told} pairs kept their order by loss on the next rung); begin" in said
+    whole = [Score(0.5, 500, 0.002, None, 9.0 - n, f"net {n}") for n in range(4)]  # two rungs on
+    assert judge_rungs([*nets(1.0, 2.0, 3.0, 4.0), *whole]) is None
+
+
 def trained(*reads: float, **parameters: Any) -> list[TrialRecord]:
     """Trained nets that read so much of 100 words."""
     about = {"step": "train", "stride_path": "ABABB", "op_01": "k3e1", **parameters}

@@ -13,7 +13,17 @@ import torch
 from lightning_fabric.plugins import TorchCheckpointIO
 
 from autostr_nni.reading.checkpoint import Damaged, load_file
-from autostr_nni.runs.layout import ARCHITECTURE, BEST, CLIMBED, FAULT, LAST, RANKED, RESULT, WORD_LOSSES
+from autostr_nni.runs.layout import (
+    ARCHITECTURE,
+    BEST,
+    CLIMBED,
+    FAULT,
+    FINALIST,
+    LAST,
+    RANKED,
+    RESULT,
+    WORD_LOSSES,
+)
 from autostr_nni.system.files import keep_previous, previous_of, whole_file
 
 
@@ -76,12 +86,14 @@ def take_over(folder: Path, others: Iterable[Path]) -> Path | None:
         others: folders of trials with the same parameters. One counts that was killed, cancelled or without
             space: what broke down by itself is repeated from its beginning.
     """
-    saved = (CLIMBED, BEST, ARCHITECTURE, previous_of(Path(LAST)).name, WORD_LOSSES, RESULT, RANKED, LAST)
+    # The result comes last: with it a trial is done, and others take what lies beside it.
+    saved = (CLIMBED, BEST, ARCHITECTURE, previous_of(Path(LAST)).name, WORD_LOSSES, RANKED, LAST, RESULT)
     cut_short = [other for other in others if _going_on(other) and not (other / FAULT).exists()]
     if not cut_short or any((folder / name).exists() for name in saved):
         return None
     newest = max(cut_short, key=_going_on)
-    for name in saved:
+    inherited = [path.name for path in newest.glob(FINALIST.format("finalist-*"))]
+    for name in (*inherited, *saved):
         if (newest / name).exists():
             shutil.copy2(newest / name, folder / f".{name}")
             os.replace(folder / f".{name}", folder / name)

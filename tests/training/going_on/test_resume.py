@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -195,6 +197,30 @@ def test_what_broke_down_by_itself_is_repeated_from_its_beginning(tmp_path, make
     (tmp_path / "again").mkdir()
     assert continuing.take_over(tmp_path / "again", [tmp_path / "first", tmp_path / "none"]) is None
     assert list((tmp_path / "again").iterdir()) == []
+
+
+@pytest.mark.parametrize("moves", [0, 1, 2, 3, None])
+def test_what_is_taken_over_counts_as_done_once_all_of_it_is_there(tmp_path, monkeypatch, moves):
+    """A ranking that died before it told its result, and whose repetition is killed at every moment."""
+    names = {"finalist-1.ckpt", "ranked.jsonl", LAST, "result.json"}
+    for place in ("first", "again"):
+        (tmp_path / place).mkdir()
+    for name in names:
+        (tmp_path / "first" / name).write_text(name)
+    replace, done = os.replace, []
+
+    def mortal(*paths: Any) -> None:
+        if len(done) == moves:
+            raise Killed
+        done.append(paths)
+        replace(*paths)
+
+    monkeypatch.setattr(continuing.os, "replace", mortal)
+    with contextlib.suppress(Killed):
+        continuing.take_over(tmp_path / "again", [tmp_path / "first"])
+    taken = {path.name for path in (tmp_path / "again").iterdir() if not path.name.startswith(".")}
+    assert len(taken) == (4 if moves is None else moves)
+    assert "result.json" not in taken or taken == names
 
 
 def test_ctrl_c_comes_through(tmp_path, make_recipe, steps):
