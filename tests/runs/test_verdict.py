@@ -26,7 +26,6 @@ from autostr_nni.runs.verdict import (
     judge_nets,
     judge_operators,
     judge_paths,
-    judge_rungs,
     learnt_nothing,
     rank_paths,
     word_losses,
@@ -238,32 +237,6 @@ def test_chance_alone_tells_few_nets_apart() -> None:
         # The best is compared with one that was not chosen for being far behind.
         wrong += judge_nets([Score(best, 300), Score(others[0], 300)]) is None
     assert wrong <= 10
-
-
-def test_rungs_that_taught_nothing() -> None:
-    read = [Score(0.012, 500, 0.002, 2), Score(0.0, 500, 0.002, 2), Score(0.5, 500, 0.002, 6)]
-    assert str(judge_rungs(read)).startswith(
-        "after 2 epochs the best of 2 nets read 1.2 % of the words, so which of them went on is unsure"
-    )
-    assert judge_rungs([*read, Score(0.2, 500, 0.002, 2)]) is None  # one of them reads
-    assert judge_rungs(read[:1]) is None and judge_rungs([]) is None
-
-
-def test_losses_may_rank_before_a_net_reads() -> None:
-    def nets(*later: float) -> list[Score]:
-        low = [Score(0.0, 500, 0.002, 2, float(n), f"net {n}") for n in range(6)]
-        return [*low, *(Score(0.1, 500, 0.002, 4, loss, f"net {n}") for n, loss in enumerate(later))]
-
-    assert judge_rungs(nets(1.0, 2.0, 3.0, 4.0)) is None  # by chance one order in 24
-    for later, told in (
-        ((1.0, 2.0, 3.0), "3 of 3"),
-        ((2.0, 1.0, 3.0, 4.0), "5 of 6"),
-        ((2.0, 1.0), "0 of 1"),
-    ):
-        said = str(judge_rungs(nets(*later)))
-        assert f"is unsure (of these, {told} pairs kept their order by loss on the next rung); begin" in said
-    whole = [Score(0.5, 500, 0.002, None, 9.0 - n, f"net {n}") for n in range(4)]  # two rungs on
-    assert judge_rungs([*nets(1.0, 2.0, 3.0, 4.0), *whole]) is None
 
 
 def trained(*reads: float, **parameters: Any) -> list[TrialRecord]:
