@@ -4,6 +4,9 @@ Many nets are trained for a short while; of those that were trained equally long
 own checkpoints, up to a full training (Jamieson and Talwalkar 2016; asynchronous as in Li et al. 2020). A net
 that reaches the top has had the very training that random search gives each of its nets. Where nets are
 ranked by a proxy, the best of the top is trained once more, without it.
+
+For a front of several nets those go on that no other is both cheaper and better than, the most different
+first: by accuracy alone all would cost about what the budget allows.
 """
 
 from __future__ import annotations
@@ -20,9 +23,9 @@ from autostr_nni.search_spaces.space import SearchSpace
 from autostr_nni.system.errors import InputError
 
 from .core import BUDGET, RETRY, Book, Trial, reasons
+from .front import handed_over, ordered
 from .ladder import Ladder, ladder_of
 from .steps import RUNG, TRAIN, Planned
-from .trials import best_of
 
 if TYPE_CHECKING:
     from autostr_nni.recipe import Recipe
@@ -42,7 +45,7 @@ class Halving(Book):
     name = "halving"
     label = "halving {place}"
     steps: ClassVar[tuple[str, ...]] = (RUNG, TRAIN)
-    settings = ("search.halving", "search.proxy", *BUDGET)
+    settings = ("search.halving", "search.proxy", "search.front", *BUDGET)
 
     @classmethod
     def from_recipe(cls, recipe: Recipe) -> Halving:
@@ -58,6 +61,8 @@ class Halving(Book):
             explore=options.explore,
             lookback=options.lookback,
             proxy=recipe.has_proxy,
+            front=recipe.search.front.size,
+            learnt_above=recipe.evaluation.learnt_above,
         )
 
     def __init__(
@@ -71,6 +76,8 @@ class Halving(Book):
         explore: float = 0.5,
         lookback: int = 4,
         proxy: bool = False,
+        front: int = 1,
+        learnt_above: float = 0.0,
     ) -> None:
         """Open the first candidates.
 
@@ -82,17 +89,23 @@ class Halving(Book):
             max_macs, min_macs: MACs that a backbone may have.
             explore: share of the later candidates that are drawn from the whole space.
             lookback: how many of the last proposals a proposal does not look at: so many run at a time.
-            proxy: nets are ranked by a proxy, and the best is trained from scratch at the end.
+            proxy: nets are ranked by a proxy, and the best are trained from scratch at the end.
+            front: so many nets along cost and accuracy are wanted; 1: the most accurate alone.
+            learnt_above: validation words, 0 to 1, that a net of a front has to read more than.
 
         Raises:
-            InputError: the budget is below one full training, or the space holds no net of such MACs.
+            InputError: the budget is below the full trainings of all nets that are wanted, or the space holds
+                no net of such MACs.
         """
         super().__init__()
-        if nets < 1 + proxy:
-            raise InputError(f"search.halving.nets must be at least {1 + proxy}, not {nets}")
+        least = front * (1 + proxy)
+        if nets < least:
+            why = "" if front == 1 else f": search.front.size is {front}, and so many are trained to the end"
+            raise InputError(f"search.halving.nets must be at least {least}, not {nets}{why}")
         self._space, self._ladder, self._seed, self._proxy = space, ladder, seed, proxy
-        # The last training of a proxy's winner is one net's.
-        self._budget = (nets - proxy) * ladder.epochs[-1]
+        self._front, self._learnt_above = front, learnt_above
+        # The last training of each of a proxy's winners is one net's.
+        self._budget = (nets - proxy * front) * ladder.epochs[-1]
         self._macs = (min_macs, max_macs)
         self._explore, self._lookback = explore, lookback
         self._nets: dict[str, Architecture] = {}  # by trial
@@ -114,7 +127,8 @@ class Halving(Book):
         begins = (0, *ladder.epochs)
         rungs = [Planned(RUNG, *rung) for rung in zip(counts, begins, ladder.epochs, strict=False)]
         if self._proxy:
-            return [*rungs, Planned(TRAIN, 1)]
+            last = sum(not trial.id.endswith(RETRY) for trial in self._of_step(TRAIN))
+            return [*rungs, Planned(TRAIN, last or self._front)]
         return [*rungs[:-1], rungs[-1]._replace(step=TRAIN)]
 
     def _counts(self, more: int) -> list[int]:
@@ -122,13 +136,15 @@ class Halving(Book):
         there = Counter(map(self._rung, self._originals()))
         counts = [there[0] + more]
         for rung in range(1, self._ladder.top + 1):
-            due = 0 if self._finished else max(1, counts[-1] // self._ladder.reduction)
+            due = 0 if self._finished else max(self._front, counts[-1] // self._ladder.reduction)
             counts.append(max(there[rung], due))
         return counts
 
-    def _winner(self) -> Trial | None:
-        """The best net of the top rung."""
-        return best_of([t for t in self._trials if self._rung(t) == self._ladder.top])
+    def _winners(self) -> list[Trial]:
+        """The nets of the top rung that a search hands over, the best first."""
+        top = [t for t in self._trials if t.status == "done" and self._rung(t) == self._ladder.top]
+        nets = [(self._cost(trial), trial.metrics) for trial in top]
+        return [top[place] for place in reversed(handed_over(nets, self._front, self._learnt_above))]
 
     def _fault(self, trial: Trial, metrics: Mapping[str, Any]) -> str | None:
         for key in ("loss", "default"):
@@ -143,13 +159,15 @@ class Halving(Book):
             known = self._known()
             if known is None:
                 return
-            if not self._propose(known):
+            if not self._propose_some(known):
                 if not all(trial.settled for trial in self._trials):
                     return
                 # Nothing is left to be paid for, and nothing is awaited whose result could open more.
-                winner = self._winner() if self._proxy and not self._of_step(TRAIN) else None
-                if winner is not None:
-                    self._add("train", {"step": TRAIN, **self._architecture(winner).to_parameters()})
+                winners = self._winners() if self._proxy and not self._of_step(TRAIN) else []
+                for place, winner in enumerate(winners, 1):
+                    name = "train" if place == 1 else f"train-{place}"
+                    self._add(name, {"step": TRAIN, **self._architecture(winner).to_parameters()})
+                if winners:
                     return
                 done = self.best is not None
                 self._end(None if done else f"no net was trained to the end ({reasons(self.trials)})")
@@ -168,13 +186,23 @@ class Halving(Book):
         return self._budget - self._spent() < self._ladder.cost(0) + self._reserve()
 
     def _reserve(self) -> int:
-        """Epochs kept back so that one net can be brought to the top."""
-        reached = any(self._rung(trial) == self._ladder.top for trial in self._trials)
-        return 0 if reached else self._ladder.epochs[-1] - self._ladder.epochs[0]
+        """Epochs kept back so that as many nets as are wanted can be brought to the top."""
+        reached = sum(self._rung(trial) == self._ladder.top for trial in self._originals())
+        return max(0, self._front - reached) * (self._ladder.epochs[-1] - self._ladder.epochs[0])
 
-    def _propose(self, known: Sequence[Trial]) -> bool:
-        """Add the next proposal; False where the budget pays for none."""
-        left = self._budget - self._spent()
+    def _propose_some(self, known: Sequence[Trial]) -> bool:
+        """Add the next proposal; of the last of the budget several, as many as nets are wanted."""
+        kept, found = 0, False  # kept: what those proposed still need to come to the top
+        for _ in range(self._front if self._closing() else 1):
+            rung = self._propose(known, kept)
+            if rung is None:
+                break
+            kept, found = kept + self._ladder.epochs[-1] - self._ladder.epochs[rung], True
+        return found
+
+    def _propose(self, known: Sequence[Trial], kept: int) -> int | None:
+        """Add the next proposal, and give its rung; None where the budget pays for none."""
+        left = self._budget - self._spent() - kept
         closing = self._closing()
         for rung in range(self._ladder.top, 0, -1):
             # The last of the budget goes to nets that it brings to the top.
@@ -188,11 +216,11 @@ class Halving(Book):
                 text = self._architecture(trial).text
                 if text not in promoted:
                     self._open(self._architecture(trial), rung)
-                    return True
+                    return rung
         if closing:
-            return False
+            return None
         self._open(self._candidate(known), 0)
-        return True
+        return 0
 
     def _open(self, architecture: Architecture, rung: int) -> None:
         number = sum(1 for _ in self._originals()) + 1
@@ -249,13 +277,20 @@ class Halving(Book):
         return sum(self._ladder.cost(self._rung(trial)) for trial in self._originals())
 
     def _ranked(self, known: Sequence[Trial], rung: int) -> list[Trial]:
-        """Those of a rung that ended well, lowest validation loss first."""
+        """Those of a rung that ended well, lowest validation loss first; for a front, along cost and loss."""
         done = [trial for trial in known if trial.status == "done" and self._rung(trial) == rung]
-        return sorted(done, key=lambda trial: (trial.metrics or {})["loss"])
+        if self._front == 1:
+            return sorted(done, key=lambda trial: (trial.metrics or {})["loss"])
+        points = [(self._cost(trial), -(trial.metrics or {})["loss"]) for trial in done]
+        return [done[place] for place in ordered(points)]
 
     def _texts(self, rung: int) -> set[str]:
         """The nets that were proposed for a rung."""
         return {self._architecture(t).text for t in self._originals() if self._rung(t) == rung}
+
+    def _cost(self, trial: Trial) -> float:
+        """What a front is along, beside accuracy."""
+        return macs_of(self._architecture(trial), self._space)
 
     def _architecture(self, trial: Trial) -> Architecture:
         if trial.id not in self._nets:

@@ -28,12 +28,12 @@ class OneShot(Book):
     name = "one-shot"
     label = "one-shot {place}"
     steps = (SUPERNET, RANKING, TRAIN)
-    settings = ("search.one_shot", "search.proxy", *BUDGET)
+    settings = ("search.one_shot", "search.proxy", "search.front", *BUDGET)
 
     @classmethod
     def from_recipe(cls, recipe: Recipe) -> OneShot:
         """With as many finalists as the recipe says."""
-        return cls(recipe.space(), recipe.search.one_shot.finalists)
+        return cls(recipe.space(), recipe.search.one_shot_finalists)
 
     def __init__(self, space: SearchSpace, finalists: int) -> None:
         """`finalists` are trained at most. Raises InputError where that is none."""

@@ -30,7 +30,13 @@ class RandomSearch(Book):
 
     name = "random"
     label = "random {place}"
-    settings = ("search.random.count", "search.random.paths", "search.random.min_m", *BUDGET)
+    settings = (
+        "search.random.count",
+        "search.random.paths",
+        "search.random.min_m",
+        "search.front",
+        *BUDGET,
+    )
     baseline = grows = True
 
     @classmethod

@@ -109,6 +109,19 @@ def merit(metrics: Mapping[str, Any] | None) -> tuple[float, float]:
     return (-math.inf if figure is None else figure, -math.inf if loss is None else -loss)
 
 
+def learnt_nothing(accuracy: float | None, blind: float | None, above: float) -> bool:
+    """Whether a validation word accuracy shows nothing: up to ``above``, or to ``blind``, which a net reaches
+    that always answers the commonest word. With 0 any net counts."""
+    return accuracy is not None and above > 0 and accuracy <= max(above, blind or 0.0)
+
+
+def has_learnt(metrics: Mapping[str, Any], above: float) -> bool:
+    """Whether a net reads more of the validation words than shows nothing, by its final metrics."""
+    accuracy = metrics.get("word_accuracy", metrics.get("default"))  # the first, where another figure chooses
+    blind = metrics.get("blind")
+    return not learnt_nothing(accuracy if finite(accuracy) else None, blind if finite(blind) else None, above)
+
+
 def best_of(trials: Iterable[Trial]) -> Trial | None:
     """The best of those that ended well, by `merit`."""
     return max(

@@ -11,6 +11,8 @@ from PIL import Image
 
 from autostr_nni.cli.main import main
 from autostr_nni.data.sets.pack import pack
+from autostr_nni.recipe import recipe_from
+from autostr_nni.strategies import build
 from tests.newcomer import FENCE, TEXT, smaller
 
 NET = "ABBAB:" + ",".join(["k3e1"] * 15)
@@ -90,3 +92,11 @@ def test_the_fields_subsets(place: Path, capsys: pytest.CaptureFixture[str]) -> 
     told = capsys.readouterr().out
     assert re.search(r"^of three +3 ", told, re.M) and re.search(r"^whole +8 ", told, re.M)
     assert "of three: not counted: 3 not of 0-9" in told
+
+
+def test_several_nets() -> None:
+    (body,) = (m["body"] for m in FENCE.finditer(TEXT) if m["mark"] == "front recipe")
+    data = {"train": ["train"], "validation": ["validation"]}
+    recipe = recipe_from({**yaml.safe_load(body), "data": data}, Path("/"))
+    assert recipe.search.front.size == 3
+    assert build("halving", recipe).planned_steps[-1].trials >= 3

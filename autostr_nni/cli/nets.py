@@ -15,6 +15,7 @@ from autostr_nni.system.text_files import is_file
 
 if TYPE_CHECKING:
     from autostr_nni.recipe import Recipe
+    from autostr_nni.runs.figures import Row
     from autostr_nni.search_spaces.architecture import Architecture
     from autostr_nni.search_spaces.space import SearchSpace
 
@@ -31,6 +32,7 @@ class Net:
 
     folder: Path
     words: str | None = None
+    others: tuple[str, ...] = ()  # of the search's front: where they are, and what they reach
 
 
 def checkpoint(text: str) -> Path:
@@ -51,6 +53,8 @@ def checkpoint(text: str) -> Path:
         if net is None:
             raise InputError(f"{text}: {_nothing_trained(folder)}")
         remark(f"net: {net.folder / BEST} ({net.words})")
+        for other in net.others:
+            remark(f"also of its front: {other}")
         return net.folder / BEST
     if (folder / BEST).is_file():
         return folder / BEST
@@ -61,20 +65,51 @@ def checkpoint(text: str) -> Path:
 
 def best_net(search: Path) -> Net | None:
     """The best net that a search has trained, as its summary has it; while none is done, one in training."""
-    from autostr_nni.recipe.words.metric import metric_of
-    from autostr_nni.runs.summary import read_search, summarize
-    from autostr_nni.runs.told import chosen_by
+    from autostr_nni.runs.summary import summary_of
 
-    best = summarize(read_search(search))["best"]
+    found = summary_of(search)
+    best = found["best"]
     if best and best["folder"] and (Path(best["folder"]) / BEST).is_file():
-        reached = chosen_by(best)
-        told = "" if reached is None else f", validation {metric_of(best).label} {100 * reached:.1f} %"
-        return Net(Path(best["folder"]), f"the best net of {search.name}{told}")
+        told = "".join(f", {figure}" for figure in _reached(best))
+        others = (
+            f"{Path(str(row['folder'])) / BEST} ({', '.join(_reached(row, size=True))})"
+            for row in reversed(found["front"][:-1])
+        )
+        return Net(Path(best["folder"]), f"the best net of {search.name}{told}", tuple(others))
     begun = [folder for folder in trial_folders(search) if (folder / BEST).is_file()]
     if not begun:
         return None
     newest = max(begun, key=lambda folder: (folder / BEST).stat().st_mtime)
     return Net(newest, f"of {search.name}; its training is not finished")
+
+
+def front_of(text: str) -> list[Row]:
+    """The nets that the search called `text` hands over along cost and accuracy, the cheapest first.
+
+    Raises InputError where it is no search, or one without a front.
+    """
+    from autostr_nni.report.reading.locate import find_search
+    from autostr_nni.runs.summary import summary_of
+
+    folder = find_search(text)
+    found = summary_of(folder)
+    if not found["architectures"]:
+        raise InputError(f"{text}: {_nothing_trained(folder)}")
+    if not found["front"]:
+        raise InputError(
+            f"{text}: has no front, as its recipe asks for one net (search.front.size); leave --front out"
+        )
+    return found["front"]
+
+
+def _reached(row: Row, size: bool = False) -> list[str]:
+    """What a net of a summary reads of the validation words, and its MACs, as far as they are known."""
+    from autostr_nni.recipe.words.metric import metric_of
+    from autostr_nni.runs.told import chosen_by
+
+    accuracy, macs = chosen_by(row), row["macs_m"] if size else None
+    told = [] if accuracy is None else [f"validation {metric_of(row).label} {100 * accuracy:.1f} %"]
+    return told if macs is None else [*told, f"{macs:.4g} M MACs"]
 
 
 def _nothing_trained(search: Path) -> str:

@@ -122,7 +122,7 @@ def outcome(strategy: Strategy, folder: Path, recipe: Recipe) -> Outcome:
             metrics = figures(trial.metrics or {}) if trial.status == "done" else None
             result = read_result(place)
             records.append(TrialRecord(trial.id, trial.parameters, metrics, place, result))
-    found = summarize(records, recipe.evaluation.learnt_above)
+    found = summarize(records, recipe.evaluation.learnt_above, recipe.search.front.size)
     failure = strategy.failure or found["verdict"]["best"]
     faults = [(id, trial_folder(folder, id) / FAULT) for id in found["failed"]]
     if strategy.failure and faults and faults[-1][1].is_file():

@@ -77,8 +77,9 @@ def run(
                 running.stop()
     records = [record_of(row, running.folder) for row in rows if row["status"] in FINAL_STATUSES]
     another = of_another(experiment, running)
-    above = experiment.recipe.evaluation.learnt_above if experiment.recipe else LEARNT_ABOVE
-    found = best_of_all(records, minimizes(experiment), above) if another else summarize(records, above)
+    recipe = experiment.recipe
+    above, size = (recipe.evaluation.learnt_above, recipe.search.front.size) if recipe else (LEARNT_ABOVE, 1)
+    found = best_of_all(records, minimizes(experiment), above) if another else summarize(records, above, size)
     failure = _failure(status, errors, running, rows, found, experiment) or found["verdict"]["best"]
     result = {**about, "status": status, "failure": failure, **found}
     write_atomic(running.folder / SUMMARY, json.dumps(result, indent=1) + "\n")

@@ -189,6 +189,12 @@ class OneShotSection(Section):
         return self
 
 
+class FrontSection(Section):
+    """Several nets along cost and accuracy instead of one, from strategies that compare nets."""
+
+    size: Annotated[int, Field(ge=1, le=1000)] = 1  # nets at most; 1: the most accurate alone
+
+
 class ProxySection(Section):
     """What stands in for a part of the recognizer while nets are ranked; the winner is trained without it."""
 
@@ -205,3 +211,9 @@ class SearchSection(Section):
     random: RandomSection = RandomSection()
     halving: HalvingSection = HalvingSection()
     one_shot: OneShotSection = OneShotSection()
+    front: FrontSection = FrontSection()
+
+    @property
+    def one_shot_finalists(self) -> int:
+        """Nets that a one-shot search trains: as many as its front may have, at least."""
+        return max(self.one_shot.finalists, self.front.size)

@@ -9,6 +9,7 @@ from typing import Any
 from autostr_nni import __version__
 from autostr_nni.recipe.training import LEARNT_ABOVE
 from autostr_nni.report.costs import cost_so_far
+from autostr_nni.report.front import front_data
 from autostr_nni.report.nets import add_interval, epoch_data, is_largest, net_data, net_merit
 from autostr_nni.report.notes import notes, only_within_seeds
 from autostr_nni.report.reading.history import DONE, FAILED, RUNNING, SearchHistory, checked_recipe
@@ -16,13 +17,13 @@ from autostr_nni.report.records import Operators, Path, Report, Search, Space
 from autostr_nni.report.seeds.comparison import compare
 from autostr_nni.report.seeds.groups import seed_of
 from autostr_nni.report.settings import groups, settings
-from autostr_nni.report.statistics import pareto_front
-from autostr_nni.runs.figures import Verdict, number
+from autostr_nni.runs.figures import Summary, number
 from autostr_nni.runs.summary import TrialRecord, height, losses_of, summarize
 from autostr_nni.runs.told import weaknesses
 from autostr_nni.runs.verdict import rank_paths
 from autostr_nni.search_spaces.architecture import Architecture
 from autostr_nni.search_spaces.space import SearchSpace
+from autostr_nni.strategies.front import pareto_front
 from autostr_nni.strategies.steps import OPERATORS, PATH, TRAIN
 from autostr_nni.system.errors import InputError
 
@@ -49,6 +50,7 @@ def analyse(histories: Sequence[SearchHistory], draws: int = 2000, seed: int = 0
                 "pareto": {cost: _front(nets, cost) for cost in COSTS},
                 "cost": cost_so_far(members, draws, seed),
                 "comparison": compare(members, by_key),
+                "front": front_data(members, draws, seed),
             }
         )
     compared = settings(histories, [search["key"] for search in searches])
@@ -73,9 +75,11 @@ def search_data(history: SearchHistory, key: str) -> Search:
     limit = (history.recipe or {}).get("data", {}).get("validation_limit")
     for net in nets:
         add_interval(net, limit)
-    verdict = verdict_of(history)
+    found = findings(history)
+    verdict, front = found["verdict"], [row["trial"] for row in found["front"]]
     ranked = sorted((net for net in nets if net["accuracy"] is not None), key=net_merit, reverse=True)
     ranked.sort(key=lambda net: net["status"] != DONE)  # those that ended before others
+    ranked.sort(key=lambda net: net["trial"] not in front[-1:])  # of a front the most accurate
     return {
         "key": key,
         "name": history.name,
@@ -104,6 +108,7 @@ def search_data(history: SearchHistory, key: str) -> Search:
         "wall_seconds": max(ends) - min(starts) if ends and starts else None,
         "nets_trained": sum(trial.status == DONE for trial in trained),
         "best": ranked[0] if ranked else None,
+        "front": front,
         "nets": nets,
         "paths": path_data(history),
         "operators": operator_data(history),
@@ -123,13 +128,15 @@ def search_data(history: SearchHistory, key: str) -> Search:
     }
 
 
-def verdict_of(history: SearchHistory) -> Verdict:
-    """What the search does not show, as its own summary says it; of the best net once there is no other."""
+def findings(history: SearchHistory) -> Summary:
+    """The search's own summary of the trials that are done; it judges no best net while another may come."""
     recipe = checked_recipe(history.recipe)
-    above = recipe.evaluation.learnt_above if recipe else LEARNT_ABOVE
+    above, size = (recipe.evaluation.learnt_above, recipe.search.front.size) if recipe else (LEARNT_ABOVE, 1)
     records = [TrialRecord(t.id, t.parameters, t.metrics, t.folder, t.result) for t in history.having(DONE)]
-    verdict = summarize(records, above)["verdict"]
-    return verdict if history.state == "finished" else {**verdict, "best": None}
+    found = summarize(records, above, size)
+    if history.state != "finished":
+        found["verdict"]["best"] = None
+    return found
 
 
 def path_data(history: SearchHistory) -> list[Path]:

@@ -151,6 +151,7 @@ class Search(TypedDict):
     wall_seconds: float | None
     nets_trained: int
     best: Net | None
+    front: list[str]  # trials by cost, where several nets were asked for
     nets: list[Net]
     paths: list[Path]
     operators: list[Operators]
@@ -226,6 +227,33 @@ class Costs(TypedDict):
     equal_cost: list[EqualCost]
 
 
+class FrontAtEqualCost(TypedDict):
+    """A search's front against random search's at the images that the cheaper of the two has seen.
+
+    ``wins`` is the share of the orders in which random search's hypervolume is less, ties counted half.
+    """
+
+    search: str
+    random: str
+    at: float
+    hypervolume: float
+    random_median: float
+    random_low: float
+    random_high: float
+    wins: float
+    random_nets: int
+
+
+class Front(TypedDict):
+    """The hypervolumes of searches between two costs, which are those of a net's figure ``cost``."""
+
+    cost: str
+    low: float
+    high: float
+    hypervolume: dict[str, float]  # by search
+    equal_cost: list[FrontAtEqualCost]
+
+
 class Alike(TypedDict):
     """Searches over one space, by their keys."""
 
@@ -240,6 +268,7 @@ class Space(Alike):
     pareto: dict[str, list[str]]
     cost: dict[str, Costs]
     comparison: Comparison
+    front: Front | None  # where a search was asked for one
 
 
 class Report(TypedDict):

@@ -1,4 +1,4 @@
-"""Intervals, Pareto fronts and bootstrap bands: plain functions of numbers."""
+"""Intervals and bootstrap bands: plain functions of numbers."""
 
 from __future__ import annotations
 
@@ -27,21 +27,6 @@ def wilson(correct: int, words: int, z: float = Z95) -> tuple[float, float]:
     half = z / (1 + shift) * math.sqrt(rate * (1 - rate) / words + shift / (4 * words))
     # At the ends the interval is exact, but for rounding.
     return (0.0 if correct == 0 else centre - half), (1.0 if correct == words else centre + half)
-
-
-def pareto_front(points: Sequence[tuple[float, float]]) -> list[int]:
-    """Indices of the (cost, score) points that no other one beats, by rising cost.
-
-    A point is beaten by one that costs no more and scores no less, and is better in one of the two. Of
-    equal points the first is kept.
-    """
-    front: list[int] = []
-    best = -math.inf
-    for index in sorted(range(len(points)), key=lambda i: (points[i][0], -points[i][1], i)):
-        if points[index][1] > best:
-            best = points[index][1]
-            front.append(index)
-    return front
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,9 @@ def csv_files(report: Mapping[str, Any]) -> dict[str, str]:
             for unit, cost in group["cost"].items()
             for row in cost["equal_cost"]
         ],
+        "front.csv": [
+            row for group in report["spaces"] if group["front"] for row in group["front"]["equal_cost"]
+        ],
         "comparison.csv": list(_comparison(report)),
         "pairs.csv": list(_pairs(report)),
         "settings.csv": [
@@ -97,9 +100,12 @@ def _nets(report: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
         cost: {trial for group in report["spaces"] for trial in group["pareto"][cost]}
         for cost in ("macs_m", "params_m")
     }
+    asked = any(search["front"] for search in report["searches"])
     for search in report["searches"]:
         for net in search["nets"]:
             on = {f"pareto_{cost}": net["trial"] in trials for cost, trials in fronts.items()}
+            if asked:
+                on["front"] = net["trial"] in search["front"]
             yield {"search": search["label"], **_flat(net), **on}
 
 

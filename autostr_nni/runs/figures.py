@@ -89,7 +89,7 @@ class Row(TypedDict, total=False):
     images_seen: float | None
     seconds: float | None
     folder: str | None
-    test: dict[str, SetFigures] | None  # of the best
+    test: dict[str, SetFigures] | None  # of the best, and of a front
 
 
 class Verdict(TypedDict):
@@ -112,6 +112,7 @@ class Summary(TypedDict):
     found: str | None  # by the operator search
     architectures: list[Row]  # by word accuracy
     best: Row | None
+    front: list[Row]  # by cost, the best last; none where one net was wanted (`search.front`)
     verdict: Verdict
 
 

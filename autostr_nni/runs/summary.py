@@ -14,7 +14,7 @@ from typing import Any, Protocol, get_args
 from autostr_nni.recipe.training import LEARNT_ABOVE
 from autostr_nni.recipe.words.metric import WORD_ACCURACY, metric_of
 from autostr_nni.runs.figures import Figures, Row, RowFigure, Summary, TrialResult, Verdict, figures, number
-from autostr_nni.runs.layout import PARAMETERS, WORD_LOSSES, trial_folders
+from autostr_nni.runs.layout import PARAMETERS, RECIPE, WORD_LOSSES, trial_folders
 from autostr_nni.runs.records import read_result
 from autostr_nni.runs.verdict import (
     Score,
@@ -28,11 +28,14 @@ from autostr_nni.runs.verdict import (
     rank_paths,
     word_losses,
 )
+from autostr_nni.strategies.front import handed_over
 from autostr_nni.strategies.steps import NET, OPERATORS, PATH, RANKING, RUNG, TRAIN
 from autostr_nni.strategies.trials import merit
 from autostr_nni.system.json_text import read_json
 
 ROW_FIGURES: tuple[RowFigure, ...] = get_args(RowFigure)
+#: The figure of a trial that fronts are along, beside what chooses.
+COST: RowFigure = "macs_m"
 
 
 class Climbing(Protocol):
@@ -94,8 +97,13 @@ def architecture_text(parameters: Mapping[str, Any]) -> str | None:
     return f"{parameters['stride_path']}:{','.join(operations)}"
 
 
-def summarize(trials: Iterable[TrialRecord], learnt_above: float = LEARNT_ABOVE) -> Summary:
+def summarize(
+    trials: Iterable[TrialRecord], learnt_above: float = LEARNT_ABOVE, front_size: int = 1
+) -> Summary:
     """The findings as plain data: ``paths`` by loss, ``architectures`` by merit, and ``best``.
+
+    Where several nets are wanted (``front_size``, the recipe's `search.front`), ``front`` has them by rising
+    cost; the last is the best one.
 
     ``verdict`` says what they do not show (`judge`).
     """
@@ -104,6 +112,7 @@ def summarize(trials: Iterable[TrialRecord], learnt_above: float = LEARNT_ABOVE)
     paths = rank_by_loss(furthest(t for t in good if t.step == PATH))
     trained = [trial for trial in good if trial.step == TRAIN]
     trained.sort(key=lambda t: merit(t.metrics), reverse=True)
+    front = front_of(trained, learnt_above, front_size)
     found = next((t for t in reversed(good) if t.step == OPERATORS), None)
     ranking = next((t for t in reversed(good) if t.step == RANKING), None)
     rungs = [trial for trial in good if trial.step == RUNG]
@@ -114,15 +123,32 @@ def summarize(trials: Iterable[TrialRecord], learnt_above: float = LEARNT_ABOVE)
         "found": (found.metrics or {}).get("architecture") if found else None,
         "architectures": [_row(t) for t in trained],
         "best": None,
+        "front": [_with_tests(trial) for trial in front],
         "verdict": judge(paths, found, trained, learnt_above, rungs, ranking),
     }
     if trained:
-        result = trained[0].result
-        summary["best"] = {
-            **_row(trained[0]),
-            "test": result.get("test", (trained[0].metrics or {}).get("test")),
-        }
+        summary["best"] = _with_tests([*trained[:1], *front][-1])
     return summary
+
+
+def front_of(trained: Sequence[TrialRecord], learnt_above: float, size: int) -> list[TrialRecord]:
+    """The nets that a search hands over, by rising cost; none where the best alone is wanted."""
+    nets = [(number(trial.metrics, COST), trial.metrics) for trial in trained]
+    return [trained[place] for place in handed_over(nets, size, learnt_above)] if size > 1 else []
+
+
+def summary_of(search: Path) -> Summary:
+    """The findings of a search in a folder, by the recipe that it keeps there."""
+    recipe = read_json(search / RECIPE)
+    evaluation, front = _section(recipe, "evaluation"), _section(_section(recipe, "search"), "front")
+    above, size = number(evaluation, "learnt_above"), front.get("size")
+    return summarize(read_search(search), _or(above, LEARNT_ABOVE), size if type(size) is int else 1)
+
+
+def _section(content: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    """A part of a recipe as it was kept; empty where it is damaged or absent."""
+    found = content.get(key)
+    return found if isinstance(found, Mapping) else {}
 
 
 def best_of_all(
@@ -131,7 +157,7 @@ def best_of_all(
     """The same of a search by another's tuner, whose trials are ranked by their metric alone."""
     trials = list(trials)
     summary = summarize(trials, learnt_above)
-    summary["best"] = None
+    summary["best"], summary["front"] = None, []
     scored = [trial for trial in trials if trial.metrics is not None and trial.figure is not None]
     trained = [trial for trial in scored if trial.step == TRAIN] or scored
     trained.sort(key=lambda trial: trial.figure or 0.0, reverse=not minimize)
@@ -225,6 +251,11 @@ def _probabilities(found: TrialRecord | None) -> list[dict[str, float]]:
 
 def _or(value: float | None, otherwise: float) -> float:
     return otherwise if value is None else value
+
+
+def _with_tests(trial: TrialRecord) -> Row:
+    """The row of a net with what it reads of the test sets."""
+    return {**_row(trial), "test": trial.result.get("test", (trial.metrics or {}).get("test"))}
 
 
 def _row(trial: TrialRecord) -> Row:

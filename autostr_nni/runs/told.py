@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from autostr_nni.recipe.words.metric import WORD_ACCURACY, Metric, metric_of
@@ -47,6 +47,7 @@ def summary_text(summary: Summary) -> str:
         metric = metric_of(best)
         lines.append(f"  validation {metric.label} {_percent(chosen_by(best))}{words}")
         lines.extend(_test_lines(best.get("test"), metric))
+    lines.extend(_front_lines(summary.get("front", [])))
     if summary["failed"]:
         lines.append(f"Failed trials: {', '.join(summary['failed'])}")
     return "\n".join(lines) if lines else "No trial has finished."
@@ -68,6 +69,19 @@ def weaknesses(verdict: Mapping[str, object]) -> list[str]:
 def chosen_by(row: Mapping[str, Any]) -> float | None:
     """The figure of a summary's row by which nets are chosen."""
     return number(row, "word_accuracy" if metric_of(row) is WORD_ACCURACY else "figure")
+
+
+def _front_lines(front: Sequence[Row]) -> list[str]:
+    """The nets along cost and accuracy, the cheapest first, with what they read of the test sets."""
+    if not front:
+        return []
+    count = "1 net" if len(front) == 1 else f"{len(front)} nets, the last is the best"
+    lines = [f"Front along MACs and validation {metric_of(front[0]).label} ({count}):"]
+    for place, row in enumerate(front, 1):
+        size = f"{_figure(row['macs_m'])} M MACs, {_figure(row['params_m'])} M parameters"
+        tests = [line.strip() for line in _test_lines(row.get("test"), metric_of(row))]
+        lines.append(f"  {place:2}. {_percent(chosen_by(row))}  {size}  {'; '.join([_name(row), *tests])}")
+    return lines
 
 
 def _test_lines(test: Any, metric: Metric) -> list[str]:

@@ -13,6 +13,7 @@ from statistics import NormalDist, fmean, variance
 from typing import Any, NamedTuple
 
 from autostr_nni.recipe.training import LEARNT_ABOVE
+from autostr_nni.strategies.trials import learnt_nothing
 
 UNDECIDED = 0.9  # share of the largest possible entropy over which operations are not decided
 SURE = 0.95
@@ -78,12 +79,6 @@ def rank_paths(paths: Sequence[WordLosses | None]) -> list[Ranked]:
 def _error(values: Sequence[float]) -> float:
     """Standard error of the mean."""
     return math.sqrt(variance(values) / len(values))
-
-
-def learnt_nothing(accuracy: float | None, blind: float | None, above: float = LEARNT_ABOVE) -> bool:
-    """Whether a validation word accuracy shows nothing: up to ``above``, or to ``blind``, which a net reaches
-    that always answers the commonest word. With 0 any net counts."""
-    return accuracy is not None and above > 0 and accuracy <= max(above, blind or 0.0)
 
 
 def judge_best(accuracy: float | None, blind: float | None, above: float = LEARNT_ABOVE) -> str | None:

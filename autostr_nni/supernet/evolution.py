@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from autostr_nni.search_spaces.architecture import Architecture
 from autostr_nni.search_spaces.drawing import macs_of, sample_within
 from autostr_nni.search_spaces.mutation import mutate
 from autostr_nni.search_spaces.space import SearchSpace
+from autostr_nni.strategies.front import ordered
 
 _TRIES = 200  # draws that only repeat what is ranked before the space is taken to be exhausted
 _AGAIN = 0.5  # chance of a neighbour to be changed once more
+
+
+Cost = Callable[[Architecture], float]
 
 
 class Ranked(NamedTuple):
@@ -23,7 +27,12 @@ class Ranked(NamedTuple):
 
 
 def next_net(
-    space: SearchSpace, ranked: Sequence[Ranked], seed: int, band: tuple[int, int], population: int
+    space: SearchSpace,
+    ranked: Sequence[Ranked],
+    seed: int,
+    band: tuple[int, int],
+    population: int,
+    cost: Cost | None = None,
 ) -> Architecture | None:
     """The net to be ranked after these; it depends on them, in their order, and on the seed alone.
 
@@ -33,6 +42,7 @@ def next_net(
         seed: of the draws.
         band: MACs that a backbone may have, from and to.
         population: so many are drawn at random; then the best quarter of as many are the parents.
+        cost: of a net, where the best are to be so along cost and loss.
 
     Returns:
         None where no other net was met.
@@ -43,7 +53,7 @@ def next_net(
     rng = random.Random(f"{seed} {len(ranked)}")
     seen = {one.net for one in ranked}
     if len(ranked) >= population:
-        parents = best(ranked, max(1, population // 4))
+        parents = best(ranked, max(1, population // 4), cost)
         for _ in range(_TRIES):
             net = mutate(space, rng.choice(parents).net, rng)
             if rng.random() < _AGAIN:
@@ -57,6 +67,12 @@ def next_net(
     return None
 
 
-def best(ranked: Sequence[Ranked], count: int) -> list[Ranked]:
-    """So many of the lowest loss, lowest first; of equals the earlier."""
+def best(ranked: Sequence[Ranked], count: int, cost: Cost | None = None) -> list[Ranked]:
+    """So many of the lowest loss, lowest first; of equals the earlier.
+
+    With a cost those that no other net is cheaper than and as good as, and of these the ones that differ most
+    (`strategies.front.ordered`); the lowest loss is still first.
+    """
+    if cost is not None:
+        return [ranked[place] for place in ordered([(cost(one.net), -one.loss) for one in ranked])[:count]]
     return sorted(ranked, key=lambda one: one.loss)[:count]

@@ -21,15 +21,18 @@ PLACES = {1: 1, 2: 2, 6: -1}
 class OnTable(Halving):
     """Halving whose candidates are nets of the table, drawn in a random order."""
 
-    def __init__(self, rows: Sequence[Row], cost: int, rng: random.Random) -> None:
+    def __init__(self, rows: Sequence[Row], cost: int, rng: random.Random, front: int = 1) -> None:
         space = recipe().space()
         self.rows = {row["architecture"]: row for row in rows}
         self._order = [Architecture.parse(text, space) for text in self.rows]
         rng.shuffle(self._order)
-        super().__init__(space, LADDER, cost, 0, max_macs=10**9)
+        super().__init__(space, LADDER, cost, 0, max_macs=10**9, front=front)
 
     def _candidate(self, known: Sequence[Trial]) -> Architecture:
         return self._order[len(self._texts(0)) % len(self._order)]
+
+    def _cost(self, trial: Trial) -> float:
+        return float(self.row(trial)["macs"])
 
     def trained(self, trial: Trial) -> dict[str, float]:
         """What the table knows of a trial."""
@@ -41,14 +44,19 @@ class OnTable(Halving):
         return self.rows[self._architecture(trial).text]
 
 
-def halving(rows: Sequence[Row], cost: int, rng: random.Random) -> float:
-    """Test accuracy of the net that halving chooses at the cost of so many full trainings."""
-    search = OnTable(rows, cost, rng)
+def finished(search: OnTable) -> OnTable:
+    """The search at its end."""
     while not search.finished:
         search.suggest()
         for proposal in search.pending():
             trial = Trial(proposal.id, proposal.parameters)
             search.observe(proposal.id, search.trained(trial))
+    return search
+
+
+def halving(rows: Sequence[Row], cost: int, rng: random.Random) -> float:
+    """Test accuracy of the net that halving chooses at the cost of so many full trainings."""
+    search = finished(OnTable(rows, cost, rng))
     assert search.best is not None
     return float(search.row(Trial(search.best["id"], search.best["parameters"]))["test"])
 

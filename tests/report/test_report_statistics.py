@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import pytest
 
-from autostr_nni.report.statistics import NONE, Curve, band, best_so_far, bootstrap, pareto_front, wilson
+from autostr_nni.report.statistics import NONE, Curve, band, best_so_far, bootstrap, wilson
 
 
 @pytest.mark.parametrize(
@@ -31,13 +31,6 @@ def test_wilson_bounds_solve_the_score_equation() -> None:
 
 def test_no_words_say_nothing() -> None:
     assert wilson(0, 0) == (0.0, 1.0)
-
-
-def test_pareto_front() -> None:
-    points = [(3.0, 0.9), (1.0, 0.5), (2.0, 0.5), (2.0, 0.7), (4.0, 0.9), (1.0, 0.5), (0.5, 0.1)]
-    assert pareto_front(points) == [6, 1, 3, 0]
-    assert pareto_front([(1.0, 0.3), (1.0, 0.5), (1.0, 0.4)]) == [1]  # of equal costs the best alone
-    assert pareto_front([]) == []
 
 
 def test_best_so_far_only_rises() -> None:

@@ -26,10 +26,10 @@ from autostr_nni.runs.verdict import (
     judge_nets,
     judge_operators,
     judge_paths,
-    learnt_nothing,
     rank_paths,
     word_losses,
 )
+from autostr_nni.strategies.trials import learnt_nothing
 from autostr_nni.training.run_trial import run_proposal
 
 
@@ -70,9 +70,9 @@ def test_losses_that_are_damaged_are_none() -> None:
 
 
 def test_what_counts_as_nothing() -> None:
-    assert learnt_nothing(0.05, 0.001) and not learnt_nothing(0.051, 0.001)
-    assert learnt_nothing(0.5, 0.5) and not learnt_nothing(0.51, 0.5)  # yes and no: half is blind
-    assert not learnt_nothing(0.0, 1.0, above=0) and not learnt_nothing(None, None)
+    assert learnt_nothing(0.05, 0.001, 0.05) and not learnt_nothing(0.051, 0.001, 0.05)
+    assert learnt_nothing(0.5, 0.5, 0.05) and not learnt_nothing(0.51, 0.5, 0.05)  # yes and no: half is blind
+    assert not learnt_nothing(0.0, 1.0, above=0) and not learnt_nothing(None, None, 0.05)
     assert judge_best(0.9, 0.01) is None
     assert str(judge_best(0.021, 0.002)).startswith(
         "nothing was learnt: the best net reads 2.1 % of the validation words, and up to 5.0 % counts as "

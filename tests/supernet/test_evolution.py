@@ -54,3 +54,21 @@ def test_a_space_that_is_ranked_whole_has_no_further_net() -> None:
     while (net := next_net(space, found, 0, (0, 10**9), 2)) is not None:
         found.append(Ranked(net, 1.0))
     assert len(found) == space.size()
+
+
+def test_along_cost_small_nets_are_parents_and_chosen_too() -> None:
+    def cost(net: Architecture) -> float:
+        return macs_of(net, SPACE)
+
+    found: list[Ranked] = []
+    while len(found) < 60:
+        net = next_net(SPACE, found, 0, BAND, 15, cost)
+        assert net is not None
+        found.append(Ranked(net, loss(net)))
+    front, alone = best(found, 4, cost), best(found, 4)
+    assert front[0] == min(found, key=lambda one: (one.loss, cost(one.net)))
+    assert min(cost(one.net) for one in front) == min(cost(one.net) for one in found)
+    assert min(cost(one.net) for one in front) < min(cost(one.net) for one in alone)
+    for one in front:
+        assert not any(o.loss <= one.loss and cost(o.net) < cost(one.net) for o in found)
+    assert found != evolved(0, 60, 15)  # other parents than by the loss alone

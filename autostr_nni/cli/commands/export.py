@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,10 @@ from autostr_nni.cli.parser import path, path_text
 from autostr_nni.system.errors import InputError
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from autostr_nni.export.write import Exported
+    from autostr_nni.recipe import Recipe
 
 
 def add_parser(subparsers: Any) -> None:
@@ -41,6 +45,15 @@ def add_parser(subparsers: Any) -> None:
         "--check", metavar="LMDB", type=path, help="check on the words of this set, not on rendered ones"
     )
     parser.add_argument("--words", type=int, default=128, metavar="N", help="words to check on (128)")
+    parser.add_argument(
+        "--front",
+        action="store_true",
+        help="write all nets of a search's front (search.front in its recipe), as FILE-1 and so on, the "
+        "cheapest first, and a table of them as .csv",
+    )
+    parser.add_argument(
+        "--latency", action="store_true", help="with --front: time the files on this machine, some seconds"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=run)
 
@@ -49,7 +62,14 @@ def run(args: argparse.Namespace) -> int:
     """Write, check, and print what was seen."""
     if args.words < 1:
         raise InputError(f"--words: {args.words} is too few, give at least 1")
-    from autostr_nni.export.words import rendered_words, words_of_set
+    if args.latency and not args.front:
+        raise InputError("--latency goes with --front: leave it out, or write all nets of a search's front")
+    if args.front:
+        from autostr_nni.cli.export_front import export_front
+
+        return export_front(
+            args.checkpoint, args.file, partial(_words, args), args.part, args.latency, args.json
+        )
     from autostr_nni.export.write import NotEqual, check_place, export
     from autostr_nni.reading.checkpoint import load_trained
     from autostr_nni.reading.read_files import use_threads
@@ -58,12 +78,8 @@ def run(args: argparse.Namespace) -> int:
     check_place(file)
     trained = load_trained(checkpoint(args.checkpoint))
     use_threads(trained.recipe)
-    if args.check is None:
-        images = rendered_words(trained.recipe, args.words)
-    else:
-        images = words_of_set(trained.recipe, args.check, args.words)
     try:
-        exported = export(trained, file, images, args.part)
+        exported = export(trained, file, _words(args, trained.recipe), args.part)
     except NotEqual as error:
         complain(f"{file} is not written, the check failed: {error}")
         return 1
@@ -72,6 +88,15 @@ def run(args: argparse.Namespace) -> int:
     else:
         say(as_text(exported))
     return 0
+
+
+def _words(args: argparse.Namespace, recipe: Recipe) -> np.ndarray:
+    """The images that files are checked on."""
+    from autostr_nni.export.words import rendered_words, words_of_set
+
+    if args.check is None:
+        return rendered_words(recipe, args.words)
+    return words_of_set(recipe, args.check, args.words)
 
 
 def as_text(exported: Exported) -> str:

@@ -61,9 +61,10 @@ def run(args: argparse.Namespace) -> int:
 
 def describe(id: str, folder: Path, history: SearchHistory) -> dict[str, Any]:
     """What is listed of a search."""
-    from autostr_nni.runs.summary import read_search, summarize
+    from autostr_nni.runs.summary import summary_of
 
-    best = summarize(read_search(folder))["best"] or {}
+    found = summary_of(folder)
+    best = found["best"] or {}
     return {
         "id": id,
         "name": history.name,
@@ -75,6 +76,7 @@ def describe(id: str, folder: Path, history: SearchHistory) -> dict[str, Any]:
         "word_accuracy": best.get("word_accuracy"),
         **{key: best[key] for key in ("metric", "figure") if key in best},
         "macs_m": best.get("macs_m"),
+        **({"front": found["front"]} if found["front"] else {}),
         "folder": str(folder),
     }
 
@@ -83,7 +85,7 @@ def as_text(found: list[dict[str, Any]]) -> str:
     """The list as a table."""
     rows = [("id", "name", "strategy", "state", "trials", "last result", "best", "M MACs")]
     for row in found:
-        accuracy, macs = chosen_by(row), row["macs_m"]
+        nets = [row, *reversed(row.get("front", [])[:-1])]  # the best, and the others of its front
         rows.append(
             (
                 row["id"],
@@ -92,8 +94,16 @@ def as_text(found: list[dict[str, Any]]) -> str:
                 row["state"],
                 f"{row['done']} of {row['planned']}" if row["planned"] else str(row["done"]),
                 time.strftime("%Y-%m-%d %H:%M", time.localtime(row["last_result"])),
-                "-" if accuracy is None else f"{100 * accuracy:.1f} %",
-                "-" if macs is None else f"{macs:.4g}",
+                " / ".join(_percent(chosen_by(net)) for net in nets),
+                " / ".join(_figure(net["macs_m"]) for net in nets),
             )
         )
     return table(rows, "<<<<><>>")
+
+
+def _percent(accuracy: float | None) -> str:
+    return "-" if accuracy is None else f"{100 * accuracy:.1f} %"
+
+
+def _figure(macs: float | None) -> str:
+    return "-" if macs is None else f"{macs:.4g}"

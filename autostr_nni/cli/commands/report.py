@@ -72,6 +72,8 @@ def run(args: argparse.Namespace) -> int:
 
 def as_text(report: Mapping[str, Any]) -> str:
     """The summary for a terminal: a line per search, then what to know before comparing."""
+    from autostr_nni.report.figures.captions import front_sentences
+
     rows = [("search", "strategy", "accuracy", "95 %", "M MACs", "images", "seconds", "nets")]
     for search in report["searches"]:
         best = search["best"] or {}
@@ -90,5 +92,8 @@ def as_text(report: Mapping[str, Any]) -> str:
         )
     verdicts = [pair["sentence"] for space in report["spaces"] for pair in space["comparison"]["pairs"]]
     states = [f"{search['label']}: {search['sentence']}" for search in report["searches"]]
+    labels = {search["key"]: search["label"] for search in report["searches"]}
+    for space in report["spaces"]:
+        verdicts += front_sentences(space["front"], labels) if space["front"] else []
     said = [*states, *report["notes"], *([""] if verdicts else []), *verdicts]
     return "\n".join([table(rows, "<<>>>>>>"), "", *said])

@@ -237,10 +237,11 @@ def next_commands(result: Mapping[str, Any]) -> list[str]:
     if not best or not best.get("folder") or not (Path(best["folder"]) / BEST).is_file():
         return []
     name = shlex.quote(name_of(Path(result["folder"])))
+    front = " --front" if len(result.get("front") or []) > 1 else ""
     onnx = all(find_spec(module) is not None for module in ("onnx", "onnxruntime"))
     return [
         f"autostr evaluate {name}",
-        f"autostr export {name} net.{'onnx' if onnx else 'pt2'}",
+        f"autostr export {name} net.{'onnx' if onnx else 'pt2'}{front}",
         report_command(Path(result["folder"])),
     ]
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from autostr_nni.report.figures.style import count
-from autostr_nni.report.records import Costs, Path, Search
+from autostr_nni.report.records import Costs, Front, Path, Search
 from autostr_nni.report.seeds.reached import VALIDATION
 
 
@@ -45,6 +45,28 @@ def front(count: int) -> str:
         return "No net has been trained to its end yet, so there is no Pareto front."
     verb = "is" if count == 1 else "are"
     return f"{net_count(count).capitalize()} {verb} on the Pareto front: none is smaller and as accurate."
+
+
+def front_caption(front: Front, members: Sequence[Search]) -> str:
+    """How to read the fronts, and whose is ahead at equal cost."""
+    text = (
+        "Large marks: the nets that were asked for (search.front). Small ones: all that were trained; the "
+        "line joins those than which none is cheaper and as accurate. The hypervolume is the area below "
+        "it, over its width: the mean of the best accuracy over all budgets, from the cheapest of these "
+        "nets to the dearest."
+    )
+    return " ".join([text, *front_sentences(front, {search["key"]: search["label"] for search in members})])
+
+
+def front_sentences(front: Front, labels: Mapping[str, str]) -> list[str]:
+    """Whose hypervolume is ahead, of every search that was compared with random search."""
+    return [
+        f"At {count(row['at'])} images the front of {labels[row['search']]} has the hypervolume "
+        f"{row['hypervolume']:.3f}, that of {labels[row['random']]} {row['random_median']:.3f} "
+        f"({row['random_low']:.3f} to {row['random_high']:.3f}); it is ahead in {100 * row['wins']:.0f} % of "
+        "the orders of random nets."
+        for row in front["equal_cost"]
+    ]
 
 
 def cost_caption(cost: Costs, unit: str, members: Sequence[Search], several: bool) -> str:

@@ -14,11 +14,13 @@ from autostr_nni.report.figures.architecture import draw_architecture
 from autostr_nni.report.figures.captions import (
     cost_caption,
     front,
+    front_caption,
     net_count,
     ranks_caption,
     seeds_caption,
 )
 from autostr_nni.report.figures.cost import draw_cost
+from autostr_nni.report.figures.front import draw_front
 from autostr_nni.report.figures.one_search import (
     draw_entropy,
     draw_net_curves,
@@ -107,6 +109,15 @@ def _of_spaces(report: Report) -> Iterator[Plan]:
                 f"Accuracy against {words}{of}",
                 caption,
                 _later(draw_size, members, names, places, on_front, cost),
+            )
+        fronts = group["front"]
+        if fronts is not None:
+            yield (
+                f"front{tail}",
+                "size",
+                f"Fronts of the searches{of}",
+                front_caption(fronts, members),
+                _later(draw_front, members, names, places, fronts),
             )
         for unit in ("images", "seconds"):
             yield (

@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Sequence
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,9 @@ from autostr_nni.runs.figures import Figures, Report, figures
 from autostr_nni.runs.layout import ARCHITECTURE, FINALIST, PULSE, RANKED
 from autostr_nni.runs.records import write_lines, write_metrics
 from autostr_nni.search_spaces.architecture import Architecture
+from autostr_nni.search_spaces.drawing import macs_of
 from autostr_nni.search_spaces.space import SearchSpace
-from autostr_nni.supernet.evolution import Ranked, best, next_net
+from autostr_nni.supernet.evolution import Cost, Ranked, best, next_net
 from autostr_nni.supernet.recalibration import recalibrate
 from autostr_nni.system.files import told_if_full, write_atomic
 from autostr_nni.system.json_text import read_lines
@@ -108,13 +110,23 @@ class Ranking:
         """Rank until there are as many nets as the recipe says, or no other net is found."""
         band = (round(self.options.min_m * 1e6), self.recipe.search.operators.budget)
         known, seed, population = self.ranked, self.recipe.seed, self.options.population
+        cost = self.cost()
         while len(known) < self.options.nets:
-            net = next_net(self.space, known, seed, band, population)
+            net = next_net(self.space, known, seed, band, population, cost)
             if net is None:
                 break
             found, images = scorer.score(net)
             known.append(Ranked(net, found.loss))
             self.add(net, found, images)
+
+    def cost(self) -> Cost | None:
+        """What nets are ranked along beside their loss, where a front of several is wanted."""
+        return partial(macs_of, space=self.space) if self.recipe.search.front.size > 1 else None
+
+    def finalists(self) -> list[Architecture]:
+        """The nets to be trained, the one of the lowest loss first."""
+        count = self.recipe.search.one_shot_finalists
+        return [one.net for one in best(self.ranked, count, self.cost())]
 
     def add(self, net: Architecture, found: Evaluation, images: int) -> None:
         """Keep a net's score; a line of metrics for every population of nets."""
@@ -176,7 +188,7 @@ def rank_nets(space: SearchSpace, recipe: Recipe, folder: Path, supernet: Path, 
     ranking.run(scorer)
     count = len(ranking.lines)
     found = ranking.figures(count, max(0, len(ranking.epochs()) - 1))
-    finalists = [one.net for one in best(ranking.ranked, recipe.search.one_shot.finalists)]
+    finalists = ranking.finalists()
     for place, net in enumerate(finalists, 1):
         made = scorer.trained(net, space, recipe)
         told: Figures = {"macs_m": fixed_metrics(net, space)["macs_m"]}

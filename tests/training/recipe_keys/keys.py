@@ -163,6 +163,7 @@ FIRST: dict[str, Key] = {
         0.05, lambda s: 0.05 if min(line["macs_m"] for line in ranked(s)) >= 0.05 else 0.0, SUPERNET
     ),
     "search.one_shot.finalists": Key(3, trained_on, SUPERNET),
+    "search.front.size": Key(2, lambda seen: halving(seen)._front, "train"),
     "evaluation.decoding": Key("beam", lambda s: "beam" if s.readers[0].beam > 1 else "greedy"),
     "evaluation.beam": Key(2, lambda seen: seen.readers[0].beam),
 }

@@ -21,7 +21,7 @@ from tests.training.recipe_keys.watch import Seen, texts_of, watched, write_sets
 
 # What a step has nothing to do with.
 SCHEDULE = ("epochs", "epoch_images", "short_words", "milestones", "gamma", "patience")
-NETS = ("search.random", "search.halving", "search.one_shot")
+NETS = ("search.random", "search.halving", "search.one_shot", "search.front")
 FOREIGN = {
     "path": ("search.operators", *NETS, *(f"training.{name}" for name in SCHEDULE)),
     "operators": ("search.path", *NETS, "training.optimizer", "training.clip")
