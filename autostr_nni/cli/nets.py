@@ -124,6 +124,23 @@ def _nothing_trained(search: Path) -> str:
     )
 
 
+def recipe_of(text: str) -> Recipe | None:
+    """The recipe that comes with the net that `text` names, as `ARCH_HELP` says; None where none does."""
+    from autostr_nni.reading.checkpoint import load_trained
+    from autostr_nni.report.reading.locate import find
+    from autostr_nni.search_spaces.named import NAMED
+
+    if text.strip() in NAMED:
+        return None
+    path = Path(text.strip()).expanduser()
+    if not is_file(str(path)):
+        folder = find(text.strip())
+        net = best_net(folder) if folder is not None and is_search(folder) else None
+        path = (net.folder if net else folder or path) / BEST
+    held = is_file(str(path)) and (path.suffix == ".ckpt" or zipfile.is_zipfile(path))
+    return load_trained(path).recipe if held else None
+
+
 def resolve(text: str, recipe: Recipe | None = None, source: str = "") -> tuple[Architecture, SearchSpace]:
     """The architecture that a user names, and its space.
 

@@ -16,7 +16,7 @@ from torch import nn
 from autostr_nni.data.charset import Charset
 from autostr_nni.export.about import OUTPUTS, about
 from autostr_nni.export.formats import FORMATS, Format, Run, example
-from autostr_nni.models.recognizer import input_size
+from autostr_nni.models.recognizer import Recognizer, input_size
 from autostr_nni.models.traceable import FeatureReader, UnrolledReader
 from autostr_nni.reading.checkpoint import Trained
 from autostr_nni.system.errors import InputError
@@ -97,7 +97,7 @@ def export(trained: Trained, file: Path, images: np.ndarray, part: str = "recogn
     if part == "encoder":
         net: nn.Module = FeatureReader(recognizer)
     else:
-        net = _Outputs(UnrolledReader(recognizer, trained.recipe.data.max_length))
+        net = decoding_inside(recognizer, trained.recipe.data.max_length)
     facts = about(trained, part)
     started = time.perf_counter()
     with whole_file(file) as temporary:
@@ -106,6 +106,11 @@ def export(trained: Trained, file: Path, images: np.ndarray, part: str = "recogn
         found = compare(trained, net, format.load(temporary), images, part)
         size = temporary.stat().st_size
     return Exported(str(file), format.name, part, size, round(seconds, 2), facts, found)
+
+
+def decoding_inside(recognizer: Recognizer, max_length: int) -> nn.Module:
+    """What is exported of a recognizer: from images to ids, confidence and logits of its longest words."""
+    return _Outputs(UnrolledReader(recognizer, max_length))
 
 
 class _Outputs(nn.Module):
@@ -159,6 +164,11 @@ def compare(trained: Trained, net: nn.Module, run: Run, images: np.ndarray, part
             )
         )
     return result
+
+
+def texts_at(charset: Charset, run: Run, images: np.ndarray, batch: int) -> list[str]:
+    """Words that a recognizer's file reads, so many images at a time."""
+    return _texts(charset, [run(part) for part in _batches(images, batch)])
 
 
 def _batches(images: np.ndarray, size: int) -> Iterator[np.ndarray]:

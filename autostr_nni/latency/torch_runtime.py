@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
-from itertools import pairwise
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from autostr_nni.latency.clock import Clock, CudaClock
 from autostr_nni.latency.runtime import PASSES, for_reading
 from autostr_nni.latency.settings import Settings
 from autostr_nni.models.backbone import Backbone, build_stem
@@ -26,6 +25,7 @@ class TorchRuntime:
     """PyTorch on a CPU; modules are kept, so that every round meets the same ones."""
 
     device = "cpu"
+    clock = Clock()
 
     def __init__(self, space: SearchSpace, settings: Settings) -> None:
         self.space = space
@@ -61,35 +61,13 @@ class TorchRuntime:
     def _placed(self, thing: Any) -> Any:
         return thing.to(self.device, self.dtype)
 
-    @torch.no_grad()
     def _timed(self, modules: Sequence[Callable[[Tensor], Tensor]]) -> list[list[int]]:
-        """Nanoseconds of each module in passes of all of them, without the first pass."""
-        passes = []
-        for _ in range(PASSES + 1):
-            x, marks = self.images, [self._mark()]
-            for module in modules:
-                x = module(x)
-                marks.append(self._mark())
-            passes.append(self._between(marks))
-        return passes[1:]
-
-    def _mark(self) -> Any:
-        return time.perf_counter_ns()
-
-    def _between(self, marks: Sequence[Any]) -> list[int]:
-        return [after - before for before, after in pairwise(marks)]
+        """Nanoseconds of each module in passes of all of them."""
+        return self.clock.passes(modules, self.images, PASSES)
 
 
 class CudaRuntime(TorchRuntime):
-    """PyTorch on a GPU: it takes the time itself, as the CPU runs ahead of it."""
+    """PyTorch on a GPU."""
 
     device = "cuda"
-
-    def _mark(self) -> Any:
-        event = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
-        event.record()
-        return event
-
-    def _between(self, marks: Sequence[Any]) -> list[int]:
-        torch.cuda.synchronize()
-        return [round(before.elapsed_time(after) * 1e6) for before, after in pairwise(marks)]  # it gives ms
+    clock = CudaClock()

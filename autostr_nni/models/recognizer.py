@@ -65,13 +65,17 @@ class Recognizer(nn.Module):
         sequence: Tensor = self.encoder(self.backbone(self.rectifier(pixels)))
         return sequence
 
+    def split(self, images: Tensor) -> tuple[Tensor, ...]:
+        """Images as they are read: on a CPU a few at a time, up to 1.4 times as fast, else together."""
+        at_once = self.part if images.device.type == "cpu" else len(images)
+        return images.tensor_split(max(1, math.ceil(len(images) / max(1, at_once))))
+
     @torch.no_grad()
     def features_by_parts(self, images: Tensor) -> Tensor:
-        """`features` without a graph; on a CPU of a few images at a time, up to 1.4 times as fast."""
+        """`features` without a graph, of as many images at a time as `split` says."""
         if images.device.type != "cpu":
             return self.features(images)
-        parts = images.tensor_split(max(1, math.ceil(len(images) / self.part)))
-        return torch.cat([self.features(part) for part in parts])
+        return torch.cat([self.features(part) for part in self.split(images)])
 
     def forward(self, images: Tensor, targets: Tensor) -> Tensor:
         """Logits ``[B, L, classes]`` with targets ``[B, L]`` given; with CTC ``[B, T, classes]``."""

@@ -35,7 +35,7 @@ def analyse(histories: Sequence[SearchHistory], draws: int = 2000, seed: int = 0
 
     Keys: ``searches`` (one each: state, figures, nets, paths, operators), ``spaces`` (searches that may be
     compared, with their Pareto fronts, costs, and the comparison of strategies over seeds), ``settings``
-    (where their recipes differ), ``notes``.
+    (where their recipes differ), ``reading`` (None: see `latency.reading_costs`), ``notes``.
     """
     searches = [search_data(history, f"s{place}") for place, history in enumerate(histories, 1)]
     _distinguish(searches, histories)
@@ -61,6 +61,7 @@ def analyse(histories: Sequence[SearchHistory], draws: int = 2000, seed: int = 0
         "searches": searches,
         "spaces": together,
         "settings": compared,
+        "reading": None,
         "notes": notes(searches, together, compared),
     }
 

@@ -9,9 +9,11 @@ from typing import Any
 
 import jinja2
 
+from autostr_nni.latency.settings import Settings
 from autostr_nni.report.figures.pictures import SECTIONS, Picture
 from autostr_nni.report.figures.seeds import places_of
 from autostr_nni.report.figures.style import MARKERS, colour, count, marker
+from autostr_nni.report.latency import UNTIMED
 from autostr_nni.report.nets import chosen_label, ranked_by_accuracy
 from autostr_nni.report.seeds.sentence import COSTS, points
 
@@ -37,6 +39,7 @@ def render(report: Mapping[str, Any], pictures: Sequence[Picture]) -> str:
         pieces=pieces,
         points=points,
         cost=COSTS.__getitem__,
+        device=lambda settings: Settings(**settings).device,
     )
     sections: dict[str, list[Picture]] = {section: [] for section in SECTIONS}
     for picture in pictures:
@@ -53,6 +56,7 @@ def render(report: Mapping[str, Any], pictures: Sequence[Picture]) -> str:
         test_sets=list(dict.fromkeys(name for s in searches for name in (s["best"] or {}).get("tests", {}))),
         nets=ranked_nets(report),
         chosen_by=chosen_label(net for search in searches for net in search["nets"]),
+        untimed=UNTIMED,
     )
 
 

@@ -278,4 +278,5 @@ class Report(TypedDict):
     searches: list[Search]
     spaces: list[Space]
     settings: Settings
+    reading: dict[str, Any] | None  # `latency.reading_costs`, where it is asked for
     notes: list[str]

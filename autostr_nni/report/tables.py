@@ -36,6 +36,7 @@ def csv_files(report: Mapping[str, Any]) -> dict[str, str]:
         ],
         "comparison.csv": list(_comparison(report)),
         "pairs.csv": list(_pairs(report)),
+        "reading.csv": list(_reading(report)),
         "settings.csv": [
             {
                 "key": row["key"],
@@ -56,6 +57,17 @@ def as_csv(rows: Rows) -> str:
     writer.writeheader()
     writer.writerows(rows)
     return file.getvalue()
+
+
+def _reading(report: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
+    """A row for each net and translator: milliseconds of the whole and of its parts."""
+    timed = report["reading"] or {"searches": [], "nets": []}
+    labels = {search["key"]: search["label"] for search in report["searches"]}
+    for key, net in zip(timed["searches"], timed["nets"], strict=True):
+        for kind, reading in net.items():
+            parts = {f"{part['name']}_ms": part["ms"] for part in reading["parts"]}
+            about = {"search": labels[key], "translator": kind, "own": kind == timed["own"][key]}
+            yield {**about, "ms": reading["ms"], **parts}
 
 
 def _comparison(report: Mapping[str, Any]) -> Iterable[dict[str, Any]]:

@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from autostr_nni.latency.settings import Settings
 from autostr_nni.report.reading.history import SearchHistory
 from autostr_nni.report.records import Report
 from autostr_nni.strategies.core import plain
@@ -24,18 +25,24 @@ def check_free(folder: Path, force: bool) -> None:
         raise InputError(f"--out {folder}: is a file; give a folder")
 
 
-def write_report(histories: Sequence[SearchHistory], folder: Path, force: bool = False) -> Report:
+def write_report(
+    histories: Sequence[SearchHistory], folder: Path, force: bool = False, latency: Settings | None = None
+) -> Report:
     """Make the report of searches in ``folder`` and return its data.
 
-    With ``force``, an earlier report there is replaced; other files of the folder stay.
+    With ``force``, an earlier report there is replaced; other files of the folder stay. Reading is timed on
+    ``latency``, where it is given: some seconds for each search.
     """
     from autostr_nni.report.analysis import analyse
     from autostr_nni.report.figures.pictures import draw_all
+    from autostr_nni.report.latency import reading_costs
     from autostr_nni.report.page import render
     from autostr_nni.report.tables import csv_files
 
     check_free(folder, force)
     report: Report = plain(analyse(histories))
+    if latency is not None:
+        report["reading"] = reading_costs(report, histories, latency)
     pictures = draw_all(report)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)

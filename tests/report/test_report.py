@@ -53,6 +53,7 @@ def check_figures(told: dict[str, Any]) -> None:
     assert [net["accuracy"] for net in other["nets"]] == [0.2, 0.8, 0.5]
     (space,) = told["spaces"]
     assert space["searches"] == ["s1", "s2"] and told["notes"] == []
+    assert told["reading"] is None  # it is not asked for
     assert space["pareto"]["macs_m"] == ["random-1", "random-3", "train"]
     cost = space["cost"]["images"]
     assert cost["observed"]["s1"]["cost"] == [4500.0, 5000.0, 5000.0]

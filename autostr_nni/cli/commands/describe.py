@@ -7,13 +7,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from autostr_nni.cli.nets import ARCH_HELP, resolve
+from autostr_nni.cli.nets import ARCH_HELP, recipe_of, resolve
 from autostr_nni.cli.output import say, say_json
 from autostr_nni.cli.parser import path, path_text
+from autostr_nni.cli.reading_cost import add_options, settings_of, side_by_side, timed_how
 from autostr_nni.cli.table import table, thousands
 
 if TYPE_CHECKING:
-    from autostr_nni.recipe import Recipe
+    from autostr_nni.recipe import ModelSection, Recipe
     from autostr_nni.search_spaces.architecture import Architecture
     from autostr_nni.search_spaces.space import SearchSpace
 
@@ -39,8 +40,10 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--recognizer",
         action="store_true",
-        help="also the cost of rectifier, encoder and decoder around it (of the recipe, else the paper's)",
+        help="also the cost of rectifier, encoder and decoder around it (of the recipe, else of the net's "
+        "own, else the paper's)",
     )
+    add_options(parser, "with it")
     parser.add_argument("--out", type=path, metavar="FILE", help="draw it too, as FILE.png or FILE.svg")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=run)
@@ -48,6 +51,7 @@ def add_parser(subparsers: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the description."""
+    settings = settings_of(args)
     recipe = None
     if args.recipe is not None:
         from autostr_nni.recipe import load_recipe
@@ -55,8 +59,15 @@ def run(args: argparse.Namespace) -> int:
         recipe = load_recipe(args.recipe)
     architecture, space = resolve(args.architecture, recipe, args.recipe or "")
     facts = describe(architecture, space)
+    if args.recognizer or settings:
+        recipe = recipe or recipe_of(args.architecture)
     if args.recognizer:
         facts["recognizer"] = describe_recognizer(architecture, space, recipe)
+    if settings is not None:
+        from autostr_nni.latency.reading import Net, reading_times
+
+        net = Net(architecture, space, *around(space, recipe))
+        facts["latency"] = reading_times([net], settings)
     if args.out is not None:
         draw(architecture, space, args.architecture, args.out)
     if args.json:
@@ -121,18 +132,27 @@ def draw(architecture: Architecture, space: SearchSpace, name: str, out: Path) -
         raise InputError(f"--out {out}: cannot be written: {error.strerror}") from None
 
 
+def around(space: SearchSpace, recipe: Recipe | None) -> tuple[ModelSection, int, int]:
+    """Sizes of what is around a backbone, its classes and its longest word; the paper's without a recipe."""
+    from autostr_nni.data.charset import Charset
+    from autostr_nni.recipe import ModelSection
+    from autostr_nni.recipe.data import DataSection
+
+    if recipe is not None:
+        return recipe.model, Charset.named(recipe.data.charset).classes, recipe.data.max_length
+    model = ModelSection().model_copy(update={"image": (space.height, space.width)})
+    return model, Charset.named("printable").classes, DataSection.model_fields["max_length"].default
+
+
 def describe_recognizer(
     architecture: Architecture, space: SearchSpace, recipe: Recipe | None = None
 ) -> list[dict[str, Any]]:
     """MACs and parameters by part of the recognizer, for a word of eight characters."""
-    from autostr_nni.data.charset import Charset
     from autostr_nni.models.cost import recognizer_costs
     from autostr_nni.models.recognizer import build_recognizer
-    from autostr_nni.recipe import ModelSection
 
-    model = ModelSection() if recipe is None else recipe.model
-    charset = Charset.named("printable" if recipe is None else recipe.data.charset)
-    recognizer = build_recognizer(architecture, space, model, charset.classes)
+    model, classes, _ = around(space, recipe)
+    recognizer = build_recognizer(architecture, space, model, classes)
     return [asdict(cost) for cost in recognizer_costs(recognizer, model)]
 
 
@@ -164,7 +184,12 @@ def as_text(facts: dict[str, Any]) -> str:
             )
         )
     text = f"{table(head, '<<')}\n\n{table(rows, '<<>>>>><')}"
-    return text + (f"\n\n{_parts(facts['recognizer'])}" if "recognizer" in facts else "")
+    if "recognizer" in facts:
+        text += f"\n\n{_parts(facts['recognizer'])}"
+    if "latency" in facts:
+        timed = facts["latency"]
+        text += f"\n\n{timed_how(timed)}\n\n{side_by_side(timed['nets'][0])}"
+    return text
 
 
 def _parts(parts: list[dict[str, Any]]) -> str:

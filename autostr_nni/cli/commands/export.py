@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from autostr_nni.cli import int8
 from autostr_nni.cli.nets import NET_HELP, checkpoint
 from autostr_nni.cli.output import complain, say, say_json
 from autostr_nni.cli.parser import path, path_text
@@ -26,7 +27,8 @@ def add_parser(subparsers: Any) -> None:
         help="write a trained recognizer as ONNX, torch.export or TorchScript",
         description="Write a trained recognizer for other programs, and check it: the file is run on words "
         "at batches of 1, 7 and 64 and must give PyTorch's text, and its logits within 1e-4, or it does not "
-        "appear. It takes uint8 RGB images of any batch; charset and image size are in its metadata.",
+        "appear. It takes uint8 RGB images of any batch; charset and image size are in its metadata. With "
+        "--int8 it appears only if it reads nearly as many words as in float32.",
     )
     parser.add_argument("checkpoint", metavar="NET", type=path_text, help=NET_HELP)
     parser.add_argument(
@@ -42,7 +44,11 @@ def add_parser(subparsers: Any) -> None:
         help="the whole, greedy decoding inside (default), or the encoder's features alone",
     )
     parser.add_argument(
-        "--check", metavar="LMDB", type=path, help="check on the words of this set, not on rendered ones"
+        "--check",
+        metavar="LMDB",
+        type=path,
+        help="check on the words of this set, not on rendered ones; with --int8 on all of them, not on those "
+        "that chose the net",
     )
     parser.add_argument("--words", type=int, default=128, metavar="N", help="words to check on (128)")
     parser.add_argument(
@@ -54,6 +60,7 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--latency", action="store_true", help="with --front: time the files on this machine, some seconds"
     )
+    int8.add_options(parser)
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=run)
 
@@ -62,6 +69,7 @@ def run(args: argparse.Namespace) -> int:
     """Write, check, and print what was seen."""
     if args.words < 1:
         raise InputError(f"--words: {args.words} is too few, give at least 1")
+    int8.check_options(args)
     if args.latency and not args.front:
         raise InputError("--latency goes with --front: leave it out, or write all nets of a search's front")
     if args.front:
@@ -79,14 +87,19 @@ def run(args: argparse.Namespace) -> int:
     trained = load_trained(checkpoint(args.checkpoint))
     use_threads(trained.recipe)
     try:
-        exported = export(trained, file, _words(args, trained.recipe), args.part)
+        if args.int8:
+            quantized = int8.run(trained, args)
+            facts, text = quantized.to_dict(), int8.as_text(quantized)
+        else:
+            exported = export(trained, file, _words(args, trained.recipe), args.part)
+            facts, text = exported.to_dict(), as_text(exported)
     except NotEqual as error:
         complain(f"{file} is not written, the check failed: {error}")
         return 1
     if args.json:
-        say_json(exported.to_dict(), indent=2)
+        say_json(facts, indent=2)
     else:
-        say(as_text(exported))
+        say(text)
     return 0
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from autostr_nni.cli.output import complain, say, say_json
 from autostr_nni.cli.parser import path, path_text
+from autostr_nni.cli.reading_cost import add_options, settings_of, side_by_side, timed_how
 from autostr_nni.cli.table import table
 from autostr_nni.system.errors import InputError
 
@@ -36,6 +37,7 @@ def add_parser(subparsers: Any) -> None:
         "--out", required=True, type=path, metavar="DIR", help="folder of the report, a new one"
     )
     parser.add_argument("--force", action="store_true", help="replace the report that DIR holds")
+    add_options(parser, "with the best net of each search")
     parser.add_argument("--json", action="store_true", help="print the report's data as JSON")
     parser.set_defaults(run=run)
 
@@ -46,6 +48,7 @@ def run(args: argparse.Namespace) -> int:
     from autostr_nni.report.write import check_free, write_report
 
     folder: Path = args.out
+    settings = settings_of(args)
     check_free(folder, args.force)
     histories: list[SearchHistory] = []
     problems: list[str] = []
@@ -61,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
         raise InputError("; ".join(problems))
     for problem in problems:
         complain(problem)
-    report = write_report(histories, folder, args.force)
+    report = write_report(histories, folder, args.force, settings)
     if args.json:
         say_json(report, indent=1)
     else:
@@ -96,4 +99,18 @@ def as_text(report: Mapping[str, Any]) -> str:
     for space in report["spaces"]:
         verdicts += front_sentences(space["front"], labels) if space["front"] else []
     said = [*states, *report["notes"], *([""] if verdicts else []), *verdicts]
-    return "\n".join([table(rows, "<<>>>>>>"), "", *said])
+    return "\n".join([table(rows, "<<>>>>>>"), "", *said, *reading_told(report)])
+
+
+def reading_told(report: Mapping[str, Any]) -> list[str]:
+    """What reading costs with each search's best net, where it was timed."""
+    from autostr_nni.report.latency import UNTIMED
+
+    timed = report["reading"]
+    if timed is None:
+        return []
+    labels = {search["key"]: search["label"] for search in report["searches"]}
+    lines = ["", timed_how(timed)]
+    for key, times in zip(timed["searches"], timed["nets"], strict=True):
+        lines += ["", f"{labels[key]}, with {timed['own'][key]}", side_by_side(times)]
+    return [*lines, *(f"{labels[key]} is not timed: {UNTIMED}" for key in timed["missing"])]

@@ -139,7 +139,7 @@ def test_what_is_refused(
     assert not list(tmp_path.glob("n*.pt"))
 
 
-def test_files_take_turns_and_the_first_round_is_not_counted() -> None:
+def test_files_take_turns_and_run_once_before_each_time() -> None:
     order: list[str] = []
 
     def run(name: str) -> formats.Run:
@@ -152,4 +152,5 @@ def test_files_take_turns_and_the_first_round_is_not_counted() -> None:
 
     images = np.arange(2, dtype=np.uint8)[:, None, None, None] * np.ones((1, 3, 4, 4), np.uint8)
     found = latencies([run("a"), run("b")], images, rounds=3)
-    assert order == ["a0", "b0", "a1", "b1", "a0", "b0", "a1", "b1"] and len(found) == 2 and min(found) > 0
+    turns = ["a0", "a0", "b0", "b0", "a1", "a1", "b1", "b1", "a0", "a0", "b0", "b0"]
+    assert order == turns and len(found) == 2 and min(found) > 0
