@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from autostr_nni.nni.state import note_no_space
+from autostr_nni.runs.doing import PREPARES, STARTS, tell_doing
 from autostr_nni.runs.figures import Figures
 from autostr_nni.system.errors import InputError, TrainingFailed
 from autostr_nni.system.files import NoSpace, write_atomic
@@ -45,6 +46,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--recipe", required=True, type=Path, help="the search's recipe")
     arguments = parser.parse_args(argv)
     _ensure_utf8(sys.argv[1:] if argv is None else list(argv))
+    if "NNI_OUTPUT_DIR" in os.environ:
+        tell_doing(Path(os.environ["NNI_OUTPUT_DIR"]), STARTS)
     status = run_warm() if argv is None else None
     if status is not None:
         return status
@@ -78,8 +81,9 @@ def run_parameters(recipe: Recipe, parameters: dict[str, Any]) -> Figures:
     """Run a step of the search in this trial's folder and report to NNI; returns the final metrics."""
     from autostr_nni.runs.layout import PARAMETERS
 
-    prepare_once(recipe)
     folder = Path(os.environ["NNI_OUTPUT_DIR"])
+    tell_doing(folder, PREPARES)
+    prepare_once(recipe)
     folder.mkdir(parents=True, exist_ok=True)
     write_atomic(folder / PARAMETERS, json.dumps({"parameters": parameters}, indent=1) + "\n")
     print(f"trial {os.environ.get('NNI_TRIAL_JOB_ID')}: {parameters}", flush=True)

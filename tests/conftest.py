@@ -134,3 +134,14 @@ def _over(base: Any, changes: Any) -> Any:
 def quiet_environment() -> dict[str, str]:
     """For processes of the tests: one thread, and no colour or width of the terminal around."""
     return {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUTF8": "1"}
+
+
+@pytest.fixture(params=["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
+def device(request: pytest.FixtureRequest) -> str:
+    """Where a test of GPUs runs: on one, and on the CPU too, which shows that the test itself is right."""
+    if request.param == "cuda":
+        import torch
+
+        if not torch.cuda.is_available():
+            pytest.skip("no GPU that torch can use")
+    return str(request.param)

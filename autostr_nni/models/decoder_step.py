@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from autostr_nni.models.attention_gru import gru_step, on_cuda
+
 if TYPE_CHECKING:
     from autostr_nni.models.translator import AttentionDecoder
 
@@ -69,6 +71,8 @@ class Stepping:
             attention = torch.softmax(energy @ self.score, -1)
             context = torch.bmm(attention[:, None], self.features[:rows])[:, 0]
             new = self.table[symbols].addmm_(context, self.of_context)
+            if on_cuda(state):
+                return gru_step(new, own, state)[0]
             gates = new[:, : 2 * size].add_(own[:, : 2 * size]).sigmoid_()
             candidate = torch.addcmul(new[:, 2 * size :], gates[:, :size], own[:, 2 * size :]).tanh_()
             return torch.lerp(candidate, state, gates[:, size:])

@@ -30,7 +30,8 @@ class Seen:
     ``key`` is the same for a failed trial and its repetition; ``step`` is as of `Plan.step_of`. ``images``
     and ``seconds`` are what it has spent itself up to its last sign (a finished one: in all); ``since`` are
     the seconds after that sign, or after its start. ``macs_m`` are million MACs of its net's backbone for an
-    image; ``found_m`` those of the net that an operator search would find as it stands.
+    image; ``found_m`` those of the net that an operator search would find as it stands. ``doing`` is what it
+    is busy with before its first step.
     """
 
     key: str
@@ -41,6 +42,7 @@ class Seen:
     since: float = 0.0
     macs_m: float | None = None
     found_m: float | None = None
+    doing: str = ""
 
 
 @dataclass(frozen=True)

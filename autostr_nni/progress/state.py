@@ -10,6 +10,7 @@ from typing import Any
 
 from autostr_nni.progress.estimate import DONE, FAILED, RUNNING, Seen, in_words, time_left
 from autostr_nni.progress.plan import Plan
+from autostr_nni.runs.doing import doing_in
 from autostr_nni.runs.figures import Figures, number
 from autostr_nni.runs.layout import CLIMBED, METRICS, PULSE
 from autostr_nni.runs.records import read_metrics
@@ -53,10 +54,12 @@ def state_line(
 
 
 def under_way(plan: Plan | None, running: Sequence[Seen]) -> str:
-    """Step, epoch and speed of what runs, in brackets; nothing where the steps are not known."""
+    """Step, epoch and speed of what runs, and what keeps it from its first step, in brackets."""
     told = [(trial, plan.work[trial.step]) for trial in running if plan and trial.step in plan.work]
+    busy = Counter(trial.doing for trial in running if trial.doing)
+    doing = [f"{count} {what}" if len(running) > 1 else what for what, count in sorted(busy.items())]
     if not told:
-        return ""
+        return f" ({', '.join(doing)})" if doing else ""
     steps = sorted({trial.step for trial, _ in told})
     begun = [
         min(work.epochs, work.before + int(trial.images / work.epoch_images + 1e-6) + 1)
@@ -66,7 +69,7 @@ def under_way(plan: Plan | None, running: Sequence[Seen]) -> str:
     speed = sum(trial.images / trial.seconds for trial in running if trial.images and trial.seconds)
     if speed:
         parts.append(f"{speed:,.0f} images/s" if speed >= 10 else f"{speed:.1f} images/s")
-    return f" ({', '.join(parts)})"
+    return f" ({', '.join([*parts, *doing])})"
 
 
 def _span(numbers: Sequence[int]) -> str:
@@ -127,7 +130,8 @@ def seen_in(
     step = plan.step_of(parameters) if plan else str(parameters.get("step", ""))
     macs = plan.macs_of(parameters) if plan else None
     found = found_so_far(folder) if parameters.get("step") in FINDING else None
-    return Seen(key, step, status, images, seconds, since, macs, found)
+    doing = doing_in(folder) if status == RUNNING else ""
+    return Seen(key, step, status, images, seconds, since, macs, found, doing)
 
 
 def last_sign(folder: Path) -> tuple[float, float, float]:

@@ -19,6 +19,7 @@ from pytorch_lightning.utilities.exceptions import SIGTERMException
 
 from autostr_nni.recipe.training import TrainingSection
 from autostr_nni.recipe.words.metric import METRICS, WORD_ACCURACY
+from autostr_nni.runs.doing import BEGINS, tell_doing
 from autostr_nni.runs.figures import Figures, Report, figures
 from autostr_nni.runs.layout import LAST, PULSE
 from autostr_nni.runs.records import append_metrics, keep_word_losses, write_metrics
@@ -153,12 +154,22 @@ class Pulse(pl.Callback):
     def __init__(self, folder: Path, seconds: float = 5.0) -> None:
         self.file, self.seconds = folder / PULSE, seconds
         self._told = time.monotonic()
+        self._begun = False
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if trainer.is_global_zero:
+            tell_doing(self.file.parent, BEGINS)
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         assert isinstance(pl_module, ReadingTask)
-        if time.monotonic() - self._told < self.seconds or not pl_module.team.leads:
+        begun, self._begun = self._begun, True
+        if not pl_module.team.leads:
+            return
+        if time.monotonic() - self._told < self.seconds:
+            if not begun:
+                tell_doing(self.file.parent, None)
             return
         self._told = time.monotonic()
         told = {"images_seen": pl_module.images_seen, "seconds": round(pl_module.seconds, 2)}

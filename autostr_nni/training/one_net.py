@@ -10,6 +10,7 @@ from autostr_nni.models.recognizer import Recognizer
 from autostr_nni.reading.checkpoint import Trained, load_trained, save_trained
 from autostr_nni.reading.evaluation import evaluate_sets, open_set
 from autostr_nni.recipe import Recipe
+from autostr_nni.runs.doing import OPENS, tell_doing
 from autostr_nni.runs.figures import Figures, Report, TrialResult
 from autostr_nni.runs.layout import ARCHITECTURE, BEST, LAST
 from autostr_nni.runs.records import read_metrics
@@ -57,6 +58,8 @@ def train_alone(
 ) -> None:
     """Train one architecture; ``full`` follows the schedules of rate and words and keeps the best net."""
     prepare_torch(recipe.seed, recipe.training.threads, team)
+    if team.leads:
+        tell_doing(folder, OPENS)
     training = open_set(recipe, recipe.data.train, max_length=max_length)
     chosen_by = recipe.data.validation_for("epochs" if full else "ranking")
     validation = open_set(recipe, chosen_by, recipe.data.validation_limit, max_length, once=True)

@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from autostr_nni.data.charset import Charset
+from autostr_nni.data.dataset import WordDataset
 from autostr_nni.reading.evaluation import open_set
 from autostr_nni.recipe import Recipe
+from autostr_nni.runs.doing import OPENS, PLANS, tell_doing
 from autostr_nni.runs.figures import Figures, Report
 from autostr_nni.runs.layout import ARCHITECTURE, PROBABILITIES
 from autostr_nni.runs.records import write_lines
@@ -15,11 +17,12 @@ from autostr_nni.search_spaces.space import SearchSpace
 from autostr_nni.search_spaces.stride_path import StridePath
 from autostr_nni.system.files import write_atomic
 from autostr_nni.training.batches import tell_mix
-from autostr_nni.training.device_setup import prepare_torch
+from autostr_nni.training.device_setup import prepare_torch, torch_device
 from autostr_nni.training.distributed.group import Team
 from autostr_nni.training.loop import EpochEnd, fit
 from autostr_nni.training.one_net import fixed_metrics
 from autostr_nni.training.operator_task import OperatorSearchTask, build_supernet_recognizer
+from autostr_nni.training.planning import opened_while_planning
 
 
 def search_operators(
@@ -30,13 +33,20 @@ def search_operators(
     key = "search.operators.threads" if own else "training.threads"
     prepare_torch(recipe.seed, own or recipe.training.threads, team, key)
     longest = recipe.search.operators.max_length
-    training = open_set(recipe, recipe.data.train, max_length=longest)
-    arch_validation = open_set(recipe, recipe.data.validation_for("alpha"), max_length=longest)
-    validation = open_set(recipe, recipe.data.validation, recipe.data.validation_limit, longest, once=True)
-    print(training.report(), arch_validation.report(), sep="\n", flush=True)
-    tell_mix(training, recipe.search.operators.epoch_images)
     classes = Charset.named(recipe.data.charset).classes
     recognizer, supernet = build_supernet_recognizer(path, space, recipe, classes)
+
+    def open_sets() -> tuple[WordDataset, WordDataset, WordDataset]:
+        training = open_set(recipe, recipe.data.train, max_length=longest)
+        alpha = open_set(recipe, recipe.data.validation_for("alpha"), max_length=longest)
+        limit = recipe.data.validation_limit
+        return training, alpha, open_set(recipe, recipe.data.validation, limit, longest, once=True)
+
+    if team.leads:
+        tell_doing(folder, PLANS if torch_device(recipe.training).type == "cuda" else OPENS)
+    training, arch_validation, validation = opened_while_planning(open_sets, recognizer, recipe, team)
+    print(training.report(), arch_validation.report(), sep="\n", flush=True)
+    tell_mix(training, recipe.search.operators.epoch_images)
     sets = (training, validation, arch_validation)
     task = OperatorSearchTask(recognizer, supernet, space, recipe, *sets, team)
     callback = SearchEpochEnd(folder, {}, report)

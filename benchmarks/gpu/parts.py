@@ -1,121 +1,48 @@
-"""The parts of `python -m benchmarks.gpu`: each gives numbers by name, times as medians in milliseconds."""
+"""Parts of `python -m benchmarks.gpu`: each gives numbers by name, times as medians in milliseconds."""
 
 from __future__ import annotations
 
+import copy
 import random
-import statistics
 import tempfile
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
 from unittest.mock import patch
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from autostr_nni.models import depthwise
+from autostr_nni.models import attention_gru, depthwise
 from autostr_nni.models.depthwise import DepthwiseConv
-from autostr_nni.models.recognizer import Recognizer, build_recognizer, input_size, normalise
-from autostr_nni.recipe import Recipe, recipe_from
-from autostr_nni.recipe.training import OptimizerSection
-from autostr_nni.search_spaces.named import lookup
-from autostr_nni.search_spaces.space import SearchSpace
+from autostr_nni.models.recognizer import Recognizer, normalise
+from autostr_nni.models.translator import AttentionDecoder
+from autostr_nni.recipe import Recipe
 from autostr_nni.search_spaces.stride_path import StridePath
 from autostr_nni.supernet.architecture_step import architecture_step
 from autostr_nni.training.operator_task import build_parameters, build_supernet_recognizer
-from autostr_nni.training.optimizing.optimizers import build_optimizer
-from benchmarks.gpu.latency import latency as latency
-
-DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-CHARACTERS = 8
-CLASSES = 95
-Figures = dict[str, Any]
-
-
-def recipe(tiny: bool) -> Recipe:
-    """The paper's sizes, or the smallest."""
-    content: dict[str, Any] = {"data": {"train": ["/a"], "validation": ["/b"], "max_length": 8}}
-    if tiny:
-        content["model"] = {"image": [32, 32], "stem_width": 8, "stage_widths": [8] * 5}
-    return recipe_from(content, Path("/"))
-
-
-def wait() -> None:
-    """Until the GPU has done all that it was given."""
-    if DEVICE.type == "cuda":
-        torch.cuda.synchronize()
-
-
-def milliseconds(run: Callable[[], object], runs: int = 10, warm: int = 4) -> float:
-    """The median of some calls after others; of few on a CPU, where only the script is tried."""
-    if DEVICE.type == "cpu":
-        runs, warm = min(runs, 2), min(warm, 1)
-    for _ in range(warm):
-        run()
-    times = []
-    for _ in range(runs):
-        wait()
-        start = time.perf_counter()
-        run()
-        wait()
-        times.append(1000 * (time.perf_counter() - start))
-    return round(statistics.median(times), 2)
-
-
-def precision(bf16: bool) -> AbstractContextManager[Any]:
-    """bf16-mixed, or float32 (with TF32, as trials have it)."""
-    torch.set_float32_matmul_precision("high")
-    return torch.autocast(DEVICE.type, torch.bfloat16, enabled=bf16)
-
-
-def plain_strides() -> AbstractContextManager[Any]:
-    """Strided depthwise convolutions as torch runs them."""
-    return patch.object(depthwise, "on_cuda", lambda x: False)
-
-
-def batch_of(count: int, made: Recipe) -> tuple[Tensor, Tensor]:
-    """Random images and words of 8 characters and their end."""
-    height, width = input_size(made.model)
-    images = torch.randint(0, 256, (count, 3, height, width), dtype=torch.uint8, device=DEVICE)
-    targets = torch.randint(0, CLASSES - 1, (count, CHARACTERS + 1), device=DEVICE)
-    targets[:, -1] = CLASSES - 1
-    return images, targets
-
-
-def net_of(name: str, made: Recipe) -> Recognizer:
-    """A named net of the paper's space; with small sizes one of theirs."""
-    torch.manual_seed(0)
-    if made.model.stem_width == 8:
-        space = made.space()
-        architecture = space.default_architecture(space.typical_paths()[1], "k5e3")
-    else:
-        architecture, layers = lookup(name)
-        space = SearchSpace(stage_layers=layers)
-    return build_recognizer(architecture, space, made.model, CLASSES).to(DEVICE).train()
-
-
-def step_of(net: Recognizer, images: Tensor, targets: Tensor, bf16: bool) -> Callable[[], None]:
-    """A training step as trials make it."""
-    optimizer = build_optimizer(net.parameters(), OptimizerSection())
-
-    def step() -> None:
-        optimizer.zero_grad(set_to_none=True)
-        with precision(bf16):
-            loss = net.loss(images, targets)
-        loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(net.parameters(), 1.0)
-        optimizer.step()
-
-    return step
+from autostr_nni.training.planning import plan_candidates
+from benchmarks.gpu.nets import (
+    CLASSES,
+    DEVICE,
+    NETS,
+    Figures,
+    batch_of,
+    both_ways,
+    milliseconds,
+    net_of,
+    plain,
+    precision,
+    recipe,
+    step_of,
+)
 
 
 def measured(net: Recognizer, count: int, made: Recipe, bf16: bool) -> Figures:
     """Time, rate and memory of a training step."""
     if DEVICE.type == "cuda":
         torch.cuda.reset_peak_memory_stats()
-    taken = milliseconds(step_of(net, *batch_of(count, made), bf16))
+    taken = milliseconds(step_of(net, *batch_of(count, made), bf16), 8, 3)
     figures: Figures = {"ms": taken, "images/s": round(1000 * count / taken)}
     if DEVICE.type == "cuda":
         figures["GB"] = round(torch.cuda.max_memory_allocated() / 1e9, 2)
@@ -135,84 +62,81 @@ def parts_of(net: Recognizer, count: int, made: Recipe, bf16: bool) -> Figures:
         "BiLSTM": net.encoder,
         "decoder": lambda x: net.decoder.loss(net.decoder(x, targets), targets),
     }
-    found: Figures = {}
-    for (name, run), x in zip(runs.items(), given, strict=True):
-        x = x.detach().requires_grad_()
-
-        def once(run: Callable[[Tensor], Tensor] = run, x: Tensor = x) -> None:
-            with precision(bf16):
-                out = run(x).float().sum()
-            out.backward()  # type: ignore[no-untyped-call]
-
-        found[name] = milliseconds(once, 5, 2)
-    return found
+    return {name: both_ways(run, x, bf16) for (name, run), x in zip(runs.items(), given, strict=True)}
 
 
 def correct(tiny: bool) -> Figures:
-    """The largest differences between this device and the CPU, and between the two ways of strides."""
+    """The largest differences: from double precision on the CPU, and between the ways of doing the same."""
     torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
     made = recipe(True)
-    net = net_of("", made).eval()
+    net = net_of("", made)
     images, targets = batch_of(8, made)
-    there = net(images, targets)
-    here = net.cpu()(images.cpu(), targets.cpu())
-    found: Figures = {
-        "logits, device against CPU": float((there.cpu() - here).abs().max() / here.abs().max())
-    }
+    other = copy.deepcopy(net).cpu().double()
+    pairs = [(net(images, targets), other(images.cpu(), targets.cpu()))]
+    for one, out in zip((net, other), pairs[0], strict=True):
+        one.decoder.loss(out, targets.to(out.device)).backward()  # type: ignore[no-untyped-call]
+    whole = max(float(p.grad.abs().max()) for p in other.parameters() if p.grad is not None)
+    found: Figures = {"logits": difference(*pairs[0]), "gradients": 0.0}
+    for p, q in zip(net.parameters(), other.parameters(), strict=True):
+        if p.grad is not None and q.grad is not None:
+            found["gradients"] = max(found["gradients"], float((p.grad.cpu() - q.grad).abs().max()) / whole)
     conv = DepthwiseConv(16, 5, (2, 1)).to(DEVICE, torch.double)
     x = torch.randn(4, 16, 9, 13, device=DEVICE, dtype=torch.double)
     with patch.object(depthwise, "on_cuda", lambda x: True):
-        other = conv(x)
-    with plain_strides():
-        found["strided depthwise, two ways in float64"] = float((conv(x) - other).abs().max())
+        strided = conv(x)
+    decoder = AttentionDecoder(12, CLASSES, 16, 8, 8).to(DEVICE, torch.double)
+    features = torch.randn(8, 7, 12, device=DEVICE, dtype=torch.double)
+    with patch.object(attention_gru, "on_cuda", lambda x: x.is_cuda):
+        told = decoder(features, targets)
+    with plain():
+        found["strided depthwise, two ways in float64"] = difference(strided, conv(x))
+        found["decoder, two ways in float64"] = difference(told, decoder(features, targets))
     return found
+
+
+def difference(found: Tensor, expected: Tensor) -> float:
+    """The largest, relative to the largest number."""
+    found, expected = found.detach().cpu().double(), expected.detach().cpu().double()
+    return float((found - expected).abs().max() / expected.abs().max())
 
 
 def steps(tiny: bool) -> Figures:
-    """Training steps of the nets, and the searched net's by part."""
+    """Training steps of the nets beside the same with plain modules, and each net's by part."""
     made, found = recipe(tiny), {}
-    sizes = (4,) if tiny else (512, 64)
-    for count in sizes:
+    for count in (4,) if tiny else (512, 64):
         for bf16 in (True, False):
             kind = f"batch {count}, {'bf16-mixed' if bf16 else 'float32'}"
-            for name in ("autostr-iiit5k", "aster"):
+            for name in NETS:
                 found[f"{name}, {kind}"] = measured(net_of(name, made), count, made, bf16)
-            with plain_strides():
-                plain = measured(net_of("autostr-iiit5k", made), count, made, bf16)
-            found[f"autostr-iiit5k, {kind}, plain strides"] = plain
-    net = net_of("autostr-iiit5k", made)
-    found[f"ms by part, batch {sizes[0]}, bf16"] = parts_of(net, sizes[0], made, True)
-    net.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
-    with patch("autostr_nni.models.recognizer.normalise", lambda i, d: i.to(d).sub_(127.5).div_(127.5)):
-        found[f"autostr-iiit5k, batch {sizes[0]}, bf16, not channels_last"] = measured(
-            net, sizes[0], made, True
-        )
+                with plain():
+                    found[f"{name}, {kind}, plain"] = measured(net_of(name, made), count, made, bf16)
     return found
 
 
-def strided(tiny: bool) -> Figures:
-    """Depthwise 5x5 with stride (2, 1) alone, forward and backward, on maps of the paper's sizes."""
-    found: Figures = {}
-    for channels, height, width in ((8, 8, 8),) if tiny else ((384, 16, 50), (768, 8, 25), (1536, 4, 25)):
-        x = torch.randn(4 if tiny else 512, channels, height, width, device=DEVICE)
-        for layout in (torch.channels_last, torch.contiguous_format):
-            y = x.to(memory_format=layout).requires_grad_()
-            conv = DepthwiseConv(channels, 5, (2, 1)).to(DEVICE)
-
-            def once(conv: nn.Module = conv, y: Tensor = y) -> None:
-                with precision(True):
-                    out = conv(y)
-                out.backward(torch.ones_like(out))
-
-            name = f"{channels} x {height} x {width}, {str(layout).removeprefix('torch.')}"
-            row = {"ours ms": milliseconds(once, 5, 2)}
-            with plain_strides():
-                found[name] = {**row, "plain ms": milliseconds(once, 5, 2)}
+def by_part(tiny: bool) -> Figures:
+    """The training step's time by part, with and without what is done for GPUs."""
+    made, found = recipe(tiny), {}
+    for count in (4,) if tiny else (512, 64):
+        for name in NETS:
+            net = net_of(name, made)
+            found[f"{name}, batch {count}, ms"] = parts_of(net, count, made, True)
+            with plain():
+                found[f"{name}, batch {count}, plain, ms"] = parts_of(net, count, made, True)
     return found
 
 
 def search(tiny: bool) -> Figures:
-    """Steps of the operator search, the first ones apart: every shape is planned when it first comes."""
+    """Steps of the operator search as a trial makes them: the candidates planned before the first step."""
+    return searching(tiny, plan=True)
+
+
+def search_unplanned(tiny: bool) -> Figures:
+    """The same without planning: every shape is planned when it first comes."""
+    return searching(tiny, plan=False)
+
+
+def searching(tiny: bool, plan: bool) -> Figures:
+    """Seconds before and of the first steps, then weight and architecture steps at speed."""
     made, count = recipe(tiny), 4 if tiny else 512
     space, rng = made.space(), random.Random(0)
     path = StridePath.parse("ABABB", space.stage_layers)
@@ -236,8 +160,15 @@ def search(tiny: bool) -> Figures:
 
         architecture_step(net, supernet, arch, loss, g=450e6, beta=0.6)
 
+    found: Figures = {}
+    if plan:
+        begun = time.monotonic()
+        planned = plan_candidates(net, made, count, DEVICE)
+        found["planning"] = {"s": round(time.monotonic() - begun, 1), "candidates": planned}
     first = [milliseconds(weight, 1, 0) for _ in range(3 if tiny else 30)]
-    found: Figures = {"first steps": {"s": round(sum(first) / 1000, 1), "slowest ms": max(first)}}
+    found["first steps"] = {"s": round(sum(first) / 1000, 1), "slowest ms": max(first)}
+    if not plan:
+        return found
     taken = milliseconds(weight, 3 if tiny else 30, 0)
     found["weight step"] = {"ms": taken, "images/s": round(1000 * count / taken)}
     taken = milliseconds(architecture, 3 if tiny else 15, 1 if tiny else 5)

@@ -25,7 +25,7 @@ def computed(conv: nn.Conv2d, x: torch.Tensor) -> list[torch.Tensor]:
     """Output, and the gradients of input and weight."""
     x = x.clone(memory_format=torch.preserve_format).requires_grad_()
     y = conv(x)
-    (y * torch.linspace(-1, 2, y.numel(), dtype=y.dtype).view_as(y)).sum().backward()
+    (y * torch.linspace(-1, 2, y.numel(), dtype=y.dtype, device=y.device).view_as(y)).sum().backward()
     return [y.detach(), x.grad, conv.weight.grad]
 
 
@@ -87,3 +87,13 @@ def test_with_a_batch_norm_folded_in(as_on_cuda: None) -> None:
     x = torch.randn(2, 4, 6, 7, dtype=torch.double)
     with torch.no_grad():
         torch.testing.assert_close(folded(net)(x), net(x), rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("stride", [(1, 1), (2, 1), (2, 2)])
+def test_on_a_gpu(device: str, stride: tuple[int, int]) -> None:
+    ours = DepthwiseConv(6, 5, stride).double()
+    x = torch.randn(3, 6, 7, 9, dtype=torch.double).to(memory_format=torch.channels_last)
+    expected = computed(ours, x)
+    ours.zero_grad()
+    for found, other in zip(computed(ours.to(device), x.to(device)), expected, strict=True):
+        torch.testing.assert_close(found.cpu(), other, rtol=1e-12, atol=1e-12)

@@ -18,6 +18,7 @@ from autostr_nni.nni.experiment.file import ExperimentFile
 from autostr_nni.nni.progress import ExperimentProgress
 from autostr_nni.progress.estimate import ALONE
 from autostr_nni.recipe import Recipe, recipe_from
+from autostr_nni.runs.doing import BEGINS, OPENS, STARTS, tell_doing
 from autostr_nni.runs.figures import Report
 from autostr_nni.runs.records import append_metrics
 
@@ -227,3 +228,21 @@ def test_a_search_in_this_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert states[0].startswith("2 of 5 trials done, 1 running (path, epoch 2 of 2, ")
     assert states[-1] == f"5 of 5 trials done, 0 running, best 50.0 % (AABBB:{NET})"
     assert not any("-" in state.split("best")[0] for state in states)
+
+
+def test_what_keeps_trials_from_their_first_step_is_told(tmp_path: Path) -> None:
+    nni = FakeNni(tmp_path)
+    nni.start("a", step="path", stride_path="AABBB")
+    tell_doing(nni.place("a"), OPENS)
+    assert "1 running (path, epoch 1 of 2, opening sets), time left ?" in nni.look()
+    nni.start("b", step="path", stride_path="ABABB")
+    tell_doing(nni.place("b"), BEGINS)
+    assert "2 running (path, epoch 1 of 2, 1 at the first step, 1 opening sets)" in nni.look()
+    nni.pulse("a", 250, 25.0)
+    assert "2 running (path, epoch 1 of 2, 10 images/s, 1 at the first step), about" in nni.look()
+    tell_doing(nni.place("b"), None)
+    assert "2 running (path, epoch 1 of 2, 10 images/s), about" in nni.look()
+    foreign = FakeNni(tmp_path / "foreign", strategy=None)  # a tuner whose steps are not known
+    foreign.start("c")
+    tell_doing(foreign.place("c"), STARTS)
+    assert "1 running (starting)" in foreign.look()

@@ -243,3 +243,21 @@ def test_same_draw_same_gradient_bit_for_bit():
         step(network, supernet, parameters, draw, 0.6)
         gradients.append([alpha.grad for alpha in parameters.alphas])
     assert all(torch.equal(a, b) for a, b in zip(*gradients, strict=True))
+
+
+@pytest.mark.parametrize(("dtype", "close"), [(torch.float64, 1e-9), (torch.float32, 1e-3)])
+def test_on_a_gpu(device, dtype, close):
+    network, supernet, parameters, draw = setup(1)
+    loss = step(network, supernet, parameters, draw, 0.6)
+    other, net, copied, _ = setup(1)
+    images, targets = (value.to(device) for value in batch())
+    other.to(device, dtype)
+    copied.to(device, dtype)
+    net.choose(draw)
+    before = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+    found = architecture_step(other, net, copied, lambda: other.loss(images.to(dtype), targets), G, 0.6)
+    torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = before
+    assert float(found) == pytest.approx(float(loss), rel=close)
+    for ours, expected in zip(copied.alphas, parameters.alphas, strict=True):
+        assert float((ours.grad.cpu() - expected.grad).norm()) <= close * float(expected.grad.norm())

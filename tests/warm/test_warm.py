@@ -37,6 +37,16 @@ if word == "tell":
     print(json.dumps([__name__, sys.argv[1:], os.getcwd(), os.environ["NNI_MINE"], sys.stdin.read()]))
     print("aside", file=sys.stderr)
     sys.exit(int(sys.argv[2]))
+if word == "compute":
+    import torch
+    x = torch.full((3, 4), 1.0, device=sys.argv[2], requires_grad=True)
+    total = (x * x).sum()
+    total.backward()
+    open(sys.argv[3], "w").close()
+    while not os.path.exists(sys.argv[4]):  # the other is at work too
+        time.sleep(0.01)
+    print(float(total), (x * x.grad).device.type)
+    sys.exit(0)
 if word == "sentence":
     sys.exit("a sentence")
 if word == "broken":
@@ -229,3 +239,24 @@ print("torch" in sys.modules, "nni" in sys.modules)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["True", "False"]
+
+
+@pytest.mark.parametrize(
+    "device",
+    [
+        pytest.param("cpu", marks=pytest.mark.slow("imports torch")),
+        pytest.param("cuda", marks=pytest.mark.gpu),
+    ],
+    indirect=True,
+)
+def test_two_trials_at_a_time_use_the_device(tmp_path: Path, device: str) -> None:
+    """A fork of a process that had used CUDA could not."""
+    warm = Warm(tmp_path, imported=("autostr_nni.training.device_setup",))
+    commands = [
+        warm.start("compute", device, str(tmp_path / name), str(tmp_path / other))
+        for name, other in ("ab", "ba")
+    ]
+    for command in commands:
+        out, err = command.communicate(timeout=120)
+        assert (command.returncode, out.split(), err) == (0, ["12.0", device], "warm\n")
+    assert warm.end() == 0

@@ -8,6 +8,7 @@ from autostr_nni.models.recognizer import Recognizer
 from autostr_nni.reading.checkpoint import load_file
 from autostr_nni.reading.evaluation import open_set
 from autostr_nni.recipe import Recipe
+from autostr_nni.runs.doing import OPENS, tell_doing
 from autostr_nni.runs.figures import Figures, Report
 from autostr_nni.runs.layout import LAST
 from autostr_nni.runs.records import read_metrics
@@ -28,6 +29,8 @@ def train_supernet(
 ) -> Figures:
     """Train the supernet, which stays in the folder's ``last.ckpt``; the figures of its last epoch."""
     prepare_torch(recipe.seed, recipe.search.one_shot.threads or recipe.training.threads, team)
+    if team.leads:
+        tell_doing(folder, OPENS)
     training = open_set(recipe, recipe.data.train)
     chosen_by = recipe.data.validation_for("ranking")
     validation = open_set(recipe, chosen_by, recipe.data.validation_limit, once=True)

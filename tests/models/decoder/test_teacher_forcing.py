@@ -7,10 +7,10 @@ import math
 import pytest
 import torch
 import torch.nn.functional as F
-from plain_decoder import distribution, make
 
 from autostr_nni.models.attention_gru import AttentionGRU
 from autostr_nni.models.translator import PADDING, recognition_loss
+from tests.models.decoder.plain_decoder import distribution, make
 
 
 def test_teacher_forcing_loss_is_the_sum_over_characters_with_padding_masked():

@@ -7,10 +7,10 @@ import math
 
 import pytest
 import torch
-from plain_decoder import distribution, make, trimmed
 
 from autostr_nni.models.decoder_step import Stepping
 from autostr_nni.models.translator import PADDING, AttentionDecoder, SequenceEncoder
+from tests.models.decoder.plain_decoder import distribution, make, trimmed
 
 
 @torch.no_grad()
