@@ -1,6 +1,6 @@
-"""Measures the paper's space twice by each runtime, and compares the two tables and their checks.
+"""Measures the paper's space, or a recipe's, twice by each runtime, and compares tables and checks.
 
-    python -m benchmarks.latency [--out FOLDER] [--minutes M] [--only torch-cpu-1 …]
+    python -m benchmarks.latency [--out FOLDER] [--minutes M] [--only torch-cpu-1 …] [--recipe FILE]
 
 Run from the repository's root on a machine that does nothing else: ten minutes a table, all second tables
 after all first ones. What is there already in FOLDER (runs/latency) is not measured again, and a killed run
@@ -34,16 +34,20 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("runs/latency"))
     parser.add_argument("--minutes", default="8")
+    parser.add_argument("--recipe", help="the paper's space where there is none")
     parser.add_argument("--only", nargs="+", choices=KINDS, default=list(KINDS))
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     kinds = [kind for kind in args.only if int(kind[-1]) <= usable_cores()]
     for number in (1, 2):
         for kind in kinds:
-            measured(args.out / f"{kind}.{number}.json", KINDS[kind], args.minutes)
+            recipe = ["--recipe", args.recipe] if args.recipe else []
+            options = [*KINDS[kind], *recipe, "--minutes", args.minutes]
+            measured(args.out / f"{kind}.{number}.json", options)
     print("| device | minutes | rounds | drift | median error | largest | tau | tau of MACs | second table |")
     print("| --- | --- | --- | --- | --- | --- | --- | --- | --- |")
     with open(args.out / "nets.tsv", "w", encoding="utf-8") as nets:
+        print("device", "table", "architecture", "predicted_ns", "measured_ns", "macs", sep="\t", file=nets)
         for kind in kinds:
             tables = [json.loads((args.out / f"{kind}.{number}.json").read_text()) for number in (1, 2)]
             for number, table in enumerate(tables, 1):
@@ -53,13 +57,14 @@ def main() -> int:
     return 0
 
 
-def measured(file: Path, options: list[str], minutes: str) -> None:
+def measured(file: Path, options: list[str]) -> None:
     """One table, unless it is there; its minutes beside it, those of a killed run before not counted."""
     if file.exists():
         return
     command = [sys.executable, "-m", "autostr_nni.cli.main", "measure", str(file), *options]
     begun = time.monotonic()
-    done = subprocess.run([*command, "--minutes", minutes], stdout=subprocess.DEVNULL)
+    print(file, file=sys.stderr, flush=True)
+    done = subprocess.run(command, stdout=subprocess.DEVNULL)
     if done.returncode not in (0, 1):  # 1: it is written, and marked unfit
         sys.exit(done.returncode)
     file.with_suffix(".wall").write_text(f"{time.monotonic() - begun:.0f}\n")
