@@ -36,7 +36,7 @@ from autostr_nni.search_spaces.named import lookup
 from autostr_nni.search_spaces.space import SearchSpace
 from autostr_nni.training.optimizing.optimizers import build_optimizer
 
-REAL_WORDS = Path(__file__).parents[1] / "examples" / "real_words" / "recipe.yml"
+REAL_WORDS = Path(__file__).parents[1] / "examples" / "real_words" / "recipe.yml#scene"
 LENGTH = 8
 
 

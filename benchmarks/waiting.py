@@ -86,9 +86,13 @@ def trainings(count: int, runs: int, steps: int) -> dict[str, dict[str, float]]:
         words, numbers = Path(temporary, "words"), Path(temporary, "numbers")
         synthesize(words, count)
         synthesize(numbers, count, source="digits:2-3", style="mild", charset="digits", system_fonts=False)
-        cases = list(itertools.product((("quickstart", numbers), ("real_words", words)), (0, 1)))
+        cases = list(
+            itertools.product(
+                (("quickstart/recipe.yml", numbers), ("real_words/recipe.yml#scene", words)), (0, 1)
+            )
+        )
         for _, ((example, folder), workers) in itertools.product(range(runs), cases):
-            recipe = load_recipe(EXAMPLES / example / "recipe.yml")
+            recipe = load_recipe(EXAMPLES / example)
             found.setdefault(f"{example}, {workers} workers", []).append(
                 training(recipe, folder, workers, steps)
             )

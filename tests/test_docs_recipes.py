@@ -1,8 +1,12 @@
-"""The recipes of docs/data.md and docs/evaluation.md: each is checked, and trains, on a few small words."""
+"""The recipes of docs/data.md, docs/evaluation.md and of other scripts: each is checked, and trains, on a few words."""
 
 from __future__ import annotations
 
 import re
+import shlex
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,10 +17,12 @@ from autostr_nni.cli.main import main
 from autostr_nni.data.sets.pack import pack
 from autostr_nni.recipe import recipe_from
 from autostr_nni.strategies import build
-from tests.newcomer import FENCE, TEXT, smaller
+from tests.newcomer import FENCE, ROOT, TEXT, smaller
 
 NET = "ABBAB:" + ",".join(["k3e1"] * 15)
 WORDS = {"train": 20, "rendered": 6, "validation": 8}
+SHORT = {"training": {"epochs": 1, "epoch_images": 16, "milestones": []}}
+TARGETS = ("signs/validation", "signs/test", "receipts/validation", "receipts/test")
 
 
 @pytest.fixture
@@ -100,3 +106,46 @@ def test_several_nets() -> None:
     recipe = recipe_from({**yaml.safe_load(body), "data": data}, Path("/"))
     assert recipe.search.front.size == 3
     assert build("halving", recipe).planned_steps[-1].trials >= 3
+
+
+def test_targets(place: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its commands too, with README's experiment file but for the strategy."""
+    (place / "mine").mkdir()
+    recipe = written(place, "targets recipe").rename(place / "mine" / "recipe.yml")
+    (search,) = (m["body"] for m in FENCE.finditer(TEXT) if m["mark"] == "own search")
+    (place / "mine" / "search.yml").write_text(
+        search.replace("TwoStepTuner", "RandomTuner"), encoding="utf-8"
+    )
+    for name in ("train", *TARGETS):
+        shutil.copytree(place / ("train" if name == "train" else "validation"), place / "mine" / name)
+    (commands,) = re.findall(r"```bash\n(autostr search mine/search.yml --in-process\n.*?)```", TEXT, re.S)
+    for line in commands.splitlines():
+        assert main(shlex.split(line)[1:]) == 0
+    told = capsys.readouterr().out
+    assert "found for  signs (signs)  receipts (receipts)" in told
+    assert (place / "runs/comparison/report.html").is_file()
+    monkeypatch.chdir(recipe.parent)
+    assert main(["train", NET, "--recipe", "recipe.yml#signs", "--out", "out"]) == 0
+
+
+def test_a_script_of_other_letters(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The example of Cyrillic, as it stands but for smaller numbers."""
+    example = place / "scripts"
+    shutil.copytree(
+        ROOT / "examples" / "scripts", example, ignore=shutil.ignore_patterns("words", "*.words.txt")
+    )
+    for script in ("cyrillic", "chinese"):
+        listed = subprocess.run(
+            [sys.executable, "words.py", f"{script}.txt", "300"],
+            cwd=example,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        words = listed.stdout.split()
+        assert len({*words}) == 300 and {len(word) for word in words} == {1, 2, 3}
+        (example / f"{script}.words.txt").write_text(listed.stdout, encoding="utf-8")
+    recipe = example / "cyrillic.recipe.yml"
+    recipe.write_text(yaml.safe_dump(smaller(yaml.safe_load(recipe.read_text(encoding="utf-8")), SHORT)))
+    assert main(["train", "ABBAB:" + ",".join(["k3e1"] * 10), "--recipe", str(recipe), "--out", "out"]) == 0
+    assert re.search(r"validation word accuracy .* of 16 words", capsys.readouterr().out)

@@ -13,6 +13,7 @@ from typing import Any
 import requests
 
 from autostr_nni.nni.manager.rest import FINAL_STATUSES, Manager, record_in
+from autostr_nni.recipe.words.targets import split
 from autostr_nni.system.errors import InputError
 
 logger = logging.getLogger("autostr_nni.tuner")
@@ -63,7 +64,7 @@ def find_recipe(recipe: str) -> Path:
         return path
     folders = [Path(folder) for folder in code_directories()] or [Path.cwd()]
     for folder in folders:
-        if (folder / path).is_file():
+        if split(folder / path)[0].is_file():
             return folder / path
     places = " or ".join(map(str, folders))
     raise InputError(

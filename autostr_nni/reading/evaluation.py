@@ -182,3 +182,11 @@ def evaluate_sets(
         scores = score(pairs, Charset.named(trained.recipe.data.charset))
         rows["all"] = Evaluation(scores, fsum(losses) / max(1, len(pairs)), skipped).to_dict()
     return rows
+
+
+def test_scores(trained: Trained) -> dict[str, SetFigures]:
+    """The test sets of a net's recipe, then each of other targets, which is no part of the row "all"."""
+    rows = evaluate_sets(trained)
+    for name, source in trained.recipe.data.elsewhere.items():
+        rows |= evaluate_sets(trained, {name: source})
+    return rows

@@ -58,7 +58,7 @@ def _charset(value: str) -> str:
     return value
 
 
-def _named_sets(value: Any) -> Any:
+def named_sets(value: Any) -> Any:
     """Make a list of folders into a mapping; each is named by its folder, with parents where needed."""
     if value is None:
         return {}
@@ -120,6 +120,13 @@ class ValidationOfSection(Section):
     epochs: Sources | None = None  # trained nets: the choice of the epoch and of the best net
 
 
+class TargetSection(Section):
+    """Which of `data.targets` the recipe is for (`recipe.words.targets`)."""
+
+    name: str
+    elsewhere: dict[str, WordSource] = Field(default_factory=dict)  # test sets of the other targets
+
+
 class DataSection(Section):
     """Where the words lie (LMDB folders, searched recursively), how they are mixed, and how labels are read.
 
@@ -129,7 +136,8 @@ class DataSection(Section):
     train: Sources
     validation: Sources
     validation_of: ValidationOfSection = ValidationOfSection()
-    test: Annotated[dict[str, WordSource], BeforeValidator(_named_sets)] = Field(default_factory=dict)
+    test: Annotated[dict[str, WordSource], BeforeValidator(named_sets)] = Field(default_factory=dict)
+    target: TargetSection | None = None  # null: the recipe has no targets
     charset: Annotated[str, BeforeValidator(_of_file), AfterValidator(_charset)] = "printable"
     max_length: Length = 25  # characters; longer words are left out
     validation_limit: Count | None = None  # use at most so many validation words, drawn by the seed
@@ -151,6 +159,11 @@ class DataSection(Section):
             if source.weight is not None:
                 raise ValueError(f"gives {name} a weight, but test sets are read whole; leave it out")
         return value
+
+    @property
+    def elsewhere(self) -> dict[str, WordSource]:
+        """Test sets of other targets, on which a net is told too."""
+        return {} if self.target is None else self.target.elsewhere
 
     def validation_for(self, purpose: Literal["ranking", "alpha", "epochs"]) -> tuple[WordSource, ...]:
         """The validation sets for a purpose of `validation_of`."""

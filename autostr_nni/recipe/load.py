@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from autostr_nni.recipe.problems import describe
 from autostr_nni.recipe.recipe import Recipe
 from autostr_nni.recipe.weight import NOT_SET, changes
+from autostr_nni.recipe.words.targets import MARK, for_target, split
 from autostr_nni.recipe.yaml_file import Location, read_yaml
 from autostr_nni.system import extensions
 from autostr_nni.system.errors import InputError, shown
@@ -19,7 +20,8 @@ from autostr_nni.system.errors import InputError, shown
 def load_recipe(path: str | Path, run_extensions: bool = True) -> Recipe:
     """Read a recipe, and run the user's own modules that it names.
 
-    Relative paths in it are taken against the recipe's folder.
+    Relative paths in it are taken against the recipe's folder. ``recipe.yml#scene`` is the recipe for one of
+    its targets (`words.targets`).
 
     Raises InputError that names file, line, dotted key, what is wrong and the nearest right key or value.
     """
@@ -27,32 +29,35 @@ def load_recipe(path: str | Path, run_extensions: bool = True) -> Recipe:
         path = Path(path).expanduser()
     except RuntimeError:  # nobody of the name after ~
         path = Path(path)
-    content, lines = read_yaml(path)
+    file, target = split(path)
+    content, lines = read_yaml(file)
     if content is None:
-        raise InputError(f"{path}: is empty; a recipe needs at least data.train and data.validation")
-    recipe = recipe_from(content, path.resolve().parent, str(path), lines, run_extensions=run_extensions)
-    recipe._source = path.resolve()
-    return recipe
+        raise InputError(f"{file}: is empty; a recipe needs at least data.train and data.validation")
+    here = file.resolve()
+    source = here if target is None else here.with_name(f"{here.name}{MARK}{target}")
+    return recipe_from(content, here.parent, str(file), lines, source, run_extensions, target)
 
 
 def recipe_from(
     content: Any,
     folder: Path,
     name: str = "recipe",
-    lines: dict[Location, int] | None = None,
+    lines: Mapping[Location, int] | None = None,
     source: Path | None = None,
     run_extensions: bool = False,
+    target: str | None = None,
 ) -> Recipe:
     """Check a plain mapping as a recipe whose relative paths start at `folder`; `name` stands in errors.
 
-    `source` is the file that it was read from once. With `run_extensions` the user's own modules that it
-    names are loaded, which runs their code: for a file that the user names, never for what only tells
-    of a search.
+    `source` is the file that it was read from once, `target` the one of its targets that is meant. With
+    `run_extensions` the user's own modules that it names are loaded, which runs their code: for a file that
+    the user names, never for what only tells of a search.
     """
     if not isinstance(content, dict):
         raise InputError(f"{name}: must be a mapping of keys to values, not {type(content).__name__}")
     if "trialCommand" in content and "data" not in content:
         raise InputError(f"{name}: is an experiment file; name the recipe, which its tuner names")
+    content, lines = for_target(content, lines, target, name)
     named = content.get("extensions")
     listed = [text for text in named if isinstance(text, str)] if isinstance(named, list) else []
     if run_extensions:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 WITHOUT_WEIGHT = (
     "data.workers",
     "data.test",
+    "data.target",
     "training.device",
     "training.devices",
     "training.compile",

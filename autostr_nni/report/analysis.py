@@ -8,6 +8,7 @@ from typing import Any
 
 from autostr_nni import __version__
 from autostr_nni.recipe.training import LEARNT_ABOVE
+from autostr_nni.recipe.words.targets import target_of
 from autostr_nni.report.costs import cost_so_far
 from autostr_nni.report.front import front_data
 from autostr_nni.report.nets import add_interval, epoch_data, is_largest, net_data, net_merit
@@ -17,15 +18,13 @@ from autostr_nni.report.records import Operators, Path, Report, Search, Space
 from autostr_nni.report.seeds.comparison import compare
 from autostr_nni.report.seeds.groups import seed_of
 from autostr_nni.report.settings import groups, settings
+from autostr_nni.report.targets import targets_of
 from autostr_nni.runs.figures import Summary, number
 from autostr_nni.runs.summary import TrialRecord, height, losses_of, summarize
 from autostr_nni.runs.told import weaknesses
 from autostr_nni.runs.verdict import rank_paths
-from autostr_nni.search_spaces.architecture import Architecture
-from autostr_nni.search_spaces.space import SearchSpace
 from autostr_nni.strategies.front import pareto_front
 from autostr_nni.strategies.steps import OPERATORS, PATH, TRAIN
-from autostr_nni.system.errors import InputError
 
 COSTS = ("macs_m", "params_m")
 
@@ -35,7 +34,8 @@ def analyse(histories: Sequence[SearchHistory], draws: int = 2000, seed: int = 0
 
     Keys: ``searches`` (one each: state, figures, nets, paths, operators), ``spaces`` (searches that may be
     compared, with their Pareto fronts, costs, and the comparison of strategies over seeds), ``settings``
-    (where their recipes differ), ``reading`` (None: see `latency.reading_costs`), ``notes``.
+    (where their recipes differ), ``reading`` (None: see `latency.reading_costs`), ``targets`` (searches for
+    several side by side, or None), ``notes``.
     """
     searches = [search_data(history, f"s{place}") for place, history in enumerate(histories, 1)]
     _distinguish(searches, histories)
@@ -54,7 +54,8 @@ def analyse(histories: Sequence[SearchHistory], draws: int = 2000, seed: int = 0
             }
         )
     compared = settings(histories, [search["key"] for search in searches])
-    if any(group["comparison"]["pairs"] for group in together):
+    pairs = [pair for group in together for pair in group["comparison"]["pairs"]]
+    if pairs or any(search["target"] for search in searches):
         only_within_seeds(compared, by_key)
     return {
         "autostr": __version__,
@@ -62,6 +63,7 @@ def analyse(histories: Sequence[SearchHistory], draws: int = 2000, seed: int = 0
         "spaces": together,
         "settings": compared,
         "reading": None,
+        "targets": targets_of(searches, by_key),
         "notes": notes(searches, together, compared),
     }
 
@@ -103,6 +105,7 @@ def search_data(history: SearchHistory, key: str) -> Search:
         "unread": {trial.id: trial.unread for trial in history.trials if trial.unread},
         "recipe_source": history.recipe_source,
         "seed": seed_of(history),
+        "target": target_of(history.recipe),
         "space": history.space,
         "images": sum(trial.spent("images_seen") for trial in history.trials),
         "seconds": sum(trial.spent("seconds") for trial in history.trials),
@@ -211,19 +214,6 @@ def operator_data(history: SearchHistory) -> list[Operators]:
             }
         )
     return found
-
-
-def architecture_of(
-    text: str | None, space: Mapping[str, Any] | None
-) -> tuple[Architecture, SearchSpace] | None:
-    """The architecture as an object with its space; None where either is unknown."""
-    if text is None or space is None:
-        return None
-    try:
-        known = SearchSpace(**space)
-        return Architecture.parse(text, known), known
-    except (InputError, TypeError, ValueError):
-        return None
 
 
 def _distinguish(searches: list[Search], histories: Sequence[SearchHistory]) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from autostr_nni.latency.settings import Settings
-from autostr_nni.report.analysis import architecture_of
+from autostr_nni.report.nets import architecture_of
 from autostr_nni.report.reading.history import SearchHistory, checked_recipe
 
 #: Why reading with a search's net is not timed.

@@ -11,8 +11,11 @@ from autostr_nni.report.records import Epoch, Net, TestSet
 from autostr_nni.report.statistics import wilson
 from autostr_nni.runs.figures import Figures, number
 from autostr_nni.runs.summary import architecture_text
+from autostr_nni.search_spaces.architecture import Architecture
+from autostr_nni.search_spaces.space import SearchSpace
 from autostr_nni.strategies.steps import LARGEST, NET
 from autostr_nni.strategies.trials import merit
+from autostr_nni.system.errors import InputError
 
 
 def net_data(trial: TrialHistory, history: SearchHistory, place: int) -> Net:
@@ -124,3 +127,16 @@ def best_of(trial: TrialHistory) -> Figures:
     if trial.status == FAILED or not lines:
         return {}
     return max(lines, key=merit)
+
+
+def architecture_of(
+    text: str | None, space: Mapping[str, Any] | None
+) -> tuple[Architecture, SearchSpace] | None:
+    """The architecture as an object with its space; None where either is unknown."""
+    if text is None or space is None:
+        return None
+    try:
+        known = SearchSpace(**space)
+        return Architecture.parse(text, known), known
+    except (InputError, TypeError, ValueError):
+        return None

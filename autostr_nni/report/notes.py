@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from autostr_nni.recipe.words.targets import target_of
 from autostr_nni.report.reading.history import DONE, SearchHistory
 from autostr_nni.report.records import Search, Settings, Space
 from autostr_nni.report.seeds.groups import seed_of
@@ -13,7 +14,7 @@ from autostr_nni.report.settings import settings
 def notes(searches: Sequence[Search], together: Sequence[Space], compared: Settings) -> list[str]:
     """What a reader must know before comparing, in sentences."""
     said = []
-    if len(together) > 1:
+    if len(together) > len({search["target"] for search in searches}):
         parts = "; ".join(
             f"{group['name']}: {', '.join(_labels(searches, group['searches']))}" for group in together
         )
@@ -41,10 +42,11 @@ def notes(searches: Sequence[Search], together: Sequence[Space], compared: Setti
 
 
 def only_within_seeds(compared: Settings, histories: Mapping[str, SearchHistory]) -> None:
-    """Take the weight from settings that differ from seed to seed alone: each comparison is within a seed."""
-    seeds: dict[int | None, list[str]] = {}
+    """Take the weight from settings that differ from seed to seed, or from target to target, alone: each
+    comparison is within a seed, and what is told of two targets is that they are two."""
+    seeds: dict[tuple[int | None, str | None], list[str]] = {}
     for key, history in histories.items():
-        seeds.setdefault(seed_of(history), []).append(key)
+        seeds.setdefault((seed_of(history), target_of(history.recipe)), []).append(key)
     weighty = {
         row["key"]
         for keys in seeds.values()

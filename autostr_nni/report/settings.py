@@ -16,14 +16,17 @@ from autostr_nni.report.same_words import Words
 
 
 def groups(searches: Sequence[Search]) -> list[Alike]:
-    """Searches over the same space, in order of appearance; a search of an unknown space stands alone."""
-    found: dict[str, Alike] = {}
+    """Searches over the same space and for the same target, in order of appearance; a search of an unknown
+    space stands alone."""
+    found: dict[tuple[str, str | None], Alike] = {}
+    spaces: dict[str, int] = {}
     for search in searches:
-        space = search["space"]
+        space, target = search["space"], search["target"]
         key = json.dumps(space, sort_keys=True) if space else f"unknown {search['key']}"
-        if key not in found:
-            found[key] = {"name": f"space {len(found) + 1}", "space": space, "searches": []}
-        found[key]["searches"].append(search["key"])
+        number = spaces.setdefault(key, len(spaces) + 1)
+        name = f"space {number}" if target is None else target if number == 1 else f"{target}, space {number}"
+        alike = found.setdefault((key, target), {"name": name, "space": space, "searches": []})
+        alike["searches"].append(search["key"])
     return list(found.values())
 
 

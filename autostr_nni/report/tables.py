@@ -37,6 +37,7 @@ def csv_files(report: Mapping[str, Any]) -> dict[str, str]:
         "comparison.csv": list(_comparison(report)),
         "pairs.csv": list(_pairs(report)),
         "reading.csv": list(_reading(report)),
+        "targets.csv": [_flat(row) for row in (report["targets"] or {"differences": []})["differences"]],
         "settings.csv": [
             {
                 "key": row["key"],

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from autostr_nni.models.recognizer import Recognizer
 from autostr_nni.reading.checkpoint import Trained, load_trained, save_trained
-from autostr_nni.reading.evaluation import evaluate_sets, open_set
+from autostr_nni.reading.evaluation import open_set, test_scores
 from autostr_nni.recipe import Recipe
 from autostr_nni.runs.doing import OPENS, tell_doing
 from autostr_nni.runs.figures import Figures, Report, TrialResult
@@ -121,10 +121,10 @@ def train_fully(
     final = best_epoch(read_metrics(folder))
     assert final is not None
     result: TrialResult = {"metrics": final, "architecture": architecture.text}
-    if recipe.data.test:
+    if recipe.data.test or recipe.data.elsewhere:
         best = load_trained(folder / BEST, str(torch_device(options)))
         best.recipe = recipe  # the one that it was saved with may name other test sets, workers and batches
-        result["test"] = evaluate_sets(best)
+        result["test"] = test_scores(best)
     return result
 
 

@@ -8,9 +8,11 @@ import pytest
 import yaml
 
 from autostr_nni.nni.experiment.choices import Choices
-from autostr_nni.nni.experiment.file import load_experiment
+from autostr_nni.nni.experiment.file import ExperimentFile, load_experiment
+from autostr_nni.progress.plan import plan_of
 from autostr_nni.recipe import load_recipe
 from autostr_nni.recipe.recipe import Recipe
+from autostr_nni.recipe.words.targets import SeveralTargets
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 FILES = sorted([*EXAMPLES.rglob("*.yml"), *EXAMPLES.rglob("*.yaml")])
@@ -20,6 +22,22 @@ RECIPES = [path for path in FILES if path.name.endswith("recipe.yml")]
 
 def name(path: Path) -> str:
     return str(path.relative_to(EXAMPLES))
+
+
+def recipes(path: Path) -> list[Recipe]:
+    """The recipe of a file, or those of its targets."""
+    try:
+        return [load_recipe(path)]
+    except SeveralTargets as several:
+        return [load_recipe(f"{path}#{target}") for target in several.names]
+
+
+def experiment_of(path: Path) -> ExperimentFile:
+    """The experiment of a file, or that of the first target."""
+    try:
+        return load_experiment(path)
+    except SeveralTargets as several:
+        return load_experiment(path, target=several.names[0])
 
 
 def test_nothing_is_left_out() -> None:
@@ -32,8 +50,26 @@ def test_nothing_is_left_out() -> None:
 
 @pytest.mark.parametrize("path", RECIPES, ids=name)
 def test_recipe_loads(path: Path) -> None:
-    recipe = load_recipe(path)
-    assert recipe.space().size() > 0 and recipe.search_paths()
+    for recipe in recipes(path):
+        assert recipe.space().size() > 0 and recipe.search_paths()
+
+
+def test_the_targets_of_real_words() -> None:
+    scene, receipts = recipes(EXAMPLES / "real_words" / "recipe.yml")
+    assert list(scene.data.test) == list(receipts.data.elsewhere) == ["IIIT5K"]
+    assert scene.data.train == receipts.data.train and scene.data.validation != receipts.data.validation
+
+
+def test_searches_of_real_words_see_as_many_images() -> None:
+    images = {}
+    for name in ("halving", "random", "two_step"):
+        experiment = experiment_of(EXAMPLES / "real_words" / f"{name}.yml")
+        strategy, recipe = experiment.strategy(), experiment.recipe
+        assert strategy is not None and recipe is not None
+        plan = plan_of(strategy, recipe)
+        images[name] = sum(count * plan.work[step].images for step, count in plan.steps)
+    assert images["halving"] == images["random"] == 400_000
+    assert images["two_step"] == pytest.approx(400_000, rel=0.05)
 
 
 @pytest.mark.parametrize("path", EXPERIMENTS, ids=name)
@@ -53,7 +89,7 @@ def test_experiment_is_of_its_recipe(path: Path) -> None:
     content = yaml.safe_load(path.read_text(encoding="utf-8"))
     recipe_name = content["tuner"]["classArgs"]["recipe"]
     assert content["trialCommand"] == f"python -m autostr_nni.trial --recipe {recipe_name}"
-    experiment = load_experiment(path)
+    experiment = experiment_of(path)
     strategy = experiment.strategy()
     assert isinstance(experiment.recipe, Recipe) and strategy is not None
     space = experiment.recipe.space()

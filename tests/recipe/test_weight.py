@@ -34,6 +34,7 @@ BASE: dict[str, Any] = {
 FREE = {
     "data.workers",
     "data.test.svt",
+    "data.target",
     "training.device",
     "training.devices",
     "training.compile",
@@ -52,6 +53,7 @@ OTHER: dict[str, Any] = {
     "data.train": [SET, "/w/more"],
     "data.validation": ["/w/other"],
     "data.test.svt": "/w/svt2",
+    "data.target": {"target": {"name": "scene"}},
     **{f"data.validation_of.{purpose}": ["/w/other"] for purpose in ("ranking", "alpha", "epochs")},
     "data.charset": "digits",
     f"data.synth.{SET}.split": "train",

@@ -11,6 +11,7 @@ from autostr_nni.cli.output import complain, say, say_json
 from autostr_nni.cli.parser import path, path_text
 from autostr_nni.cli.reading_cost import add_options, settings_of, side_by_side, timed_how
 from autostr_nni.cli.table import table
+from autostr_nni.cli.targets_text import targets_text
 from autostr_nni.system.errors import InputError
 
 if TYPE_CHECKING:
@@ -31,7 +32,8 @@ def add_parser(subparsers: Any) -> None:
         nargs="+",
         metavar="SEARCH",
         type=path_text,
-        help="an NNI experiment's id or folder, that of a search --in-process or of `autostr train`",
+        help="an NNI experiment's id or folder, that of a search --in-process or of `autostr train`; or a "
+        "folder of searches, such as those for several targets",
     )
     parser.add_argument(
         "--out", required=True, type=path, metavar="DIR", help="folder of the report, a new one"
@@ -44,7 +46,7 @@ def add_parser(subparsers: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write the report and print what it says in short."""
-    from autostr_nni.report.reading.locate import read
+    from autostr_nni.report.reading.locate import named, read
     from autostr_nni.report.write import check_free, write_report
 
     folder: Path = args.out
@@ -52,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
     check_free(folder, args.force)
     histories: list[SearchHistory] = []
     problems: list[str] = []
-    for search in dict.fromkeys(args.searches):
+    for search in dict.fromkeys(name for given in args.searches for name in named(given)):
         try:
             history = read(search)
         except InputError as error:
@@ -99,7 +101,8 @@ def as_text(report: Mapping[str, Any]) -> str:
     for space in report["spaces"]:
         verdicts += front_sentences(space["front"], labels) if space["front"] else []
     said = [*states, *report["notes"], *([""] if verdicts else []), *verdicts]
-    return "\n".join([table(rows, "<<>>>>>>"), "", *said, *reading_told(report)])
+    parts = [table(rows, "<<>>>>>>"), "", *said, *reading_told(report)]
+    return "\n".join([*parts, "", targets_text(report)] if report["targets"] else parts)
 
 
 def reading_told(report: Mapping[str, Any]) -> list[str]:

@@ -37,11 +37,17 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     add_concurrency(parser)
     add_page_options(parser)
     parser.add_argument(
+        "--target",
+        metavar="NAME",
+        action="append",
+        help="of a recipe with data.targets this one; may be given again (default: all, one after another)",
+    )
+    parser.add_argument(
         "--out",
         type=path,
         metavar="DIR",
-        help="where to keep results (default: experimentWorkingDirectory; with --in-process runs/NAME, "
-        "which is continued if it was begun)",
+        help="where to keep results (default: experimentWorkingDirectory; with --in-process and for targets "
+        "runs/NAME, which is continued if it was begun)",
     )
     parser.set_defaults(run=run)
     return parser
@@ -103,30 +109,43 @@ def add_page_options(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Exit status 0 for a search that reached its result, 1 for one that did not, 130 after Ctrl-C."""
-    from autostr_nni.nni.experiment.file import load_experiment
-    from autostr_nni.nni.experiment.gpus import fit_to_machine
+    from autostr_nni.cli.targets import experiments_of, search_all, tell_all
     from autostr_nni.progress.display import display_on
-    from autostr_nni.recipe.traps import check_traps
     from autostr_nni.system.leaving import stoppable
 
     if args.concurrency is not None and not args.in_process:
         raise InputError("--concurrency is for --in-process; through NNI the file's trialConcurrency counts")
     if args.in_process and (args.detach or args.port is not None):
         raise InputError("--in-process has no page and cannot be detached: leave out --port and --detach")
-    experiment = load_experiment(args.config, None if args.in_process else args.out)
+    experiments = experiments_of(args)
     start = _in_process if args.in_process else _through_nni
     try:
         with stoppable(), display_on(sys.stderr if args.json else sys.stdout) as display:
-            if not args.in_process:
-                fit_to_machine(experiment, display)
-            if experiment.recipe is not None and (experiment.here or args.in_process):
-                check_traps(experiment.recipe)
-                check_devices(experiment.recipe)
-                prepare_data(experiment.recipe, display)
-            result = start(experiment, args, display)
+            for experiment in experiments:
+                make_ready(experiment, args, display)
+            if experiments[0].target is not None:
+                results = search_all(experiments, args, display, start)
+            else:
+                result = start(experiments[0], args, display)
     except KeyboardInterrupt as interrupt:
-        return stopped(interrupt, folder_without_nni(args, experiment) if args.in_process else None)
-    return tell(result, args)
+        if experiments[0].target is not None:
+            remark("autostr: stopped; nothing is left running; the same command goes on")
+            return 130
+        return stopped(interrupt, folder_without_nni(args, experiments[0]) if args.in_process else None)
+    return tell(result, args) if experiments[0].target is None else tell_all(results, args)
+
+
+def make_ready(experiment: ExperimentFile, args: argparse.Namespace, display: Display) -> None:
+    """See to devices and words before the first trial. Raises InputError for what is not there."""
+    from autostr_nni.nni.experiment.gpus import fit_to_machine
+    from autostr_nni.recipe.traps import check_traps
+
+    if not args.in_process:
+        fit_to_machine(experiment, display)
+    if experiment.recipe is not None and (experiment.here or args.in_process):
+        check_traps(experiment.recipe)
+        check_devices(experiment.recipe)
+        prepare_data(experiment.recipe, display)
 
 
 def check_devices(recipe: Recipe) -> None:
@@ -185,7 +204,8 @@ def _in_process(experiment: ExperimentFile, args: argparse.Namespace, log: Displ
 
 def folder_without_nni(args: argparse.Namespace, experiment: ExperimentFile) -> Path:
     """Where a search without NNI is kept."""
-    return args.out or Path("runs") / experiment.folder_name
+    folder: Path = args.out or Path("runs") / experiment.folder_name
+    return folder if experiment.target is None else folder / experiment.target
 
 
 def stopped(interrupt: KeyboardInterrupt, without_nni: Path | None) -> int:

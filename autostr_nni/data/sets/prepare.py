@@ -8,7 +8,7 @@ from pathlib import Path
 
 from autostr_nni.data.sets.folders import find_sets
 from autostr_nni.data.sets.lmdb_io import LmdbReader, beyond_text
-from autostr_nni.data.sets.usable import check_words
+from autostr_nni.data.sets.usable import ELSEWHERE, check_words
 from autostr_nni.data.synth.produce import ensure, left_out_lines
 from autostr_nni.data.synth.spec import SynthSpec
 from autostr_nni.recipe import Recipe
@@ -74,6 +74,7 @@ def named_sources(recipe: Recipe) -> dict[str, tuple[WordSource, ...]]:
         "validation": data.validation,
         **{f"validation_of.{name}": sources for name, sources in purposes.items() if sources is not None},
         "test": tuple(data.test.values()),
+        **({ELSEWHERE: tuple(data.elsewhere.values())} if data.elsewhere else {}),
     }
 
 

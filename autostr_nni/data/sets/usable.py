@@ -16,6 +16,8 @@ from autostr_nni.system.errors import InputError
 
 #: Longest word read in an evaluation, whatever the recipe trained on, so that scores cover whole sets.
 EVALUATED_LENGTH = 25
+#: What the test sets of other targets are called beside the keys of `data`.
+ELSEWHERE = "test of other targets"
 
 
 def check_words(recipe: Recipe) -> None:
@@ -44,7 +46,12 @@ def check_words(recipe: Recipe) -> None:
         few, longest = f"search.{step}.max_length", min(most, data.max_length)
         wanted += [(key, roots, longest, few) for key in keys for roots in _each_by_itself(everything[key])]
     longest = max(data.max_length, EVALUATED_LENGTH)
-    wanted += [(f"data.test: {name}", [root], longest, limit) for name, root in data.test.items()]
+    tests = {"test": data.test, ELSEWHERE: data.elsewhere}
+    wanted += [
+        (f"data.{key}: {name}", [root], longest, limit)
+        for key, sets in tests.items()
+        for name, root in sets.items()
+    ]
     charset = Charset.named(data.charset)
     for key, roots, length, limit in wanted:
         causes = _unusable(roots, charset, length)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from autostr_nni.nni.experiment.tuners import KNOWN, OURS
 from autostr_nni.nni.experiment.values import spelled
+from autostr_nni.recipe.words.targets import MARK, split
 from autostr_nni.system.errors import InputError, shown
 
 if TYPE_CHECKING:
@@ -184,6 +185,19 @@ def _importable(class_name: str, code_directory: str) -> bool:
 
 def recipe_of_trials(command: str, folder: str) -> Path | None:
     """The recipe that a ``trialCommand`` names for our trials; None where it runs others."""
+    named = _named_recipe(command)
+    return None if named is None else Path(folder) / Path(named).expanduser()
+
+
+def with_target(command: str, target: str) -> str:
+    """A ``trialCommand`` whose trials read their recipe for one of its targets."""
+    named = _named_recipe(command)
+    if named is None:
+        return command
+    return re.sub(rf"(--recipe[= ]\s*['\"]?){re.escape(named)}", lambda m: f"{m[0]}{MARK}{target}", command)
+
+
+def _named_recipe(command: str) -> str | None:
     try:
         words = shlex.split(command)
     except ValueError:  # a quote without its end: the shell will say so
@@ -192,7 +206,7 @@ def recipe_of_trials(command: str, folder: str) -> Path | None:
         return None
     named = [after for word, after in zip(words, words[1:], strict=False) if word == "--recipe"]
     named += [word.removeprefix("--recipe=") for word in words if word.startswith("--recipe=")]
-    return Path(folder) / Path(named[-1]).expanduser() if named else None
+    return named[-1] if named else None
 
 
 def check_same_recipe(command: str, folder: str, searched: Recipe, path: Path) -> None:
@@ -204,7 +218,7 @@ def check_same_recipe(command: str, folder: str, searched: Recipe, path: Path) -
     from autostr_nni.recipe.weight import changes
 
     read = recipe_of_trials(command, folder)
-    if read is None or not read.is_file() or read.resolve() == searched.source:
+    if read is None or not split(read)[0].is_file() or read.resolve() == searched.source:
         return
     told = changes(load_recipe(read).model_dump(mode="json"), searched.model_dump(mode="json"))
     if told:

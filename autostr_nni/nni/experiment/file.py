@@ -16,6 +16,7 @@ from autostr_nni.nni.experiment.algorithms import (
     goes_on,
     is_of_nni,
     recipe_of_trials,
+    with_target,
 )
 from autostr_nni.nni.experiment.gpus import check_gpu_keys
 from autostr_nni.nni.experiment.tuners import GENERIC, code_of, strategy_of
@@ -27,6 +28,7 @@ from autostr_nni.nni.experiment.values import (
     plain_key,
     spelled,
 )
+from autostr_nni.recipe.words.targets import MARK, split
 from autostr_nni.recipe.yaml_file import read_yaml
 from autostr_nni.system.errors import InputError, shown
 
@@ -66,6 +68,7 @@ class ExperimentFile:
     config: dict[str, Any]
     recipe: Recipe | None  # None with a tuner class of the user's own
     strategy_name: str | None  # as `strategies.find` takes it
+    target: str | None = None  # the one of the recipe's that is searched for here
 
     @property
     def name(self) -> str:
@@ -73,8 +76,9 @@ class ExperimentFile:
 
     @property
     def folder_name(self) -> str:
-        """The name as that of a folder of its own."""
-        return re.sub(r"[\s/\\]", "-", self.name).strip(".") or "search"
+        """The name as that of a folder of its own; all targets have one."""
+        name = self.name.removesuffix(f" {self.target}")
+        return re.sub(r"[\s/\\]", "-", name).strip(".") or "search"
 
     @property
     def concurrency(self) -> int:
@@ -102,10 +106,13 @@ class ExperimentFile:
         return build(self.strategy_name, self.recipe, code_of(tuner), count)
 
 
-def load_experiment(path: Path, out: Path | None = None) -> ExperimentFile:
+def load_experiment(path: Path, out: Path | None = None, target: str | None = None) -> ExperimentFile:
     """Read and check ``path``; experiments are kept in ``out`` where it is given.
 
-    Raises InputError, one sentence, for what is wrong with it or its recipe.
+    With a ``target`` tuner and trials are told that they search for it.
+
+    Raises SeveralTargets where the recipe has some and none is named, and InputError, one sentence, for what
+    is wrong with the file or its recipe.
     """
     content = _read(path)
     if "data" in content and "tuner" not in content:
@@ -132,8 +139,13 @@ def load_experiment(path: Path, out: Path | None = None) -> ExperimentFile:
     if config.get("assessor") is not None:
         config["assessor"] = checked_assessor(_with_code(config["assessor"], folder, path, "assessor"), path)
     tuner = checked_tuner(_with_code(config["tuner"], folder, path, "tuner"), path)
+    if target is not None:
+        config["experimentName"] = f"{config.get('experimentName') or path.stem} {target}"
+        config["trialCommand"] = with_target(config["trialCommand"], target)
+        if isinstance(tuner["classArgs"].get("recipe"), str):
+            tuner["classArgs"]["recipe"] += f"{MARK}{target}"
     recipe, strategy_name = _recipe(tuner, config, path)
-    experiment = ExperimentFile(path, {**config, "tuner": tuner}, recipe, strategy_name)
+    experiment = ExperimentFile(path, {**config, "tuner": tuner}, recipe, strategy_name, target)
     _complete_search(experiment, folder)
     return experiment
 
@@ -211,7 +223,7 @@ def _recipe(tuner: dict[str, Any], config: Mapping[str, Any], path: Path) -> tup
         form = ", ".join(f"{key}: {'FILE' if key == 'recipe' else 'NAME'}" for key in wanted)
         raise InputError(f"{path}: tuner.classArgs must be {{{form}}}, {', and '.join(wanted.values())}")
     recipe_path = _resolved(Path(tuner["codeDirectory"]), arguments["recipe"], path, "tuner.classArgs.recipe")
-    if not recipe_path.is_file():
+    if not split(recipe_path)[0].is_file():
         raise InputError(f"{path}: tuner.classArgs.recipe names {recipe_path}, which does not exist")
     arguments["recipe"] = str(recipe_path)
     recipe = load_recipe(recipe_path)

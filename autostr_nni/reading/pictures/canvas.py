@@ -15,13 +15,42 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 Picture = Image.Image
 
 
+def font(text: str, size: int, bold: bool = False) -> ImageFont.FreeTypeFont:
+    """DejaVu Sans, which matplotlib brings along and which has most alphabets; else a font of the system's."""
+    lacking = frozenset(text) - _characters(_dejavu(bold))
+    return _opened(_dejavu(bold) if not lacking else _file_with(frozenset(text), bold), size)
+
+
 @cache
-def font(size: int, bold: bool = False) -> ImageFont.FreeTypeFont:
-    """DejaVu Sans, which matplotlib brings along and which has most alphabets."""
+def _opened(file: str, size: int) -> ImageFont.FreeTypeFont:
+    return ImageFont.truetype(file, size)
+
+
+def _dejavu(bold: bool) -> str:
     import matplotlib
 
     name = "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"
-    return ImageFont.truetype(str(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / name), size)
+    return str(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / name)
+
+
+@cache
+def _file_with(characters: frozenset[str], bold: bool) -> str:
+    """The font file that has most of the characters, DejaVu Sans before others."""
+    from matplotlib.font_manager import findSystemFonts
+
+    files = [_dejavu(bold), *sorted(findSystemFonts())]
+    return max(files, key=lambda file: len(characters & _characters(file)))
+
+
+@cache
+def _characters(file: str) -> frozenset[str]:
+    """All that a font file has glyphs for; none where it cannot be read."""
+    from matplotlib.ft2font import FT2Font
+
+    try:
+        return frozenset(map(chr, FT2Font(file).get_charmap()))
+    except (RuntimeError, OSError):
+        return frozenset()
 
 
 def write(
@@ -35,15 +64,15 @@ def write(
     bold: bool = False,
 ) -> float:
     """Write a line at its baseline, smaller where it is wider than ``width``; the width that it takes."""
-    taken = font(size, bold).getlength(text)
+    taken = font(text, size, bold).getlength(text)
     if width is not None:
         while taken > width and size > 8:
             size -= 1
-            taken = font(size, bold).getlength(text)
+            taken = font(text, size, bold).getlength(text)
         while taken > width and len(text) > 1:
             text = text[:-2] + "…"
-            taken = font(size, bold).getlength(text)
-    draw.text(place, text, fill=colour, font=font(size, bold), anchor=anchor)
+            taken = font(text, size, bold).getlength(text)
+    draw.text(place, text, fill=colour, font=font(text, size, bold), anchor=anchor)
     return taken
 
 

@@ -9,7 +9,6 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from autostr_nni.report.analysis import architecture_of
 from autostr_nni.report.figures.architecture import draw_architecture
 from autostr_nni.report.figures.captions import (
     cost_caption,
@@ -32,7 +31,7 @@ from autostr_nni.report.figures.one_search import (
 from autostr_nni.report.figures.seeds import draw_seeds, names_of, places_of
 from autostr_nni.report.figures.size import draw_size
 from autostr_nni.report.figures.style import rendered, styled
-from autostr_nni.report.nets import chosen_label, ranked_by_accuracy
+from autostr_nni.report.nets import architecture_of, chosen_label, ranked_by_accuracy
 from autostr_nni.report.reading.history import DONE
 from autostr_nni.report.records import Operators, Report, Search
 from autostr_nni.runs.figures import number as finite

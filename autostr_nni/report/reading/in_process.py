@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from autostr_nni.recipe.words.targets import target_of
 from autostr_nni.report.reading.history import (
     CUT_OFF,
     DONE,
@@ -58,7 +59,7 @@ def read_in_process(folder: Path) -> SearchHistory:
     strategy = str(state.get("strategy", "unknown"))
     return SearchHistory(
         id=folder.name,
-        name=folder.name,
+        name="/".join(folder.parts[-2:]) if target_of(recipe) else folder.name,
         kind="in-process search",
         strategy=strategy,
         folder=folder,

@@ -67,6 +67,14 @@ def searches(folder: Path) -> list[Path]:
     return sorted(found, key=changed)
 
 
+def named(text: str) -> list[str]:
+    """What `text` names: a search, or all of those that a folder without one of its own holds."""
+    folder = find(text) if is_dir(Path(text).expanduser()) else None
+    if folder is None or is_search(folder) or is_training(folder):
+        return [text]
+    return [str(path) for path in searches(folder)] or [text]
+
+
 def known_searches() -> dict[str, Path]:
     """Every search that is known here, by what a command takes for it, the one changed last at the end.
 
@@ -74,7 +82,12 @@ def known_searches() -> dict[str, Path]:
     """
     found = registered()
     known = {folder.resolve() for folder in found.values()}
-    found.update({str(path): path for path in searches(RUNS) if path.resolve() not in known})
+    places = [
+        RUNS,
+        *(path for path in RUNS.glob("*") if not is_search(path)),
+    ]  # those of targets are one deeper
+    below = [path for place in places for path in searches(place)]
+    found.update({str(path): path for path in below if path.resolve() not in known})
     return dict(sorted(found.items(), key=lambda item: changed(item[1])))
 
 

@@ -10,7 +10,7 @@ from autostr_nni.report.reading.history import SearchHistory
 from autostr_nni.report.seeds.groups import grouped
 from autostr_nni.report.seeds.paired import Paired, paired, wins
 from autostr_nni.report.seeds.reached import VALIDATION, reached, spent
-from autostr_nni.report.seeds.records import Comparison, Pair, SeedFigure, SeedRow
+from autostr_nni.report.seeds.records import Across, Comparison, Pair, SeedFigure, SeedRow
 from autostr_nni.report.seeds.sentence import sentence
 
 END = "end"  # each search at its own end, whatever it cost
@@ -46,7 +46,7 @@ def compare(searches: Sequence[Mapping[str, Any]], histories: Mapping[str, Searc
             "second": second["key"],
             "seeds": seeds,
             "figures": figures,
-            "set": decisive(figures),
+            "set": decisive(figures, homes_of(first, histories)),
             "sentence": "",
         }
         pair["sentence"] = sentence(first["label"], second["label"], pair)
@@ -65,6 +65,54 @@ def compare(searches: Sequence[Mapping[str, Any]], histories: Mapping[str, Searc
         "pairs": pairs,
         "left_out": left_out,
     }
+
+
+def across(
+    searches: Sequence[Mapping[str, Any]],
+    histories: Mapping[str, SearchHistory],
+    sets: Sequence[Mapping[str, str]],
+) -> list[Across]:
+    """Searches for two targets by one strategy over one space, in pairs of the same seed.
+
+    `sets` are test sets with the ``target`` that each is of. What was chosen by other validation words is
+    told by test words alone.
+    """
+    groups, _ = grouped(searches, histories)
+    spaces = {search["key"]: search["space"] for search in searches}
+    two = [
+        (a, b)
+        for a, b in combinations(groups, 2)
+        if a["target"] != b["target"]
+        and a["strategy"] == b["strategy"]
+        and spaces[a["searches"][0]] == spaces[b["searches"][0]]
+        and a["members"].keys() & b["members"].keys()
+    ]
+    wanted = [
+        [item["set"] for item in sets if item["target"] in (first["target"], second["target"])]
+        for first, second in two
+    ]
+    found: list[Across] = []
+    for (first, second), names in zip(two, wanted, strict=True):
+        seeds = sorted(first["members"].keys() & second["members"].keys())
+        figures = [
+            told
+            for unit in UNITS
+            for told in figures_of(first["members"], second["members"], seeds, unit, sum(map(len, wanted)))
+            if told["set"].removeprefix("test ") in names
+        ]
+        labels = (first["label"], second["label"])
+        pair = {"figures": figures, "seeds": seeds}
+        said = [sentence(*labels, {**pair, "set": f"test {name}"}, f"the words of {name}") for name in names]
+        found.append({"first": labels[0], "second": labels[1], **pair, "sentences": said})
+    return found
+
+
+def homes_of(group: Mapping[str, Any], histories: Mapping[str, SearchHistory]) -> Sequence[str] | None:
+    """The test sets of the target that a group is for; None where it is for none, and all count."""
+    recipe = histories[group["searches"][0]].recipe
+    if group["target"] is None or recipe is None:
+        return None
+    return [f"test {name}" for name in (*recipe["data"].get("test", {}), "all")]
 
 
 def figures_of(
@@ -133,8 +181,11 @@ def figure(unit: str, name: str, rows: list[SeedRow], comparisons: int) -> SeedF
     }
 
 
-def decisive(figures: Sequence[SeedFigure]) -> str:
-    """The set that decides: all test words together, else the first test set, else validation."""
-    sets = [found["set"] for found in figures]
+def decisive(figures: Sequence[SeedFigure], homes: Sequence[str] | None = None) -> str:
+    """The set that decides: all test words together, else the first test set, else validation.
+
+    Where `homes` are given, of those alone: other targets' words decide nothing.
+    """
+    sets = [found["set"] for found in figures if homes is None or found["set"] in homes]
     tests = [name for name in sets if name != VALIDATION]
     return "test all" if "test all" in tests else tests[0] if tests else VALIDATION

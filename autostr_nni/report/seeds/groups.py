@@ -8,6 +8,7 @@ from typing import Any
 
 from autostr_nni.recipe.load import completed
 from autostr_nni.recipe.weight import dotted, with_weight
+from autostr_nni.recipe.words.targets import target_of
 from autostr_nni.report.reading.history import SearchHistory
 from autostr_nni.strategies.core import BUDGET
 
@@ -44,7 +45,7 @@ def grouped(
 ) -> tuple[list[dict[str, Any]], list[str]]:
     """Groups with a member per seed, in order of appearance, and sentences about what was left out.
 
-    A group has ``key``, ``label``, ``strategy`` and ``members`` by seed.
+    A group has ``key``, ``label``, ``strategy``, ``target`` and ``members`` by seed.
     """
     found: dict[str, dict[str, Any]] = {}
     left_out = []
@@ -53,10 +54,9 @@ def grouped(
         seed = seed_of(history)
         for member in members(search):
             about = settings_of(history, member)
-            name = json.dumps([member["strategy"], about], sort_keys=True)
-            group = found.setdefault(
-                name, {"strategy": member["strategy"], "settings": about, "members": {}, "searches": []}
-            )
+            kind = {"strategy": member["strategy"], "target": target_of(history.recipe), "settings": about}
+            name = json.dumps(kind, sort_keys=True)
+            group = found.setdefault(name, {**kind, "members": {}, "searches": []})
             group["searches"].append(search["key"])
             if seed is None:
                 left_out.append(f"{search['label']} is not compared over seeds: its recipe is not known")
@@ -88,6 +88,10 @@ def settings_of(history: SearchHistory, member: Mapping[str, Any]) -> dict[str, 
     return kept
 
 
+def _kind(group: Mapping[str, Any]) -> tuple[str, str | None]:
+    return group["strategy"], group["target"]
+
+
 def _below(key: str, parts: Sequence[str]) -> bool:
     return any(key == part or key.startswith(f"{part}.") for part in parts)
 
@@ -96,13 +100,14 @@ def labels(groups: Sequence[Mapping[str, Any]]) -> list[str]:
     """The strategies' names, with what differs between groups of the same one."""
     found = []
     for group in groups:
-        alike = [other for other in groups if other["strategy"] == group["strategy"]]
+        alike = [other for other in groups if _kind(other) == _kind(group)]
         keys = [
             key
             for key in sorted({key for other in alike for key in other["settings"]})
             if len({json.dumps(other["settings"].get(key)) for other in alike}) > 1
         ]
         name = "the largest net" if group["strategy"] == LARGEST else group["strategy"]
+        name += "" if group["target"] is None else f" for {group['target']}"
         told = [f"{key.removeprefix('search.')} {json.dumps(group['settings'].get(key))}" for key in keys[:2]]
         more = [f"{len(keys) - 2} more"] if len(keys) > 2 else []
         found.append(f"{name} ({', '.join(told + more)})" if told else name)

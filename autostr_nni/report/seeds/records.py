@@ -46,6 +46,16 @@ class Pair(TypedDict):
     sentence: str
 
 
+class Across(TypedDict):
+    """Two targets of one strategy against one another, with a sentence for each test set that either has."""
+
+    first: str
+    second: str
+    seeds: list[int]
+    figures: list[SeedFigure]
+    sentences: list[str]
+
+
 class Group(TypedDict):
     """A strategy with several seeds."""
 

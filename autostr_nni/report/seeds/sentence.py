@@ -11,10 +11,12 @@ from autostr_nni.report.seeds.reached import VALIDATION
 COSTS = {"images": "at equal images", "seconds": "at equal seconds", "end": "each at its own end"}
 
 
-def sentence(first: str, second: str, pair: Mapping[str, Any]) -> str:
-    """The verdict on two groups: at equal images on the decisive set, then at equal seconds."""
+def sentence(first: str, second: str, pair: Mapping[str, Any], words: str | None = None) -> str:
+    """The verdict on two groups at equal images on the decisive set, called `words`; then at equal seconds."""
     figures = {found["unit"]: found for found in pair["figures"] if found["set"] == pair["set"]}
-    words = "validation words (there is no test set)" if pair["set"] == VALIDATION else "test words"
+    words = words or (
+        "validation words (there is no test set)" if pair["set"] == VALIDATION else "test words"
+    )
     main = figures.get("images")
     if main is None:
         return f"It is open whether {first} or {second} is ahead: neither has a trained net."

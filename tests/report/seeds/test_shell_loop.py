@@ -1,4 +1,4 @@
-"""The shell loop of docs/comparing.md, as it stands but for three seeds, on a few small words."""
+"""The shell loop of docs/comparing.md, and benchmarks/real_words/run.sh, on a few small words and seeds."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ import sys
 from pathlib import Path
 
 import pytest
+
+from autostr_nni.data.synth.produce import synthesize
 
 ROOT = Path(__file__).parents[3]
 SMALLER = {
@@ -57,3 +59,45 @@ def test_the_loop_compares_seeds(tmp_path: Path, quiet_environment: dict[str, st
     rows = list(csv.DictReader((tmp_path / "runs/comparison/data/pairs.csv").open()))
     assert {(row["strategy"], row["seed"]) for row in rows} >= {("halving", "0"), ("random", "2")}
     assert (tmp_path / "runs/comparison/figures/seeds-images.svg").is_file()
+
+
+SHORT = {
+    r"count: \d+": "count: 24",
+    r"^  epochs: 8 *$": "  epochs: 2",
+    r"epoch_images: \d+": "epoch_images: 16",
+    r"milestones: \[7\]": "milestones: []",
+    r"short_words: \{.*\}": "short_words: {epochs: 0}",
+    r"rungs: \[4, 8\]": "rungs: [1, 2]",
+    r"halving: \{nets: 5": "halving: {nets: 2",
+    r"random: \{count: 5": "random: {count: 2",
+}
+
+
+@pytest.mark.slow("eight searches, one after another")
+def test_real_words_over_seeds_and_targets(tmp_path: Path, quiet_environment: dict[str, str]) -> None:
+    recipe = (ROOT / "examples/real_words/recipe.yml").read_text(encoding="utf-8")
+    for pattern, smaller in SHORT.items():
+        recipe, changed = re.subn(pattern, smaller, recipe, flags=re.M)
+        assert changed, pattern
+    file = tmp_path / "recipe.yml"
+    file.write_text(f"{recipe}\nevaluation: {{learnt_above: 0}}\n", encoding="utf-8")
+    for name in ("IIIT5K_train", "IIIT5K_3000", "SROIE_train", "SROIE_validation"):
+        synthesize(tmp_path / "data" / name, 12, style="mild", system_fonts=False, max_length=8, processes=1)
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    more = {"PATH": path, "HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path), "RECIPE": str(file)}
+    environment = {**quiet_environment, **more, "SEEDS": "0 1", "TARGETS": "scene receipts"}
+    command = [str(ROOT / "benchmarks/real_words/run.sh"), str(tmp_path / "out"), str(tmp_path / "data")]
+    for again in (False, True):
+        done = subprocess.run(
+            command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=600
+        )
+        assert done.returncode == 0, done.stderr
+        assert ("continuing in" in done.stdout) is again and ("started" in done.stdout) is not again
+    told = json.loads((tmp_path / "out/comparison/report.json").read_text())
+    assert [space["name"] for space in told["spaces"]] == ["scene", "receipts"]
+    for space in told["spaces"]:
+        (pair,) = space["comparison"]["pairs"]
+        assert pair["seeds"] == [0, 1]
+        images = [row for figure in pair["figures"] for row in figure["rows"] if figure["unit"] == "end"]
+        assert {(row["first_cost"], row["second_cost"]) for row in images} == {(64.0, 64.0)}
+    assert len(told["targets"]["pairs"]) == 2 and len(told["targets"]["rows"]) == 8

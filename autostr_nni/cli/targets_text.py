@@ -1,0 +1,32 @@
+"""What searches for several targets found, for the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from autostr_nni.cli.table import table
+
+
+def targets_text(report: Mapping[str, Any]) -> str:
+    """The nets of all targets on the test words of each, and how far they differ."""
+    about = report["targets"]
+    searches = {search["key"]: search for search in report["searches"]}
+    rows = [
+        ("found for", *(f"{item['set']} ({item['target']})" for item in about["sets"]), "M MACs", "search")
+    ]
+    for row in about["rows"]:
+        search = searches[row["search"]]
+        best = search["best"] or {"tests": {}, "macs_m": None}
+        scores = [
+            _score(best["tests"].get(item["set"]), item["target"] == row["target"]) for item in about["sets"]
+        ]
+        macs = "-" if best["macs_m"] is None else f"{best['macs_m']:.4g}"
+        rows.append((row["target"], *scores, macs, search["label"]))
+    told = table(rows, "<" + ">" * (len(about["sets"]) + 1) + "<")
+    return "\n".join([told, "* at home: the words that it was searched for by", *about["sentences"]])
+
+
+def _score(test: Mapping[str, Any] | None, home: bool) -> str:
+    told = "-" if test is None or test["accuracy"] is None else f"{100 * test['accuracy']:.1f} %"
+    return f"{told} {'*' if home else ' '}"

@@ -1,0 +1,148 @@
+"""Searches for several targets in one report: each net on the words of all, and nothing mixed."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from autostr_nni.cli.main import main
+
+MakeSearch = Callable[..., Path]
+# Word accuracies of nets found for a target on the words of a target, by seed.
+SCORES = {
+    ("scene", "street"): (0.6, 0.62, 0.61),
+    ("scene", "till"): (0.3, 0.32, 0.31),
+    ("receipts", "street"): (0.5, 0.5, 0.5),
+    ("receipts", "till"): (0.8, 0.8, 0.8),
+}
+HOMES = {"scene": "street", "receipts": "till"}
+
+
+def data(target: str) -> dict[str, Any]:
+    elsewhere = {name: f"/words/{name}" for home, name in HOMES.items() if home != target}
+    return {
+        "train": ["/words/a"],
+        "validation": [f"/words/{target}"],
+        "test": {HOMES[target]: f"/words/{HOMES[target]}"},
+        "target": {"name": target, "elsewhere": elsewhere},
+    }
+
+
+@pytest.fixture
+def searches(make_search: MakeSearch, trainer: Any, tmp_path: Path) -> Callable[..., list[Path]]:
+    """Searches for both targets with some seeds, each pair in a folder of its own; the folders."""
+
+    def make(strategy: str, seeds: int) -> list[Path]:
+        for seed in range(seeds):
+            for target in HOMES:
+
+                class Told(trainer):  # type: ignore[misc]
+                    def train(
+                        self,
+                        parameters: Mapping[str, Any],
+                        folder: Path,
+                        target: str = target,
+                        seed: int = seed,
+                    ) -> dict[str, Any]:
+                        final: dict[str, Any] = super().train(parameters, folder)
+                        told = json.loads((folder / "result.json").read_text())
+                        told["test"] = {
+                            name: {
+                                "words": 100,
+                                "correct": round(100 * (score := SCORES[target, name][seed])),
+                            }
+                            | {"word_accuracy": score, "one_minus_ned": 0.9}
+                            for name in (HOMES[target], *(set(HOMES.values()) - {HOMES[target]}))
+                        }
+                        (folder / "result.json").write_text(json.dumps(told))
+                        return final
+
+                make_search(strategy, f"{strategy}-{seed}/{target}", Told(), seed=seed, data=data(target))
+        return [tmp_path / "searches" / f"{strategy}-{seed}" for seed in range(seeds)]
+
+    return make
+
+
+def reported(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, folders: list[Path]
+) -> tuple[str, dict[str, Any]]:
+    out = tmp_path / "report"
+    assert main(["report", *map(str, folders), "--out", str(out), "--force"]) == 0
+    return capsys.readouterr().out, json.loads((out / "report.json").read_text())
+
+
+def test_one_seed(searches: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    said, told = reported(capsys, tmp_path, searches("random", 1))
+    assert told["notes"] == []  # neither other settings nor other spaces: they are two targets
+    assert [(space["name"], len(space["searches"])) for space in told["spaces"]] == [
+        ("scene", 1),
+        ("receipts", 1),
+    ]
+    assert [row["target"] for row in told["targets"]["rows"]] == ["scene", "receipts"]
+    assert told["targets"]["sets"] == [
+        {"set": "street", "target": "scene"},
+        {"set": "till", "target": "receipts"},
+    ]
+    table = said[said.index("found for") :].splitlines()
+    assert table[1].split() == ["scene", "60.0", "%", "*", "30.0", "%", "4", "random-0/scene"]
+    assert table[2].split() == ["receipts", "50.0", "%", "80.0", "%", "*", "4", "random-0/receipts"]
+    (pair,) = told["targets"]["differences"]
+    assert (pair["between"], pair["layers"], pair["operations"], pair["strides"]) == ("targets", 6, 0, 0)
+    page = (tmp_path / "report/report.html").read_text()
+    assert '<h2 id="targets">' in page and "<strong>80.0 %</strong>" in page
+    assert "accuracy-macs-space2" in {path.stem for path in (tmp_path / "report/figures").glob("*.svg")}
+    assert list(csv.DictReader((tmp_path / "report/data/targets.csv").open()))[0]["between"] == "targets"
+
+
+def test_is_each_the_better_one_at_home(
+    searches: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said, told = reported(capsys, tmp_path, searches("random", 3))
+    (pair,) = told["targets"]["pairs"]
+    assert (pair["first"], pair["second"], pair["seeds"]) == (
+        "random for scene",
+        "random for receipts",
+        [0, 1, 2],
+    )
+    means = {row["set"]: row["mean"] for row in pair["figures"] if row["unit"] == "images"}
+    assert means == {"test street": pytest.approx(0.11), "test till": pytest.approx(-0.49)}
+    first, second = pair["sentences"]
+    assert first.startswith(
+        "random for scene is ahead of random for receipts on the words of street at equal images: random for "
+        "scene +11.0 points over 3 seeds"
+    )
+    assert second.startswith("random for receipts is ahead of random for scene on the words of till")
+    assert first in said and second in (tmp_path / "report/report.html").read_text()
+    assert {row["between"] for row in told["targets"]["differences"]} == {"targets", "seeds"}
+    assert [row["between"] for row in told["targets"]["differences"]].count("seeds") == 6
+    assert "for one target with different seeds differ in " in said
+    assert not any("different settings" in note for note in told["notes"])
+
+
+def test_strategies_are_compared_at_home(
+    searches: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folders = [*searches("random", 2), *searches("two-step", 2)]
+    _, told = reported(capsys, tmp_path, folders)
+    by_name = {space["name"]: space["comparison"] for space in told["spaces"]}
+    for target, home in HOMES.items():
+        (pair,) = by_name[target]["pairs"]
+        assert {group["label"] for group in by_name[target]["groups"]} == {
+            f"random for {target}",
+            f"two-step for {target}",
+        }
+        assert pair["set"] == f"test {home}" and pair["seeds"] == [0, 1]
+    assert len(told["targets"]["pairs"]) == 2  # within a strategy alone
+
+
+def test_searches_without_a_target_are_as_they_were(
+    make_search: MakeSearch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said, told = reported(capsys, tmp_path, [make_search("random", "one").parent])
+    assert told["targets"] is None and "found for" not in said  # a folder of searches is what it holds
+    assert 'id="targets"' not in (tmp_path / "report/report.html").read_text()
