@@ -1,4 +1,4 @@
-"""The recipes of docs/data.md, docs/evaluation.md and of other scripts: each is checked, and trains, on a few words."""
+"""The recipes of docs/data.md, docs/evaluation.md and of other scripts train, on a few words."""
 
 from __future__ import annotations
 

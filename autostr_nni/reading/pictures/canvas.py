@@ -16,7 +16,7 @@ Picture = Image.Image
 
 
 def font(text: str, size: int, bold: bool = False) -> ImageFont.FreeTypeFont:
-    """DejaVu Sans, which matplotlib brings along and which has most alphabets; else a font of the system's."""
+    """DejaVu Sans, which matplotlib brings and which has most alphabets; else a font of the system's."""
     lacking = frozenset(text) - _characters(_dejavu(bold))
     return _opened(_dejavu(bold) if not lacking else _file_with(frozenset(text), bold), size)
 

@@ -12,7 +12,7 @@ COSTS = {"images": "at equal images", "seconds": "at equal seconds", "end": "eac
 
 
 def sentence(first: str, second: str, pair: Mapping[str, Any], words: str | None = None) -> str:
-    """The verdict on two groups at equal images on the decisive set, called `words`; then at equal seconds."""
+    """The verdict on two groups on the decisive set, called `words`, at equal images and seconds."""
     figures = {found["unit"]: found for found in pair["figures"] if found["set"] == pair["set"]}
     words = words or (
         "validation words (there is no test set)" if pair["set"] == VALIDATION else "test words"
