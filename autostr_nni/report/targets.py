@@ -30,7 +30,7 @@ def targets_of(searches: Sequence[Search], histories: Mapping[str, SearchHistory
         for name in recipe.data.test if recipe else ():
             sets.setdefault(name, {"set": name, "target": row["target"]})
     members = [search for search in searches if search["target"]]
-    pairs = across(members, histories, list(sets.values()))
+    pairs = across(members, histories, [(name, found["target"]) for name, found in sets.items()])
     differences = _differences(members)
     said = [said for pair in pairs for said in pair["sentences"]]
     return {
@@ -49,7 +49,10 @@ def _differences(searches: Sequence[Search]) -> list[NetDifference]:
         targets, seeds = one["target"] != other["target"], one["seed"] != other["seed"]
         if targets == seeds or one["strategy"] != other["strategy"] or one["space"] != other["space"]:
             continue
-        nets = [architecture_of((s["best"] or {}).get("architecture"), s["space"]) for s in (one, other)]
+        nets = [
+            architecture_of(s["best"]["architecture"] if s["best"] else None, s["space"])
+            for s in (one, other)
+        ]
         if nets[0] is None or nets[1] is None:
             continue
         first, second = nets[0][0], nets[1][0]

@@ -50,7 +50,9 @@ def write(tiny_search: Words, monkeypatch: pytest.MonkeyPatch) -> Callable[..., 
         path = tiny_search(folder, **{**SMALL, **sections})
         recipe = yaml.safe_load((folder / "recipe.yml").read_text())
         kept = {key: value for key, value in recipe["data"].items() if key not in ("validation", "test")}
-        (folder / "recipe.yml").write_text(yaml.safe_dump({**recipe, "data": {**kept, **data}}))
+        (folder / "recipe.yml").write_text(
+            yaml.safe_dump({**recipe, "data": {**kept, **data}}, sort_keys=False)
+        )
         experiment = yaml.safe_load(path.read_text())
         experiment["tuner"]["className"] = "autostr_nni.nni.tuner.RandomTuner"
         path.write_text(yaml.safe_dump(experiment))

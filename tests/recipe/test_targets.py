@@ -26,7 +26,7 @@ TARGETS: dict[str, Any] = {
 
 
 def write(folder: Path, data: dict[str, Any], name: str = "recipe.yml") -> Path:
-    (folder / name).write_text(yaml.safe_dump({"seed": 3, "data": data}), encoding="utf-8")
+    (folder / name).write_text(yaml.safe_dump({"seed": 3, "data": data}, sort_keys=False), encoding="utf-8")
     return folder / name
 
 
@@ -36,7 +36,8 @@ def test_a_target_is_the_recipe_of_its_own(tmp_path: Path, target: str) -> None:
     own = load_recipe(write(tmp_path, {**COMMON, **TARGETS[target]}, "own.yml"))
     found = load_recipe(f"{path}#{target}")
     assert found.digest() == own.digest()
-    assert found.model_copy(update={"data": found.data.model_copy(update={"target": None})}) == own
+    without = found.model_copy(update={"data": found.data.model_copy(update={"target": None})})
+    assert without.model_dump() == own.model_dump()
     assert target_of(found.model_dump(mode="json")) == target
     assert target_of(own.model_dump(mode="json")) is None
     assert found.source == tmp_path / f"recipe.yml#{target}"
@@ -121,7 +122,7 @@ def test_a_target_of_a_recipe_without(tmp_path: Path) -> None:
 def test_lines_of_a_target_are_its_own(tmp_path: Path) -> None:
     path = tmp_path / "recipe.yml"
     lines = ["data:", "  train: [w]", "  validation: [3]", "  targets:", "    a:", "      validation: [v]"]
-    path.write_text("\n".join([*lines, "      max_length: no"]), encoding="utf-8")
+    path.write_text("\n".join([*lines, "      max_length: many"]), encoding="utf-8")
     with pytest.raises(InputError) as error:
         load_recipe(f"{path}#a")
-    assert str(error.value) == f"{path}:7: data.max_length must be a whole number, not 'no'"
+    assert str(error.value) == f"{path}:7: data.max_length must be a whole number, not 'many'"

@@ -70,11 +70,11 @@ def compare(searches: Sequence[Mapping[str, Any]], histories: Mapping[str, Searc
 def across(
     searches: Sequence[Mapping[str, Any]],
     histories: Mapping[str, SearchHistory],
-    sets: Sequence[Mapping[str, str]],
+    sets: Sequence[tuple[str, str]],
 ) -> list[Across]:
     """Searches for two targets by one strategy over one space, in pairs of the same seed.
 
-    `sets` are test sets with the ``target`` that each is of. What was chosen by other validation words is
+    `sets` are test sets, each with the target that it is of. What was chosen by other validation words is
     told by test words alone.
     """
     groups, _ = grouped(searches, histories)
@@ -88,7 +88,7 @@ def across(
         and a["members"].keys() & b["members"].keys()
     ]
     wanted = [
-        [item["set"] for item in sets if item["target"] in (first["target"], second["target"])]
+        [name for name, target in sets if target in (first["target"], second["target"])]
         for first, second in two
     ]
     found: list[Across] = []
@@ -103,7 +103,15 @@ def across(
         labels = (first["label"], second["label"])
         pair = {"figures": figures, "seeds": seeds}
         said = [sentence(*labels, {**pair, "set": f"test {name}"}, f"the words of {name}") for name in names]
-        found.append({"first": labels[0], "second": labels[1], **pair, "sentences": said})
+        found.append(
+            {
+                "first": labels[0],
+                "second": labels[1],
+                "seeds": seeds,
+                "figures": figures,
+                "sentences": said,
+            }
+        )
     return found
 
 
