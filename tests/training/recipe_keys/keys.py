@@ -211,7 +211,7 @@ ELSEWHERE = {
         f"data.validation_of.{name}": "test_mixing.py::test_validation_sets_by_purpose"
         for name in ("ranking", "alpha", "epochs")
     },
-    "data.target": "../cli/test_targets.py::test_each_target_is_searched_as_alone",
+    "data.target": "../cli/commands/test_search_targets.py::test_each_target_is_searched_as_alone",
     "evaluation.metric": "test_metric.py::test_the_epoch_is_chosen_by_the_metric",
     "extensions": "../test_extending.py::test_a_search_with_an_operation_and_a_strategy_of_ones_own",
     "evaluation.learnt_above": "../runs/test_verdict.py::test_a_search_that_learns_nothing_fails",
