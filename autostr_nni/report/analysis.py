@@ -17,8 +17,8 @@ from autostr_nni.report.reading.history import DONE, FAILED, RUNNING, SearchHist
 from autostr_nni.report.records import Operators, Path, Report, Search, Space
 from autostr_nni.report.seeds.comparison import compare
 from autostr_nni.report.seeds.groups import seed_of
+from autostr_nni.report.seeds.targets import targets_of
 from autostr_nni.report.settings import groups, settings
-from autostr_nni.report.targets import targets_of
 from autostr_nni.runs.figures import Summary, number
 from autostr_nni.runs.summary import TrialRecord, height, losses_of, summarize
 from autostr_nni.runs.told import weaknesses

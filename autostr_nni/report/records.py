@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, TypedDict
 
-from autostr_nni.report.seeds.records import Across, Comparison
+from autostr_nni.report.seeds.records import Comparison, Targets
 from autostr_nni.runs.figures import Verdict
 
 
@@ -270,41 +270,6 @@ class Space(Alike):
     cost: dict[str, Costs]
     comparison: Comparison
     front: Front | None  # where a search was asked for one
-
-
-class TargetSet(TypedDict):
-    """A test set, and the target that it is of."""
-
-    set: str
-    target: str
-
-
-class TargetRow(TypedDict):
-    """A search, and the target that it was for."""
-
-    search: str
-    target: str
-
-
-class NetDifference(TypedDict):
-    """Layers in which the best nets of two searches differ; ``between`` says in what the searches do."""
-
-    first: str
-    second: str
-    between: str  # "targets" or "seeds"
-    layers: int
-    operations: int
-    strides: int
-
-
-class Targets(TypedDict):
-    """Searches for several targets side by side."""
-
-    sets: list[TargetSet]
-    rows: list[TargetRow]
-    pairs: list[Across]
-    differences: list[NetDifference]
-    sentences: list[str]
 
 
 class Report(TypedDict):

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from autostr_nni.cli.main import main
-from autostr_nni.cli.targets_text import targets_text
+from autostr_nni.cli.targets.text import targets_text
 from autostr_nni.report.analysis import analyse
 from autostr_nni.report.reading.locate import named, read_folder
 

@@ -11,7 +11,7 @@ from autostr_nni.cli.output import complain, say, say_json
 from autostr_nni.cli.parser import path, path_text
 from autostr_nni.cli.reading_cost import add_options, settings_of, side_by_side, timed_how
 from autostr_nni.cli.table import table
-from autostr_nni.cli.targets_text import targets_text
+from autostr_nni.cli.targets.text import targets_text
 from autostr_nni.system.errors import InputError
 
 if TYPE_CHECKING:

@@ -109,7 +109,7 @@ def add_page_options(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Exit status 0 for a search that reached its result, 1 for one that did not, 130 after Ctrl-C."""
-    from autostr_nni.cli.targets import experiments_of, search_all, tell_all
+    from autostr_nni.cli.targets.search import experiments_of, search_all, tell_all
     from autostr_nni.progress.display import display_on
     from autostr_nni.system.leaving import stoppable
 

@@ -72,3 +72,38 @@ class Comparison(TypedDict):
     groups: list[Group]
     pairs: list[Pair]
     left_out: list[str]
+
+
+class TargetSet(TypedDict):
+    """A test set, and the target that it is of."""
+
+    set: str
+    target: str
+
+
+class TargetRow(TypedDict):
+    """A search, and the target that it was for."""
+
+    search: str
+    target: str
+
+
+class NetDifference(TypedDict):
+    """Layers in which the best nets of two searches differ; ``between`` says in what the searches do."""
+
+    first: str
+    second: str
+    between: str  # "targets" or "seeds"
+    layers: int
+    operations: int
+    strides: int
+
+
+class Targets(TypedDict):
+    """Searches for several targets side by side."""
+
+    sets: list[TargetSet]
+    rows: list[TargetRow]
+    pairs: list[Across]
+    differences: list[NetDifference]
+    sentences: list[str]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from autostr_nni.cli.commands import search as one
 from autostr_nni.cli.output import complain, say, say_json
-from autostr_nni.cli.targets_text import targets_text
+from autostr_nni.cli.targets.text import targets_text
 from autostr_nni.recipe.words.targets import SeveralTargets, target_of
 from autostr_nni.runs.layout import RECIPE, SUMMARY, through_nni
 from autostr_nni.system.errors import InputError

@@ -8,8 +8,9 @@ from statistics import fmean
 
 from autostr_nni.report.nets import architecture_of
 from autostr_nni.report.reading.history import SearchHistory, checked_recipe
-from autostr_nni.report.records import NetDifference, Search, TargetRow, Targets, TargetSet
+from autostr_nni.report.records import Search
 from autostr_nni.report.seeds.comparison import across
+from autostr_nni.report.seeds.records import NetDifference, TargetRow, Targets, TargetSet
 
 
 def targets_of(searches: Sequence[Search], histories: Mapping[str, SearchHistory]) -> Targets | None:

@@ -1,0 +1,1 @@
+"""Several targets at the command line."""
