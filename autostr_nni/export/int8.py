@@ -110,9 +110,7 @@ def export_int8(
             seconds = time.perf_counter() - started
             check_alone(recipe, runs["int8"], images[:words])
             scores = compared(recipe, runs, dataset)
-            drop = 100 * (scores["float32"].word_accuracy - scores["int8"].word_accuracy)
-            if drop > max_drop + 1e-9:
-                raise Dropped(_told(scores, drop, max_drop, dataset))
+            drop = check_drop(scores, max_drop, dataset)
             return Int8(
                 file=str(file),
                 bytes=temporary.stat().st_size,
@@ -181,10 +179,18 @@ def timed(runs: Mapping[str, Run], images: np.ndarray, batch: int) -> Latency:
     return Latency(batch, 1000 * plain, 1000 * small)
 
 
-def _told(scores: Mapping[str, Scores], drop: float, max_drop: float, dataset: WordDataset) -> str:
+def check_drop(scores: Mapping[str, Scores], max_drop: float, dataset: WordDataset) -> float:
+    """Percentage points of word accuracy that are lost. Raises Dropped where they are more than may be."""
     before, after = (100 * scores[name].word_accuracy for name in ("float32", "int8"))
-    return (
-        f"in int8 it reads {after:.2f} % of the {scores['int8'].words} words of {dataset.named()}, in "
-        f"float32 {before:.2f} %, which is {drop:.2f} points less and --max-drop is {max_drop:g}; calibrate "
-        "with more of the words that it will read, or allow the drop"
-    )
+    if not scores["float32"].correct and max_drop < 100:
+        raise Dropped(
+            f"in float32 it reads none of the words of {dataset.named()}, so that nothing shows what int8 "
+            "loses; name words of its kind with --check, or write it all the same with --max-drop 100"
+        )
+    if before - after > max_drop + 1e-9:
+        raise Dropped(
+            f"in int8 it reads {after:.2f} % of the {scores['int8'].words} words of {dataset.named()}, in "
+            f"float32 {before:.2f} %, which is {before - after:.2f} points less and --max-drop is "
+            f"{max_drop:g}; calibrate with more of the words that it will read, or allow the drop"
+        )
+    return before - after

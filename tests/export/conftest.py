@@ -1,4 +1,4 @@
-"""Small nets that have learnt a few pictures by heart, with the sets of these."""
+"""Small nets that have learnt a few pictures by heart, with sets of these."""
 
 from __future__ import annotations
 
@@ -23,11 +23,10 @@ SIZES = {"encoder_layers": 1, "hidden": 16, "decoder": 32, "attention": 16, "emb
 
 
 class Known(NamedTuple):
-    """A checkpoint and sets for it: words as it knows them, and the same labels on pictures without light."""
+    """A checkpoint, and a set of words as it knows them."""
 
     checkpoint: str
     words: Path
-    black: Path
 
 
 @pytest.fixture(scope="session")
@@ -56,9 +55,7 @@ def net_with(
         save_trained(folder / "best.ckpt", Trained(net.eval(), recipe, architecture, space, {}))
         pngs = [png(image) for image in images.astype(np.uint8)]
         write_lmdb(folder / "words", zip(pngs, texts, strict=True))
-        dark = png(np.zeros_like(images[0], np.uint8))
-        write_lmdb(folder / "black", [(dark, text) for text in texts])
-        return Known(str(folder / "best.ckpt"), folder / "words", folder / "black")
+        return Known(str(folder / "best.ckpt"), folder / "words")
 
     return make
 

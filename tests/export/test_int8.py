@@ -75,13 +75,6 @@ def test_what_is_written(
     said = capsys.readouterr().out
     assert "recognizer as ONNX in int8" in said and re.search(r"^word accuracy +\d", said, re.M)
 
-    # Pictures without light give no range to what words make of the net.
-    earlier = file.read_bytes()
-    assert export(net, file, "--calibrate", net.black, "--check", net.words) == 1
-    error = capsys.readouterr().err
-    assert error.count("\n") == 1 and f"{file} is not written" in error and "--max-drop is 1" in error
-    assert file.read_bytes() == earlier and list(tmp_path.iterdir()) == [file]
-
 
 def check_nodes(file: Path, told: Mapping[str, Any], recognizer: torch.nn.Module) -> None:
     """Every convolution of a block takes and gives integers, and nothing else of the net does."""
@@ -121,7 +114,7 @@ def check_reading(words: Path, file: Path, told: Mapping[str, Any]) -> None:
 
 
 @pytest.fixture
-def faked(net: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+def faked(net: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """``faked(3)``: float32 reads every word, and int8 all but three of them."""
     truths: dict[bytes, str] = {}
     dataset = WordDataset(net.words, CHARSET, 3, (32, 32))
@@ -140,7 +133,7 @@ def faked(net: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
 
         return run
 
-    def fake(wrong: int) -> None:
+    def fake(wrong: int, before: int = 0) -> None:
         def quantize(
             source: Path, target: Path, images: np.ndarray, about: Mapping[str, str]
         ) -> Convolutions:
@@ -149,7 +142,7 @@ def faked(net: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
             return Convolutions(9, 8)
 
         def load(path: Path) -> formats.Run:
-            return reading(0 if path.name == "float32.onnx" else wrong)
+            return reading(before if path.name == "float32.onnx" else wrong)
 
         monkeypatch.setattr(int8, "export", lambda trained, file, images: file.write_bytes(b"0123456789"))
         monkeypatch.setattr(int8, "quantize", quantize)
@@ -160,7 +153,7 @@ def faked(net: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
 
 
 def test_refused_above_the_drop_that_is_allowed(
-    net: Any, faked: Callable[[int], None], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    net: Any, faked: Callable[..., None], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = tmp_path / "net.onnx"
     options = ("--calibrate", net.words, "--check", net.words)
@@ -180,8 +173,21 @@ def test_refused_above_the_drop_that_is_allowed(
     assert (told["float32_bytes"], told["bytes"]) == (10, 7) and file.read_bytes() == b"0123456"
 
 
+def test_refused_where_float32_reads_nothing(
+    net: Any, faked: Callable[..., None], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No loss could be seen."""
+    faked(64, 64)
+    options = ("--calibrate", net.words, "--check", net.words)
+    assert export(net, tmp_path / "net.onnx", *options) == 1
+    error = capsys.readouterr().err
+    assert "in float32 it reads none of the words of" in error and error.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+    assert export(net, tmp_path / "net.onnx", *options, "--max-drop", 100) == 0
+
+
 def test_what_is_printed(
-    net: Any, faked: Callable[[int], None], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    net: Any, faked: Callable[..., None], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Both precisions side by side; without --check the words that chose the net."""
     faked(0)
