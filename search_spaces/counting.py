@@ -1,4 +1,4 @@
-"""MACs and parameters of a backbone, computed from its description alone.
+"""MACs and parameters of a backbone, computed from its description alone, and what a search counts of it.
 
 MACs are the multiplications of convolutions, as in the paper, which calls them FLOPS. Parameters are all that
 learn: weights of convolutions (none has a bias) and scale and shift of batch normalisations.
@@ -6,9 +6,12 @@ learn: weights of convolutions (none has a bias) and scale and shift of batch no
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TYPE_CHECKING, Literal
+
+from autostr_nni.system.errors import InputError
 
 from .architecture import Architecture
 from .cost import Cost, conv_bn_cost
@@ -18,20 +21,35 @@ from .path_set import State
 from .space import SearchSpace
 from .stride_path import KEEP, Stride, StridePath
 
+if TYPE_CHECKING:
+    from .latency import LatencyTable
+
 __all__ = [
+    "MACS",
+    "UNITS",
     "BlockCost",
     "Cost",
+    "Kind",
+    "Price",
     "backbone_costs",
     "conv_bn_cost",
     "cost_table",
     "layer_inputs",
     "operation_cost",
-    "smallest_macs",
     "stem_cost",
     "total",
 ]
 
 Shape = tuple[int, int, int]  # channels, height, width
+Place = tuple[int, int, int, int, Stride]  # of an operation: channels in and out, height, width, stride
+Kind = Literal["macs", "parameters", "latency"]
+
+MILLION = 1_000_000
+#: Figures of a net by which a search can count, and what they are in.
+UNITS = {"macs_m": "M MACs", "params_m": "M parameters", "latency_ms": "ms"}
+_KEYS: dict[Kind, str] = {"macs": "macs_m", "parameters": "params_m", "latency": "latency_ms"}
+# Nanoseconds in which latencies are counted, far finer than they are measured: sums then have few values.
+_GRAIN = 100
 
 
 @dataclass(frozen=True)
@@ -104,37 +122,111 @@ def total(costs: Iterable[BlockCost | Cost]) -> Cost:
     return sum((Cost(cost.macs, cost.params) for cost in costs), Cost())
 
 
+def _places(path: StridePath, space: SearchSpace) -> Iterator[Place]:
+    """Where the operation of each layer of a path stands."""
+    layers = zip(space.layer_widths, layer_inputs(path, space), path.strides, strict=True)
+    for (cin, cout), (h, w), stride in layers:
+        yield cin, cout, h, w, stride
+
+
 def cost_table(path: StridePath, space: SearchSpace) -> list[dict[str, Cost]]:
     """Cost every candidate of every layer of a path; the stem is not among them."""
-    table = []
-    for layer, ((h, w), (cin, cout)) in enumerate(
-        zip(layer_inputs(path, space), space.layer_widths, strict=True), 1
-    ):
-        stride = path.strides[layer - 1]
-        candidates = space.candidates(path, layer)
-        table.append(
-            {op: operation_cost(op, cin, cout, h, w, stride, space.projection_skip) for op in candidates}
-        )
-    return table
+    return [
+        {op: operation_cost(op, *place, space.projection_skip) for op in space.candidates(path, layer)}
+        for layer, place in enumerate(_places(path, space), 1)
+    ]
 
 
-def smallest_macs(space: SearchSpace) -> int:
-    """Give the fewest MACs that an architecture of the space has, stem included, without listing them."""
-    least: dict[State, float] = {}
-    for state in space.paths.states():
-        left, factor_h, factor_w = state
-        if left == 0:
-            least[state] = 0 if (factor_h, factor_w) == KEEP else float("inf")
-            continue
-        layer = space.layers - left
-        cin, cout = space.layer_widths[layer]
-        h, w = space.out_height * factor_h, space.out_width * factor_w
-        least[state] = min(
-            least[after]
-            + min(
-                operation_cost(op, cin, cout, h, w, stride, space.projection_skip).macs
+@dataclass(frozen=True)
+class Price:
+    """What a search counts of its nets, and keeps within a budget: whole numbers, a million to the `unit`.
+
+    Attributes:
+        kind: MACs of the backbone for one image, its parameters, or the nanoseconds that it takes.
+        latency: the table of the device, for latencies.
+    """
+
+    kind: Kind = "macs"
+    latency: LatencyTable | None = None
+
+    @property
+    def key(self) -> str:
+        """The figure of a net that has it, in millions (`UNITS`)."""
+        return _KEYS[self.kind]
+
+    @property
+    def unit(self) -> str:
+        """What a million of it is called."""
+        return UNITS[self.key]
+
+    @property
+    def budget_key(self) -> str:
+        """The key of a recipe that says how much a net may have."""
+        return "search.operators.budget_m" if self.kind == "macs" else "search.cost.budget"
+
+    def said(self, amount: float) -> str:
+        """``312.5 M MACs``, ``4.1 M parameters``, ``3.9 ms``."""
+        return f"{amount / MILLION:g} {self.unit}"
+
+    def of_operation(self, op: str, place: Place, projection_skip: bool = False) -> int:
+        """That of an operation, as `operation_cost` takes it."""
+        if self.latency is not None:
+            return round(self.latency.ns(op, *place) / _GRAIN) * _GRAIN
+        return self._of_part(operation_cost(op, *place, projection_skip))
+
+    def fixed(self, space: SearchSpace) -> int:
+        """That of what all nets have: the stem, and the constant of a table."""
+        if self.latency is not None:
+            return self.latency.stem_ns + self.latency.constant_ns
+        return self._of_part(stem_cost(space))
+
+    def _of_part(self, cost: Cost) -> int:
+        return cost.macs if self.kind == "macs" else cost.params
+
+    def layers(self, architecture: Architecture, space: SearchSpace) -> list[int]:
+        """That of every layer. Raises InputError where the architecture is not of the space."""
+        space.check(architecture)
+        places = zip(architecture.operations, _places(architecture.path, space), strict=True)
+        return [self.of_operation(op, place, space.projection_skip) for op, place in places]
+
+    def of(self, architecture: Architecture, space: SearchSpace) -> int:
+        """That of a backbone, stem included. Raises InputError where it is not of the space."""
+        return self.fixed(space) + sum(self.layers(architecture, space))
+
+    def figure(self, architecture: Architecture, space: SearchSpace) -> float | None:
+        """`of` in millions; None for a net of another space than the table is of, such as ASTER's."""
+        try:
+            return self.of(architecture, space) / MILLION
+        except InputError:
+            return None
+
+    def table(self, path: StridePath, space: SearchSpace) -> list[dict[str, int]]:
+        """That of every candidate of every layer of a path."""
+        return [
+            {op: self.of_operation(op, place, space.projection_skip) for op in space.candidates(path, layer)}
+            for layer, place in enumerate(_places(path, space), 1)
+        ]
+
+    def smallest(self, space: SearchSpace) -> int:
+        """The least that an architecture of the space has, without listing them."""
+        least: dict[State, int] = {}  # of those from which a path comes to its end
+        for state in space.paths.states():
+            left, factor_h, factor_w = state
+            if left == 0:
+                if (factor_h, factor_w) == KEEP:
+                    least[state] = 0
+                continue
+            cin, cout = space.layer_widths[space.layers - left]
+            h, w, skip = space.out_height * factor_h, space.out_width * factor_w, space.projection_skip
+            ways = [
+                least[after] + self.of_operation(op, (cin, cout, h, w, stride), skip)
+                for stride, after in space.paths.steps(state)
+                if after in least
                 for op in space.layer_candidates(stride, cin, cout)
-            )
-            for stride, after in space.paths.steps(state)
-        )
-    return stem_cost(space).macs + int(least[space.paths.start])
+            ]
+            if ways:
+                least[state] = min(ways)
+        return self.fixed(space) + least[space.paths.start]
+
+
+MACS = Price()

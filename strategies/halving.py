@@ -17,7 +17,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from autostr_nni.search_spaces.architecture import Architecture
-from autostr_nni.search_spaces.drawing import macs_of, sample_within
+from autostr_nni.search_spaces.counting import MACS, Price
+from autostr_nni.search_spaces.drawing import sample_within
 from autostr_nni.search_spaces.mutation import mutate
 from autostr_nni.search_spaces.space import SearchSpace
 from autostr_nni.system.errors import InputError
@@ -56,13 +57,14 @@ class Halving(Book):
             Ladder(options.rungs or ladder_of(recipe.training.epochs), options.reduction),
             options.nets,
             recipe.seed,
-            max_macs=recipe.search.operators.budget,
-            min_macs=int(options.min_m * 1e6),
+            most=recipe.search.operators.budget,
+            least=int(options.min_m * 1e6),
             explore=options.explore,
             lookback=options.lookback,
             proxy=recipe.has_proxy,
             front=recipe.search.front.size,
             learnt_above=recipe.evaluation.learnt_above,
+            price=recipe.price,
         )
 
     def __init__(
@@ -71,13 +73,14 @@ class Halving(Book):
         ladder: Ladder,
         nets: int,
         seed: int,
-        max_macs: int,
-        min_macs: int = 0,
+        most: int,
+        least: int = 0,
         explore: float = 0.5,
         lookback: int = 4,
         proxy: bool = False,
         front: int = 1,
         learnt_above: float = 0.0,
+        price: Price = MACS,
     ) -> None:
         """Open the first candidates.
 
@@ -86,27 +89,28 @@ class Halving(Book):
             ladder: when nets are compared.
             nets: the budget, in full trainings; each epoch of each trial counts.
             seed: the same seed and results propose the same nets.
-            max_macs, min_macs: MACs that a backbone may have.
+            most, least: what a backbone may cost.
             explore: share of the later candidates that are drawn from the whole space.
             lookback: how many of the last proposals a proposal does not look at: so many run at a time.
             proxy: nets are ranked by a proxy, and the best are trained from scratch at the end.
             front: so many nets along cost and accuracy are wanted; 1: the most accurate alone.
             learnt_above: validation words, 0 to 1, that a net of a front has to read more than.
+            price: what costs are counted in.
 
         Raises:
             InputError: the budget is below the full trainings of all nets that are wanted, or the space holds
-                no net of such MACs.
+                no net of such a cost.
         """
         super().__init__()
-        least = front * (1 + proxy)
-        if nets < least:
+        needed = front * (1 + proxy)
+        if nets < needed:
             why = "" if front == 1 else f": search.front.size is {front}, and so many are trained to the end"
-            raise InputError(f"search.halving.nets must be at least {least}, not {nets}{why}")
+            raise InputError(f"search.halving.nets must be at least {needed}, not {nets}{why}")
         self._space, self._ladder, self._seed, self._proxy = space, ladder, seed, proxy
         self._front, self._learnt_above = front, learnt_above
         # The last training of each of a proxy's winners is one net's.
         self._budget = (nets - proxy * front) * ladder.epochs[-1]
-        self._macs = (min_macs, max_macs)
+        self._band, self._price = (least, most), price
         self._explore, self._lookback = explore, lookback
         self._nets: dict[str, Architecture] = {}  # by trial
         self._first = ladder.reduction**ladder.top  # candidates before neighbours are tried
@@ -240,16 +244,16 @@ class Halving(Book):
                 if found.text not in seen and self._allowed(found):
                     return found
         for _ in range(_TRIES):
-            found = sample_within(self._space, rng, self._macs[1])
+            found = sample_within(self._space, rng, self._band[1], price=self._price)
             if found.text not in seen and self._allowed(found):
                 return found
         raise InputError(
-            f"search.halving: no further net with {self._macs[0] / 1e6:g} to {self._macs[1] / 1e6:g} M "
-            "MACs was met; widen the band of MACs or lower search.halving.nets"
+            f"search.halving: no further net with {self._band[0] / 1e6:g} to "
+            f"{self._price.said(self._band[1])} was met; widen the band or lower search.halving.nets"
         )
 
     def _allowed(self, architecture: Architecture) -> bool:
-        return self._macs[0] <= macs_of(architecture, self._space) <= self._macs[1]
+        return self._band[0] <= self._price.of(architecture, self._space) <= self._band[1]
 
     def _leaders(self, known: Sequence[Trial]) -> list[Architecture]:
         """The nets that came furthest, by their loss there."""
@@ -290,7 +294,7 @@ class Halving(Book):
 
     def _cost(self, trial: Trial) -> float:
         """What a front is along, beside accuracy."""
-        return macs_of(self._architecture(trial), self._space)
+        return self._price.of(self._architecture(trial), self._space)
 
     def _architecture(self, trial: Trial) -> Architecture:
         if trial.id not in self._nets:

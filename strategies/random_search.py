@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from autostr_nni.search_spaces.drawing import largest_within, macs_of, sample_within
+from autostr_nni.search_spaces.counting import MACS, Price
+from autostr_nni.search_spaces.drawing import largest_within, sample_within
 from autostr_nni.search_spaces.space import SearchSpace
 from autostr_nni.search_spaces.stride_path import StridePath
 from autostr_nni.system.errors import InputError
@@ -41,16 +42,17 @@ class RandomSearch(Book):
 
     @classmethod
     def from_recipe(cls, recipe: Recipe) -> RandomSearch:
-        """As many as the recipe says, within its band of MACs."""
+        """As many as the recipe says, within its band of costs."""
         space, settings = recipe.space(), recipe.search.random
         return cls(
             space,
             settings.count,
             recipe.seed,
-            max_macs=recipe.search.operators.budget,
+            most=recipe.search.operators.budget,
             paths=space.typical_paths() if settings.paths == "typical" else None,
-            min_macs=recipe.random_min_macs,
+            least=recipe.random_least,
             largest=settings.largest,
+            price=recipe.price,
         )
 
     @classmethod
@@ -68,10 +70,11 @@ class RandomSearch(Book):
         space: SearchSpace,
         count: int,
         seed: int,
-        max_macs: int | None = None,
+        most: int | None = None,
         paths: Sequence[StridePath] | None = None,
-        min_macs: int = 0,
+        least: int = 0,
         largest: bool = False,
+        price: Price = MACS,
     ) -> None:
         """Draw the architectures, each of those allowed with the same chance.
 
@@ -79,25 +82,26 @@ class RandomSearch(Book):
             space: where to draw.
             count: how many.
             seed: the same seed draws the same ones.
-            max_macs: MACs that a backbone may have at most; None: no budget.
+            most: what a backbone may cost at most; None: no budget.
             paths: stride paths to keep to; None: all of the space.
-            min_macs: MACs that a backbone must have at least; needs ``max_macs``.
-            largest: train a net of the most MACs besides, which ``count`` does not count.
+            least: what a backbone must cost at least; needs ``most``.
+            largest: train a net of the most cost besides, which ``count`` does not count.
+            price: what costs are counted in.
 
         Raises:
-            InputError: the space holds fewer within the band, or ``min_macs`` is given alone.
+            InputError: the space holds fewer within the band, or ``least`` is given alone.
         """
         super().__init__()
         if count < 1:
             raise InputError(f"search.random.count must be at least 1, not {count}")
-        if max_macs is None and (min_macs or largest):
-            raise InputError("search.random: a lower bound and the largest net need an upper bound of MACs")
-        if max_macs is not None and (min_macs or largest):
-            top = largest_within(space, random.Random(f"{seed} {LARGEST}"), max_macs, paths)
-            if macs_of(top, space) < min_macs:
+        if most is None and (least or largest):
+            raise InputError("search.random: a lower bound and the largest net need an upper bound")
+        if most is not None and (least or largest):
+            top = largest_within(space, random.Random(f"{seed} {LARGEST}"), most, paths, price)
+            if price.of(top, space) < least:
                 raise InputError(
-                    f"search.random.min_m: no net has {min_macs / 1e6:g} to {max_macs / 1e6:g} M MACs; the "
-                    f"largest of them has {macs_of(top, space) / 1e6:g} M"
+                    f"search.random.min_m: no net has {least / 1e6:g} to {price.said(most)}; the "
+                    f"largest of them has {price.said(price.of(top, space))}"
                 )
             if largest:
                 self._add(LARGEST, {"step": TRAIN, NET: LARGEST, **top.to_parameters()})
@@ -105,17 +109,17 @@ class RandomSearch(Book):
         drawn: dict[str, dict[str, str]] = {}
         repeats = 0
         while len(drawn) < count:
-            if max_macs is None:
+            if most is None:
                 architecture = space.sample(rng, paths)
             else:
-                architecture = sample_within(space, rng, max_macs, paths, min_macs)
+                architecture = sample_within(space, rng, most, paths, least, price)
             repeats = repeats + 1 if architecture.text in drawn else 0
             drawn[architecture.text] = architecture.to_parameters()
             if repeats == _REPEATS:
                 raise InputError(
                     f"search.random.count: {count} distinct architectures within the budget were not to be "
-                    f"found, only {len(drawn)}; lower the count or raise search.operators.budget_m"
-                    + (" or lower search.random.min_m" if min_macs else "")
+                    f"found, only {len(drawn)}; lower the count or raise {price.budget_key}"
+                    + (" or lower search.random.min_m" if least else "")
                 )
         digits = len(str(count))
         for number, parameters in enumerate(drawn.values(), 1):

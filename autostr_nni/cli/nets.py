@@ -103,13 +103,13 @@ def front_of(text: str) -> list[Row]:
 
 
 def _reached(row: Row, size: bool = False) -> list[str]:
-    """What a net of a summary reads of the validation words, and its MACs, as far as they are known."""
+    """What a net of a summary reads of the validation words, and what it costs, as far as they are known."""
     from autostr_nni.recipe.words.metric import metric_of
-    from autostr_nni.runs.told import chosen_by
+    from autostr_nni.runs.told import chosen_by, cost_told
 
-    accuracy, macs = chosen_by(row), row["macs_m"] if size else None
+    accuracy = chosen_by(row)
     told = [] if accuracy is None else [f"validation {metric_of(row).label} {100 * accuracy:.1f} %"]
-    return told if macs is None else [*told, f"{macs:.4g} M MACs"]
+    return told if not size or row["macs_m"] is None else [*told, cost_told(row)]
 
 
 def _nothing_trained(search: Path) -> str:

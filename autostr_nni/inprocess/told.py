@@ -9,8 +9,9 @@ from typing import Any
 from autostr_nni.progress.display import Log
 from autostr_nni.recipe import Recipe
 from autostr_nni.recipe.words.metric import metric_of
-from autostr_nni.runs.figures import Figures, Report
+from autostr_nni.runs.figures import Figures, Report, counted
 from autostr_nni.runs.layout import FAULT, TRIALS
+from autostr_nni.search_spaces.counting import UNITS
 from autostr_nni.system.files import write_atomic
 
 Run = Callable[[dict[str, Any], Recipe, Path, Report], Figures | None]
@@ -38,7 +39,9 @@ def progress(metrics: Mapping[str, Any]) -> str:
     if isinstance(metrics.get("loss"), int | float):
         parts.append(f"loss {metrics['loss']:.3f}")
     if searching:  # only it has an expected cost
-        parts.append(f"expected {metrics['expected_macs_m']:.1f} M MACs")
+        key = counted(metrics)
+        digits = ".1f" if key == "macs_m" else ".3g"
+        parts.append(f"expected {metrics[f'expected_{key}']:{digits}} {UNITS[key]}")
     if isinstance(metrics.get("images_seen"), int | float):
         parts.append(f"{metrics['images_seen']:,.0f} images")
     if isinstance(metrics.get("architecture"), str):

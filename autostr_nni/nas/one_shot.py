@@ -7,7 +7,7 @@ import math
 from nni.nas.oneshot.pytorch.strategy import OneShotStrategy
 
 from autostr_nni.search_spaces.architecture import Architecture, operation_key
-from autostr_nni.search_spaces.counting import cost_table, stem_cost
+from autostr_nni.search_spaces.counting import MACS, MILLION
 from autostr_nni.search_spaces.nni_space import AutoSTRSpace
 from autostr_nni.supernet.budget import most_probable_within
 from autostr_nni.system.errors import InputError
@@ -27,15 +27,16 @@ def found(strategy: OneShotStrategy) -> Architecture:
         raise InputError("one-shot strategies need AutoSTRSpace(space, path=...), on one path")
     chances = strategy.oneshot_module.export_probs()
     space, path = supernet.space, supernet.only
-    table = cost_table(path, space)
+    price = MACS if supernet.budget is None else supernet.budget.price
+    table = price.table(path, space)
     keys = [operation_key(layer) for layer in range(1, space.layers + 1)]
     if any(key not in chances for key in keys):
         raise InputError(f"{type(strategy).__name__} keeps no probabilities of operations")
-    names = [list(costs) for costs in table]
+    names = [list(layer) for layer in table]
     log_p = [[math.log(chances[key][n]) for n in layer] for key, layer in zip(keys, names, strict=True)]
-    macs = [[costs[name].macs for name in costs] for costs in table]
-    budget = supernet.budget.budget_m * 1e6 if supernet.budget is not None else math.inf
-    room = min(int(min(budget, 2**62)) - stem_cost(space).macs, sum(max(layer) for layer in macs))
-    chosen = most_probable_within(log_p, macs, room)
+    costs = [list(layer.values()) for layer in table]
+    budget = supernet.budget.budget_m * MILLION if supernet.budget is not None else math.inf
+    room = min(int(min(budget, 2**62)) - price.fixed(space), sum(max(layer) for layer in costs))
+    chosen = most_probable_within(log_p, costs, room, price)
     operations = tuple(layer[i] for layer, i in zip(names, chosen, strict=True))
     return Architecture(path, operations, space.stage_layers)

@@ -78,9 +78,10 @@ class ReadableModelSpace(SimplifiedModelSpace):  # type: ignore[misc]
         if self.sample is not None:
             content["mutation_summary"] = dict(self.sample)
             content["default_operation"] = self.default_operation
-        # NNI would pickle the space.
+        # NNI would pickle the space; and a net is built without a price.
+        given = {key: value for key, value in content["model_kwargs"].items() if key != "price"}
         content["model_args"] = [_plain(value) for value in content["model_args"]]
-        content["model_kwargs"] = {key: _plain(value) for key, value in content["model_kwargs"].items()}
+        content["model_kwargs"] = {key: _plain(value) for key, value in given.items()}
         return content
 
     @classmethod

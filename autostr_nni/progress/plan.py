@@ -140,7 +140,7 @@ def _mean_macs(plan: Plan, recipe: Recipe, known: Iterable[Trial]) -> dict[str, 
     """Million MACs of a net of each step, on average."""
     space, operators = recipe.space(), recipe.search.operators
     drawn = mean(macs_of_draws(path, space) for path in space.typical_paths())
-    found = min(operators.budget_m, drawn * (FOUND if operators.beta else 1.0))
+    found = _within(drawn * (FOUND if operators.beta else 1.0), recipe)
     own: dict[str, list[float]] = {}
     for trial in known:
         own.setdefault(plan.step_of(trial.parameters), []).append(macs_of(trial.parameters, recipe))
@@ -161,12 +161,18 @@ def macs_of(parameters: Mapping[str, Any], recipe: Recipe) -> float:
         return drawing.macs_of(Architecture.from_parameters(parameters, space), space) / MILLION
     if step in (SUPERNET, RANKING):  # of all paths, within the budget
         draws = mean(macs_of_draws(path, space) for path in space.typical_paths())
-        return min(recipe.search.operators.budget_m, draws)
+        return _within(draws, recipe)
     path = StridePath.parse(str(parameters["stride_path"]), space.stage_layers)
     if step == OPERATORS:
         return macs_of_draws(path, space)
     architecture = space.default_architecture(path, recipe.search.path.default_operation)
     return drawing.macs_of(architecture, space) / MILLION
+
+
+def _within(macs_m: float, recipe: Recipe) -> float:
+    """No more MACs than the budget; one of another cost says nothing of them."""
+    search = recipe.search
+    return min(search.operators.budget_m, macs_m) if search.cost.kind == "macs" else macs_m
 
 
 def macs_of_draws(path: StridePath, space: SearchSpace) -> float:

@@ -28,7 +28,7 @@ def absolute(path: Path, info: ValidationInfo) -> Path:
     return path if folder is None else Path(folder) / path
 
 
-def _text_path(value: Any) -> Any:
+def text_path(value: Any) -> Any:
     if not isinstance(value, str | Path):
         raise ValueError(f"must be a path, not {value!r}")
     if isinstance(value, str) and not value.strip():
@@ -41,7 +41,7 @@ def _text_path(value: Any) -> Any:
 
 
 # YAML has neither paths nor tuples, so these alone convert; what is inside stays strict.
-Folder = Annotated[Path, Field(strict=False), BeforeValidator(_text_path), AfterValidator(absolute)]
+Folder = Annotated[Path, Field(strict=False), BeforeValidator(text_path), AfterValidator(absolute)]
 # Upper limits stand far above any sensible value: a slip must not ask for all memory, or take for ever.
 Count = Annotated[int, Field(ge=1, le=2**31 - 1)]
 Length = Annotated[int, Field(ge=1, le=1_000)]  # characters of a word

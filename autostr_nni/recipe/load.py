@@ -17,11 +17,12 @@ from autostr_nni.system import extensions
 from autostr_nni.system.errors import InputError, shown
 
 
-def load_recipe(path: str | Path, run_extensions: bool = True) -> Recipe:
+def load_recipe(path: str | Path, run_extensions: bool = True, counting: bool = True) -> Recipe:
     """Read a recipe, and run the user's own modules that it names.
 
     Relative paths in it are taken against the recipe's folder. ``recipe.yml#scene`` is the recipe for one of
-    its targets (`words.targets`).
+    its targets (`words.targets`). Without `counting` it is read as one
+    whose nets may cost anything: the table of what they cost may still have to be measured.
 
     Raises InputError that names file, line, dotted key, what is wrong and the nearest right key or value.
     """
@@ -33,9 +34,23 @@ def load_recipe(path: str | Path, run_extensions: bool = True) -> Recipe:
     content, lines = read_yaml(file)
     if content is None:
         raise InputError(f"{file}: is empty; a recipe needs at least data.train and data.validation")
+    if not counting:
+        content = _without_cost(content)
     here = file.resolve()
     source = here if target is None else here.with_name(f"{here.name}{MARK}{target}")
     return recipe_from(content, here.parent, str(file), lines, source, run_extensions, target)
+
+
+def _without_cost(content: Any) -> Any:
+    """A recipe whose nets may cost anything."""
+    search = content.get("search") if isinstance(content, dict) else None
+    if not isinstance(search, dict) or "cost" not in search:
+        return content
+    kept = {key: value for key, value in search.items() if key != "cost"}
+    operators = search.get("operators") or {}
+    if not isinstance(operators, dict):
+        return content
+    return {**content, "search": {**kept, "operators": {**operators, "budget_m": 1e9}}}
 
 
 def recipe_from(

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import AfterValidator, Field, PrivateAttr, ValidationInfo, model_validator
 
 from autostr_nni.recipe.base import Section
+from autostr_nni.recipe.cost.budget import check_budget
 from autostr_nni.recipe.data import BOTH_CASES, ONE_CASE, DataSection
 from autostr_nni.recipe.model import ModelSection
 from autostr_nni.recipe.search import SearchSection, check_rungs
@@ -20,7 +21,7 @@ from autostr_nni.recipe.training import EvaluationSection, TrainingSection
 from autostr_nni.recipe.weight import with_weight
 from autostr_nni.recipe.words.metric import meaningless
 from autostr_nni.recipe.words.sources import too_small
-from autostr_nni.search_spaces.counting import cost_table, stem_cost
+from autostr_nni.search_spaces.counting import Price
 from autostr_nni.search_spaces.operations import DEFAULT_OPERATION
 from autostr_nni.search_spaces.space import SearchSpace
 from autostr_nni.search_spaces.stride_path import StridePath
@@ -96,8 +97,13 @@ class Recipe(Section):
         return self.model_copy(update={"search": self.search.model_copy(update={"random": random})})
 
     @property
-    def random_min_macs(self) -> int:
-        """MACs that a net of random search has at least: by default as many as those of halving."""
+    def price(self) -> Price:
+        """What the search counts of its nets."""
+        return self.search.cost.price
+
+    @property
+    def random_least(self) -> int:
+        """What a net of random search costs at least: by default as much as those of halving."""
         own = self.search.random.min_m
         return round((self.search.halving.min_m if own is None else own) * 1e6)
 
@@ -219,25 +225,7 @@ class Recipe(Section):
                 f"search.path.default_operation: is {default!r}, which is not among "
                 f"search.operators.operations; add it there, or write {DEFAULT_OPERATION}"
             )
-        budget = self.search.operators.budget
-        for key, least_m in (
-            ("halving", self.search.halving.min_m),
-            ("random", self.search.random.min_m or 0.0),
-            ("one_shot", self.search.one_shot.min_m),
-        ):
-            if least_m * 1e6 > budget:
-                raise ValueError(
-                    f"search.{key}.min_m: {least_m:g} M MACs is above search.operators.budget_m, "
-                    f"which is {budget / 1e6:g}: no net lies between"
-                )
-        for path in self.search_paths():
-            layers = cost_table(path, space)
-            least = stem_cost(space).macs + sum(min(c.macs for c in ops.values()) for ops in layers)
-            if least > budget:
-                raise ValueError(
-                    f"search.operators.budget_m: {budget / 1e6:g} M MACs is below the smallest net on the "
-                    f"path {path.text(space.stage_layers)}, which has {least / 1e6:.3f} M"
-                )
+        check_budget(self.search, space, self.search_paths())
         return self
 
     def _check_paths(self, space: SearchSpace) -> None:

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from autostr_nni.recipe.augment import Augment
 from autostr_nni.recipe.base import Betas, Count, Section
+from autostr_nni.recipe.cost.section import CostSection, Millions
 from autostr_nni.recipe.model import TranslatorKind
 from autostr_nni.recipe.training import Devices, NotNegative, OptimizerSection, Positive, Threads
 from autostr_nni.search_spaces.operation import Operation
@@ -16,7 +17,6 @@ from autostr_nni.search_spaces.operations import DEFAULT_OPERATION, OPERATIONS, 
 from autostr_nni.system.errors import InputError
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
-Millions = Annotated[float, Field(gt=0.0, le=1e9)]  # of MACs
 
 
 def _parsed(name: str) -> Operation:
@@ -113,8 +113,8 @@ class OperatorsSection(Section):
     arch_every: Count = 5  # one architecture step per so many weight steps
     arch_optimizer: ArchOptimizerSection = ArchOptimizerSection()
     arch_init: NotNegative = 1.0e-3  # architecture parameters start within plus and minus this
-    budget_m: Millions = 450.0  # million MACs that an architecture may cost at most
-    g_m: Millions = 450.0  # G of Eq. 4, million MACs
+    budget_m: Millions = 450.0  # million MACs that an architecture may cost at most, or `cost.budget`
+    g_m: Millions = 450.0  # G of Eq. 4, in the same; where that is no MACs, by default as `cost.budget`
     beta: NotNegative = 0.6  # exponent of Eq. 4; 0: cost does not matter
     # nets that are drawn by the probabilities at the end, the most probable first, and climb halving's rungs
     # until one is left; 1: the most probable alone
@@ -135,7 +135,7 @@ class OperatorsSection(Section):
 
     @property
     def budget(self) -> int:
-        """`budget_m` in MACs."""
+        """`budget_m` in MACs, or in what else `cost.kind` counts."""
         return round(self.budget_m * 1e6)
 
 
@@ -144,9 +144,10 @@ class RandomSection(Section):
 
     count: Count = 10
     paths: Literal["all", "typical"] = "all"
-    # million MACs of a backbone at least, null: as in halving; at most: operators.budget_m
+    # million MACs, or in what cost.kind counts, of a backbone at least, null: as in halving; at most:
+    # operators.budget_m
     min_m: NotNegative | None = None
-    largest: bool = False  # also train the net of the most MACs within the band
+    largest: bool = False  # also train the net of the most MACs, or what else is counted, within the band
 
 
 class HalvingSection(Section):
@@ -157,7 +158,7 @@ class HalvingSection(Section):
     reduction: Annotated[int, Field(ge=2, le=100)] = 3
     # epochs after which nets are compared; null: a sixth, a third and all of training.epochs
     rungs: Annotated[tuple[Count, ...], Field(strict=False, min_length=1)] | None = None
-    min_m: NotNegative = 0.0  # million MACs of a backbone at least; at most: operators.budget_m
+    min_m: NotNegative = 0.0  # of a backbone at least, as in random; at most: operators.budget_m
     explore: Share = 0.5  # share of later candidates from the whole space
     lookback: Count = 4  # trials that can run at a time: a proposal does not wait for the last so many
 
@@ -176,7 +177,7 @@ class OneShotSection(Section):
     population: Count = 25  # of them drawn at random; the others are neighbours of the leaders
     recalibration: Count = 320  # images by which a net has its BatchNorm statistics before it is ranked
     words: Count | None = 500  # of validation, by whose loss nets are ranked; null: all of them
-    min_m: NotNegative = 0.0  # million MACs of a ranked net at least; at most: operators.budget_m
+    min_m: NotNegative = 0.0  # of a ranked net at least, as in random; at most: operators.budget_m
     finalists: Count = 2  # trained on from the supernet's weights, each with a full training
 
     @model_validator(mode="after")
@@ -206,6 +207,7 @@ class SearchSection(Section):
 
     augment: Augment | None = None  # of path trials and of the operator search; null: as in training
     proxy: ProxySection = ProxySection()
+    cost: CostSection = CostSection()
     path: PathSection = PathSection()
     operators: OperatorsSection = OperatorsSection()
     random: RandomSection = RandomSection()
@@ -217,3 +219,20 @@ class SearchSection(Section):
     def one_shot_finalists(self) -> int:
         """Nets that a one-shot search trains: as many as its front may have, at least."""
         return max(self.one_shot.finalists, self.front.size)
+
+    @model_validator(mode="after")
+    def _one_budget(self) -> SearchSection:
+        """`cost.budget` stands in `operators.budget_m` too, and in G where it is in no MACs."""
+        cost, operators = self.cost, self.operators
+        given = operators.model_fields_set
+        if cost.budget is None:
+            return self
+        if "budget_m" in given and operators.budget_m != cost.budget:
+            raise ValueError(
+                f"operators.budget_m: is {operators.budget_m:g}, and search.cost.budget is {cost.budget:g} "
+                f"{cost.price.unit}; leave one of them out"
+            )
+        own = {"budget_m": cost.budget}
+        if cost.kind != "macs" and "g_m" not in given:
+            own["g_m"] = cost.budget
+        return self.model_copy(update={"operators": operators.model_copy(update=own)})

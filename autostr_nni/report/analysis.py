@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import count
-from typing import Any
+from typing import Any, cast
 
 from autostr_nni import __version__
 from autostr_nni.recipe.training import LEARNT_ABOVE
@@ -14,19 +14,23 @@ from autostr_nni.report.front import front_data
 from autostr_nni.report.nets import add_interval, epoch_data, is_largest, net_data, net_merit
 from autostr_nni.report.notes import notes, only_within_seeds
 from autostr_nni.report.reading.history import DONE, FAILED, RUNNING, SearchHistory, checked_recipe
-from autostr_nni.report.records import Operators, Path, Report, Search, Space
+from autostr_nni.report.records import Expected, Operators, Path, Report, Search, Space
 from autostr_nni.report.seeds.comparison import compare
 from autostr_nni.report.seeds.groups import seed_of
 from autostr_nni.report.seeds.targets import targets_of
 from autostr_nni.report.settings import groups, settings
-from autostr_nni.runs.figures import Summary, number
+from autostr_nni.runs.figures import Figures, Summary, counted, number
 from autostr_nni.runs.summary import TrialRecord, height, losses_of, summarize
 from autostr_nni.runs.told import weaknesses
 from autostr_nni.runs.verdict import rank_paths
+from autostr_nni.search_spaces.counting import UNITS
 from autostr_nni.strategies.front import pareto_front
 from autostr_nni.strategies.steps import OPERATORS, PATH, TRAIN
 
-COSTS = ("macs_m", "params_m")
+
+def costs_of(nets: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Figures that nets are compared by: MACs and parameters, and latencies where a search counted them."""
+    return [key for key in UNITS if key != "latency_ms" or any(key in net for net in nets)]
 
 
 def analyse(histories: Sequence[SearchHistory], draws: int = 2000, seed: int = 0) -> Report:
@@ -47,7 +51,7 @@ def analyse(histories: Sequence[SearchHistory], draws: int = 2000, seed: int = 0
         together.append(
             {
                 **group,
-                "pareto": {cost: _front(nets, cost) for cost in COSTS},
+                "pareto": {cost: _front(nets, cost) for cost in costs_of(nets)},
                 "cost": cost_so_far(members, draws, seed),
                 "comparison": compare(members, by_key),
                 "front": front_data(members, draws, seed),
@@ -191,7 +195,7 @@ def _alike(row: Mapping[str, Any], first: Mapping[str, Any]) -> bool:
 
 
 def operator_data(history: SearchHistory) -> list[Operators]:
-    """Step 2: probabilities of every layer's operations, their entropy and the expected MACs over time."""
+    """Step 2: probabilities of every layer's operations, their entropy and the expected cost over time."""
     found: list[Operators] = []
     for trial in history.trials:
         if trial.step != OPERATORS or not (trial.epochs or trial.probabilities):
@@ -203,17 +207,18 @@ def operator_data(history: SearchHistory) -> list[Operators]:
                 "status": trial.status,
                 "architecture": (trial.metrics or {}).get("architecture"),
                 "epochs": [
-                    {
-                        **epoch_data(line),
-                        "entropy": number(line, "entropy"),
-                        "expected_macs_m": number(line, "expected_macs_m"),
-                    }
+                    {**epoch_data(line), "entropy": number(line, "entropy"), **_expected(line)}
                     for line in trial.epochs
                 ],
                 "probabilities": trial.probabilities,
             }
         )
     return found
+
+
+def _expected(line: Figures) -> Expected:
+    key = f"expected_{counted(line)}"
+    return cast(Expected, {key: number(line, key)})
 
 
 def _distinguish(searches: list[Search], histories: Sequence[SearchHistory]) -> None:
@@ -228,5 +233,5 @@ def _distinguish(searches: list[Search], histories: Sequence[SearchHistory]) -> 
 
 def _front(nets: Sequence[Mapping[str, Any]], cost: str) -> list[str]:
     """Trials on the Pareto front of validation accuracy over a cost, by rising cost."""
-    known = [net for net in nets if net[cost] is not None and net["status"] == DONE]
+    known = [net for net in nets if net.get(cost) is not None and net["status"] == DONE]
     return [known[i]["trial"] for i in pareto_front([(net[cost], net["accuracy"]) for net in known])]

@@ -11,7 +11,6 @@ import numpy as np
 from autostr_nni.report.reading.history import DONE, FAILED
 from autostr_nni.report.records import Front, FrontAtEqualCost
 from autostr_nni.report.seeds.groups import members
-from autostr_nni.runs.summary import COST
 from autostr_nni.strategies.front import Point, hypervolume
 
 _JUST = 1 + 1e-9  # of a cost: sums of seconds and images are no exact numbers
@@ -25,46 +24,55 @@ def front_data(searches: Sequence[Mapping[str, Any]], draws: int, seed: int) -> 
     front, or all nets cost the same.
     """
     drawn = [{**search, **members(search)[0]} for search in searches]  # the largest net is no draw
-    costs = [point[0] for search in searches for _, point in trained(search["nets"]) if point is not None]
+    asked = [net for search in searches if search["front"] for net in search["nets"]]
+    cost = next((net["cost"] for net in asked if "cost" in net), "macs_m")
+    costs = [p[0] for search in searches for _, p in trained(search["nets"], cost) if p is not None]
     if not any(search["front"] for search in searches) or not costs or min(costs) == max(costs):
         return None
     low, high = min(costs), max(costs)
     volumes = {
-        search["key"]: hypervolume([p for _, p in trained(search["nets"]) if p is not None], low, high)
+        search["key"]: hypervolume([p for _, p in trained(search["nets"], cost) if p is not None], low, high)
         for search in searches
     }
     equal = [
-        at_equal_cost(search, other, low, high, draws, seed)
+        at_equal_cost(search, other, cost, (low, high), draws, seed)
         for search, whole in zip(drawn, searches, strict=True)
         if search["compared"] and whole["front"]
         for other in drawn
-        if other["baseline"] and trained(other["nets"]) and other.get("seed") in (search.get("seed"), None)
+        if other["baseline"]
+        and trained(other["nets"], cost)
+        and other.get("seed") in (search.get("seed"), None)
     ]
-    return {"cost": COST, "low": low, "high": high, "hypervolume": volumes, "equal_cost": equal}
+    return {"cost": cost, "low": low, "high": high, "hypervolume": volumes, "equal_cost": equal}
 
 
-def trained(nets: Sequence[Mapping[str, Any]]) -> list[tuple[float, Point | None]]:
+def trained(nets: Sequence[Mapping[str, Any]], cost: str) -> list[tuple[float, Point | None]]:
     """Images and (cost, accuracy) of the nets that ended, in their order; None for what came to nothing."""
     found: list[tuple[float, Point | None]] = []
     for net in nets:
-        known = net["status"] == DONE and net[COST] is not None and net["accuracy"] is not None
+        known = net["status"] == DONE and net.get(cost) is not None and net["accuracy"] is not None
         if net["status"] in (DONE, FAILED):
-            found.append((net["images"], (net[COST], net["accuracy"]) if known else None))
+            found.append((net["images"], (net[cost], net["accuracy"]) if known else None))
     return found
 
 
 def at_equal_cost(
-    search: Mapping[str, Any], other: Mapping[str, Any], low: float, high: float, draws: int, seed: int
+    search: Mapping[str, Any],
+    other: Mapping[str, Any],
+    cost: str,
+    band: tuple[float, float],
+    draws: int,
+    seed: int,
 ) -> FrontAtEqualCost:
     """A search's front against that of random search, at the images that the cheaper of the two has seen.
 
     Both have the nets whose training had ended by then, random search those of draws with replacement.
     """
-    pool = trained(other["nets"])
+    pool = trained(other["nets"], cost)
     spent = sum(trial["images"] for trial in search["trials"])
     at = min(spent, sum(images for images, _ in pool))
-    mine = hypervolume(reached(search, at), low, high)
-    found = np.array(random_volumes(pool, at, low, high, draws, seed))
+    mine = hypervolume(reached(search, at, cost), *band)
+    found = np.array(random_volumes(pool, at, *band, draws, seed))
     lowest, median, highest = np.percentile(found, [2.5, 50, 97.5], method="inverted_cdf").tolist()
     return {
         "search": search["key"],
@@ -79,14 +87,14 @@ def at_equal_cost(
     }
 
 
-def reached(search: Mapping[str, Any], at: float) -> list[Point]:
+def reached(search: Mapping[str, Any], at: float, cost: str) -> list[Point]:
     """The nets that a search had trained by so many images, all its trials counted."""
     nets = {net["trial"]: net for net in search["nets"]}
     spent, found = 0.0, []
     for trial in search["trials"]:
         spent += trial["images"]
         if trial["trial"] in nets and spent <= at * _JUST:
-            found += [point for _, point in trained([nets[trial["trial"]]]) if point is not None]
+            found += [point for _, point in trained([nets[trial["trial"]]], cost) if point is not None]
     return found
 
 

@@ -9,7 +9,7 @@ from autostr_nni.recipe.words.metric import WORD_ACCURACY, Metric, metric_of
 from autostr_nni.report.reading.history import FAILED, SearchHistory, TrialHistory
 from autostr_nni.report.records import Epoch, Net, TestSet
 from autostr_nni.report.statistics import wilson
-from autostr_nni.runs.figures import Figures, number
+from autostr_nni.runs.figures import Figures, counted, number
 from autostr_nni.runs.summary import architecture_text
 from autostr_nni.search_spaces.architecture import Architecture
 from autostr_nni.search_spaces.space import SearchSpace
@@ -48,6 +48,10 @@ def net_data(trial: TrialHistory, history: SearchHistory, place: int) -> Net:
         "low": None,
         "high": None,
     }
+    if (cost := counted(best)) != "macs_m":
+        net["cost"] = cost
+    if (latency := number(best, "latency_ms")) is not None:
+        net["latency_ms"] = latency
     tests = trial.result.get("test") or (trial.metrics or {}).get("test")
     for name, values in tests.items() if isinstance(tests, Mapping) else ():
         if isinstance(values, Mapping):

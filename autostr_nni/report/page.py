@@ -16,6 +16,8 @@ from autostr_nni.report.figures.style import MARKERS, colour, count, marker
 from autostr_nni.report.latency import UNTIMED
 from autostr_nni.report.nets import chosen_label, ranked_by_accuracy
 from autostr_nni.report.seeds.sentence import COSTS, points
+from autostr_nni.report.tables import on_fronts
+from autostr_nni.search_spaces.counting import UNITS
 
 _SIGNS = dict(zip(MARKERS, "●■▲◆▼✚✖", strict=True))
 
@@ -55,6 +57,8 @@ def render(report: Mapping[str, Any], pictures: Sequence[Picture]) -> str:
         labels={s["key"]: s["label"] for s in searches},
         test_sets=list(dict.fromkeys(name for s in searches for name in (s["best"] or {}).get("tests", {}))),
         nets=ranked_nets(report),
+        front_in=" or ".join(fronts_in(searches)) or UNITS["macs_m"],
+        latency=any("latency_ms" in space["pareto"] for space in report["spaces"]),
         chosen_by=chosen_label(net for search in searches for net in search["nets"]),
         untimed=UNTIMED,
     )
@@ -80,15 +84,12 @@ def compared(report: Mapping[str, Any], places: Mapping[str, int]) -> list[dict[
 
 def ranked_nets(report: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """All nets of all searches, the best first, with their search and whether on a front."""
-    fronts = {
-        cost: {trial for group in report["spaces"] for trial in group["pareto"][cost]}
-        for cost in ("macs_m", "params_m")
-    }
+    fronts = on_fronts(report)
     rows = [
         {
             **net,
             "search": search["key"],
-            "front": [name for cost, name in _FRONTS if net["trial"] in fronts[cost]],
+            "front": [_FRONTS[cost] for cost, trials in fronts.items() if net["trial"] in trials],
         }
         for search in report["searches"]
         for net in search["nets"]
@@ -96,7 +97,7 @@ def ranked_nets(report: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return ranked_by_accuracy(rows)
 
 
-_FRONTS = (("macs_m", "MACs"), ("params_m", "parameters"))
+_FRONTS = {"macs_m": "MACs", "params_m": "parameters", "latency_ms": "latency"}
 
 
 def percent(number: float | None) -> str:
@@ -142,3 +143,9 @@ def value(content: Any) -> str:
         return ", ".join(f"{key}: {value(part)}" for key, part in given.items())
     text = content if isinstance(content, str) else json.dumps(content, ensure_ascii=False)
     return text if len(text) <= 160 else f"{text[:157]}…"
+
+
+def fronts_in(searches: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What the costs of nets are in that searches hand over."""
+    nets = (net for search in searches if search["front"] for net in search["nets"])
+    return list(dict.fromkeys(UNITS[net.get("cost", "macs_m")] for net in nets))

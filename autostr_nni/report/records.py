@@ -22,11 +22,18 @@ class Epoch(TypedDict):
     training_loss: float | None
 
 
-class OperatorEpoch(Epoch):
+class Expected(TypedDict, total=False):
+    """What a net costs under the probabilities of an operator search: the one that it counts."""
+
+    expected_macs_m: float | None
+    expected_params_m: float | None
+    expected_latency_ms: float | None
+
+
+class OperatorEpoch(Epoch, Expected):
     """An epoch of an operator search."""
 
     entropy: float | None
-    expected_macs_m: float | None
 
 
 class TestSet(TypedDict):
@@ -48,7 +55,14 @@ class Spent(TypedDict):
     seconds: float
 
 
-class Net(TypedDict):
+class Counted(TypedDict, total=False):
+    """What is there of nets whose search counted no MACs: by which figure, and the latency by its table."""
+
+    cost: str
+    latency_ms: float
+
+
+class Net(Counted):
     """A net that was trained from scratch: the figures of its best epoch, and its test sets."""
 
     trial: str

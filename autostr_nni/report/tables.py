@@ -109,10 +109,7 @@ def _searches(report: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
 
 
 def _nets(report: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
-    fronts = {
-        cost: {trial for group in report["spaces"] for trial in group["pareto"][cost]}
-        for cost in ("macs_m", "params_m")
-    }
+    fronts = on_fronts(report)
     asked = any(search["front"] for search in report["searches"])
     for search in report["searches"]:
         for net in search["nets"]:
@@ -120,6 +117,15 @@ def _nets(report: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
             if asked:
                 on["front"] = net["trial"] in search["front"]
             yield {"search": search["label"], **_flat(net), **on}
+
+
+def on_fronts(report: Mapping[str, Any]) -> dict[str, set[str]]:
+    """By cost, the trials that are on the front of their space."""
+    found: dict[str, set[str]] = {}
+    for group in report["spaces"]:
+        for cost, trials in group["pareto"].items():
+            found.setdefault(cost, set()).update(trials)
+    return found
 
 
 def _tests(report: Mapping[str, Any]) -> Iterable[dict[str, Any]]:

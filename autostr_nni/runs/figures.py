@@ -1,6 +1,7 @@
 """What is told of trials and searches, by the keys of their files. Light.
 
-MACs and parameters are millions; accuracies are shares, 0 to 1; losses are nats per word; times are seconds.
+MACs and parameters are millions; accuracies are shares, 0 to 1; losses are nats per word; latencies of nets
+are milliseconds, other times seconds.
 """
 
 from __future__ import annotations
@@ -8,6 +9,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, TypedDict, cast
+
+from autostr_nni.search_spaces.counting import UNITS
 
 #: Figures that files of version 0.1 and NNI's page know by another name.
 OTHER_NAMES = {"flops_m": "macs_m", "expected_flops_m": "expected_macs_m"}
@@ -32,7 +35,10 @@ class Figures(TypedDict, total=False):
     blind: float  # accuracy of always answering the commonest word
     macs_m: float  # of the backbone, for an image
     params_m: float
-    expected_macs_m: float  # of an operator search, under its probabilities
+    latency_ms: float  # by the table of `search.cost`, where a search counts latencies
+    expected_macs_m: float  # of an operator search, under its probabilities: of what it counts
+    expected_params_m: float
+    expected_latency_ms: float
     entropy: float  # of those, nats
     epoch: int  # from 0
     images_seen: int
@@ -86,6 +92,8 @@ class Row(TypedDict, total=False):
     loss: float | None
     macs_m: float | None
     params_m: float | None
+    cost: str  # the figure that the search counted; left out where that is `macs_m`, as is the next
+    latency_ms: float
     images_seen: float | None
     seconds: float | None
     folder: str | None
@@ -139,3 +147,8 @@ def number(told: Mapping[str, Any] | None, key: str) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         return None
     return float(value)
+
+
+def counted(told: Mapping[str, Any] | None) -> str:
+    """Which of a net's figures its search counted against the budget (`counting.UNITS`): the expected one."""
+    return next((key for key in UNITS if f"expected_{key}" in (told or {})), "macs_m")

@@ -13,7 +13,17 @@ from typing import Any, Protocol, get_args
 
 from autostr_nni.recipe.training import LEARNT_ABOVE
 from autostr_nni.recipe.words.metric import WORD_ACCURACY, metric_of
-from autostr_nni.runs.figures import Figures, Row, RowFigure, Summary, TrialResult, Verdict, figures, number
+from autostr_nni.runs.figures import (
+    Figures,
+    Row,
+    RowFigure,
+    Summary,
+    TrialResult,
+    Verdict,
+    counted,
+    figures,
+    number,
+)
 from autostr_nni.runs.layout import PARAMETERS, RECIPE, WORD_LOSSES, trial_folders
 from autostr_nni.runs.records import read_result
 from autostr_nni.runs.verdict import (
@@ -34,8 +44,6 @@ from autostr_nni.strategies.trials import merit
 from autostr_nni.system.json_text import read_json
 
 ROW_FIGURES: tuple[RowFigure, ...] = get_args(RowFigure)
-#: The figure of a trial that fronts are along, beside what chooses.
-COST: RowFigure = "macs_m"
 
 
 class Climbing(Protocol):
@@ -133,7 +141,7 @@ def summarize(
 
 def front_of(trained: Sequence[TrialRecord], learnt_above: float, size: int) -> list[TrialRecord]:
     """The nets that a search hands over, by rising cost; none where the best alone is wanted."""
-    nets = [(number(trial.metrics, COST), trial.metrics) for trial in trained]
+    nets = [(number(trial.metrics, counted(trial.metrics)), trial.metrics) for trial in trained]
     return [trained[place] for place in handed_over(nets, size, learnt_above)] if size > 1 else []
 
 
@@ -275,5 +283,9 @@ def _row(trial: TrialRecord) -> Row:
         row["metric"], row["figure"] = metric.name, trial.figure
     for key in ROW_FIGURES:
         row[key] = number(trial.metrics, key)
+    if (cost := counted(trial.metrics)) != "macs_m":
+        row["cost"] = cost
+    if (latency := number(trial.metrics, "latency_ms")) is not None:
+        row["latency_ms"] = latency
     row["folder"] = str(trial.folder) if trial.folder else None
     return row

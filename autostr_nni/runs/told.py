@@ -7,6 +7,7 @@ from typing import Any
 
 from autostr_nni.recipe.words.metric import WORD_ACCURACY, Metric, metric_of
 from autostr_nni.runs.figures import Row, Summary, number
+from autostr_nni.search_spaces.counting import UNITS
 from autostr_nni.strategies.steps import LARGEST, NET
 
 # By the verdict's keys: what is said of the best architecture in the same breath.
@@ -36,13 +37,12 @@ def summary_text(summary: Summary) -> str:
         label = metric_of(summary["architectures"][0]).label
         lines.append(f"Architectures by validation {label}:")
         for rank, row in enumerate(summary["architectures"], 1):
-            size = f"{_figure(row['macs_m'])} M MACs"
-            lines.append(f"  {rank:2}. {_percent(chosen_by(row))}  {size}  {_name(row)}")
+            lines.append(f"  {rank:2}. {_percent(chosen_by(row))}  {cost_told(row)}  {_name(row)}")
     best = summary["best"]
     if best:
         doubts = ", ".join(weaknesses(summary["verdict"]))
         lines.append(f"Best architecture{f' ({doubts})' if doubts else ''}: {_name(best)}")
-        lines.append(f"  {_figure(best['macs_m'])} M MACs, {_figure(best['params_m'])} M parameters")
+        lines.append(f"  {sizes_told(best)}")
         words = "" if best.get("words") is None else f" ({best['words']:.0f} words)"
         metric = metric_of(best)
         lines.append(f"  validation {metric.label} {_percent(chosen_by(best))}{words}")
@@ -76,12 +76,35 @@ def _front_lines(front: Sequence[Row]) -> list[str]:
     if not front:
         return []
     count = "1 net" if len(front) == 1 else f"{len(front)} nets, the last is the best"
-    lines = [f"Front along MACs and validation {metric_of(front[0]).label} ({count}):"]
+    what = {"macs_m": "MACs", "params_m": "parameters"}.get(front[0].get("cost", "macs_m"), "latency")
+    lines = [f"Front along {what} and validation {metric_of(front[0]).label} ({count}):"]
     for place, row in enumerate(front, 1):
-        size = f"{_figure(row['macs_m'])} M MACs, {_figure(row['params_m'])} M parameters"
+        size = sizes_told(row)
         tests = [line.strip() for line in _test_lines(row.get("test"), metric_of(row))]
         lines.append(f"  {place:2}. {_percent(chosen_by(row))}  {size}  {'; '.join([_name(row), *tests])}")
     return lines
+
+
+def sizes_told(row: Mapping[str, Any]) -> str:
+    """MACs and parameters of the net of a summary's row, and its latency where that was counted."""
+    return ", ".join(f"{_figure(number(row, key))} {unit}" for key, unit in UNITS.items() if key in row)
+
+
+def cost_told(row: Mapping[str, Any]) -> str:
+    """What the net of a summary's row costs, in what its search counted: ``13.2 M MACs``, ``3.9 ms``."""
+    key = row.get("cost", "macs_m")
+    return f"{_figure(number(row, key))} {UNITS[key]}"
+
+
+def cost_head(rows: Sequence[Mapping[str, Any]]) -> str:
+    """The head of a table's column of costs, whose cells have their units where not all are MACs."""
+    return "cost" if any("cost" in row for row in rows) else "M MACs"
+
+
+def cost_cell(row: Mapping[str, Any], head: str) -> str:
+    """A cell of that column."""
+    cell = cost_told(row).removesuffix(f" {head}")
+    return "-" if cell.startswith("?") else cell
 
 
 def _test_lines(test: Any, metric: Metric) -> list[str]:

@@ -1,7 +1,7 @@
-"""Nets within a budget of MACs, where every layer chooses for itself: the most probable one, and draws.
+"""Nets within a budget, where every layer chooses for itself: the most probable one, and draws.
 
-Layer l has candidates of log probability ``log_p[l]`` and MACs ``macs[l]``; a net is one candidate per layer,
-and ``room`` is what the MACs of its layers may add up to. Light: no torch.
+Layer l has candidates of log probability ``log_p[l]`` that cost ``costs[l]``, in MACs or what else a price
+counts; a net is one candidate per layer, and ``room`` is what its layers may cost together. Light: no torch.
 """
 
 from __future__ import annotations
@@ -13,18 +13,19 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from autostr_nni.search_spaces.counting import MACS, Price
 from autostr_nni.system.errors import InputError
 
 LogP = Sequence[Sequence[float]]
-Macs = Sequence[Sequence[int]]
+Costs = Sequence[Sequence[int]]
 
-# Steps in which MACs are counted for draws, at most: all ordinary spaces need fewer to be exact.
+# Steps in which costs are counted for draws, at most: all ordinary spaces need fewer to be exact.
 _STEPS = 2**20
 # Log probabilities so far below the largest make no difference in double precision.
 _LOWEST = -40.0
 
 
-def most_probable_within(log_p: LogP, macs: Macs, room: int) -> list[int]:
+def most_probable_within(log_p: LogP, costs: Costs, room: int, price: Price = MACS) -> list[int]:
     """The most probable net within the room, exactly; of equally probable ones the cheapest.
 
     A dynamic programme over the layers: of all beginnings that leave room for the cheapest rest, those are
@@ -33,13 +34,13 @@ def most_probable_within(log_p: LogP, macs: Macs, room: int) -> list[int]:
     Raises:
         InputError: no net is within the room.
     """
-    _check_room(macs, room)
-    rest = sum(min(layer) for layer in macs)
+    _check_room(costs, room, price)
+    rest = sum(min(layer) for layer in costs)
     totals, scores = np.zeros(1, np.int64), np.zeros(1)
     back: list[tuple[NDArray[np.int64], NDArray[np.int64]]] = []
-    for p, m in zip(log_p, macs, strict=True):
-        rest -= min(m)
-        sums = (np.asarray(m, np.int64)[:, None] + totals).ravel()
+    for p, c in zip(log_p, costs, strict=True):
+        rest -= min(c)
+        sums = (np.asarray(c, np.int64)[:, None] + totals).ravel()
         likely = (np.asarray(p, np.float64)[:, None] + scores).ravel()
         places = np.flatnonzero(sums + rest <= room)
         places = places[np.lexsort((-likely[places], sums[places]))]
@@ -54,12 +55,14 @@ def most_probable_within(log_p: LogP, macs: Macs, room: int) -> list[int]:
     return found[::-1]
 
 
-def draw_within(log_p: LogP, macs: Macs, room: int, choose: Callable[[Sequence[float]], int]) -> list[int]:
+def draw_within(
+    log_p: LogP, costs: Costs, room: int, choose: Callable[[Sequence[float]], int], price: Price = MACS
+) -> list[int]:
     """Draw a net by the probabilities, given that it is within the room: none is tried in vain.
 
     Each layer is drawn by its probabilities times the chance that the layers after it keep to what is then
-    left, which a table over MACs tells. It is exact where the greatest common divisor of the differences of
-    MACs goes at most 2^20 times into the room. Otherwise a millionth of the room is the step, rounded up: no
+    left, which a table over costs tells. It is exact where the greatest common divisor of the differences of
+    costs goes at most 2^20 times into the room. Otherwise a millionth of the room is the step, rounded up: no
     net over the budget is drawn, nor the few that come within a hair of it.
 
     Args:
@@ -68,9 +71,9 @@ def draw_within(log_p: LogP, macs: Macs, room: int, choose: Callable[[Sequence[f
     Raises:
         InputError: no net is within the room.
     """
-    _check_room(macs, room)
-    room -= sum(min(layer) for layer in macs)
-    more = [[m - min(layer) for m in layer] for layer in macs]
+    _check_room(costs, room, price)
+    room -= sum(min(layer) for layer in costs)
+    more = [[c - min(layer) for c in layer] for layer in costs]
     step = max(math.gcd(*(m for layer in more for m in layer)), -(-room // _STEPS), 1)
     steps = tuple(tuple(-(-m // step) for m in layer) for layer in more)
     chances = tuple(tuple(math.exp(max(p - max(layer), _LOWEST)) for p in layer) for layer in log_p)
@@ -100,10 +103,10 @@ def _tables(
     return tables[::-1]
 
 
-def _check_room(macs: Macs, room: int) -> None:
-    least = sum(min(layer) for layer in macs)
+def _check_room(costs: Costs, room: int, price: Price) -> None:
+    least = sum(min(layer) for layer in costs)
     if least > room:
         raise InputError(
-            "search.operators.budget_m: the smallest net on this path is "
-            f"{(least - room) / 1e6:g} M MACs over the budget; raise the budget"
+            f"{price.budget_key}: the smallest net on this path is {price.said(least - room)} over the "
+            "budget; raise the budget"
         )

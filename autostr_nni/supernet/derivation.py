@@ -11,22 +11,22 @@ _DRAWS = 20  # for each architecture that is wanted
 
 
 def derive(parameters: ArchitectureParameters, budget: int) -> list[int]:
-    """The most probable architecture of at most ``budget`` MACs: the argmax of every layer where that fits.
+    """The most probable architecture of at most the cost ``budget``: the argmax of every layer where it fits.
 
     Raises:
         InputError: none fits.
     """
     best = parameters.most_probable()
-    if parameters.total_macs(best) <= budget:
+    if parameters.total(best) <= budget:
         return best
-    room = budget - parameters.fixed_macs
-    return most_probable_within(parameters.log_probabilities(), parameters.macs, room)
+    room = budget - parameters.fixed
+    return most_probable_within(parameters.log_probabilities(), parameters.costs, room, parameters.price)
 
 
 def derive_several(
     parameters: ArchitectureParameters, budget: int, count: int, generator: torch.Generator
 ) -> list[list[int]]:
-    """The most probable architecture within ``budget`` MACs, then distinct ones drawn by the probabilities.
+    """The most probable architecture within ``budget``, then distinct ones drawn by the probabilities.
 
     There are fewer than ``count`` where draws repeat themselves, as those of decided operations do.
 

@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from autostr_nni.search_spaces.architecture import Architecture
-from autostr_nni.search_spaces.drawing import macs_of, sample_within
+from autostr_nni.search_spaces.counting import MACS, Price
+from autostr_nni.search_spaces.drawing import sample_within
 from autostr_nni.search_spaces.mutation import mutate
 from autostr_nni.search_spaces.space import SearchSpace
 from autostr_nni.strategies.front import ordered
@@ -33,6 +34,7 @@ def next_net(
     band: tuple[int, int],
     population: int,
     cost: Cost | None = None,
+    price: Price = MACS,
 ) -> Architecture | None:
     """The net to be ranked after these; it depends on them, in their order, and on the seed alone.
 
@@ -40,9 +42,10 @@ def next_net(
         space: where nets are found.
         ranked: all nets so far, each once.
         seed: of the draws.
-        band: MACs that a backbone may have, from and to.
+        band: what a backbone may cost, from and to.
         population: so many are drawn at random; then the best quarter of as many are the parents.
         cost: of a net, where the best are to be so along cost and loss.
+        price: what the band is counted in.
 
     Returns:
         None where no other net was met.
@@ -58,10 +61,10 @@ def next_net(
             net = mutate(space, rng.choice(parents).net, rng)
             if rng.random() < _AGAIN:
                 net = mutate(space, net, rng)
-            if net not in seen and band[0] <= macs_of(net, space) <= band[1]:
+            if net not in seen and band[0] <= price.of(net, space) <= band[1]:
                 return net
     for _ in range(_TRIES):
-        net = sample_within(space, rng, band[1], min_macs=band[0])
+        net = sample_within(space, rng, band[1], least=band[0], price=price)
         if net not in seen:
             return net
     return None

@@ -7,8 +7,8 @@ from collections import Counter
 from functools import lru_cache
 
 from autostr_nni.search_spaces.architecture import Architecture
-from autostr_nni.search_spaces.counting import cost_table, stem_cost
-from autostr_nni.search_spaces.drawing import macs_of, sample_within
+from autostr_nni.search_spaces.counting import MACS, Price
+from autostr_nni.search_spaces.drawing import sample_within
 from autostr_nni.search_spaces.operations import parse
 from autostr_nni.search_spaces.space import SearchSpace
 
@@ -29,16 +29,25 @@ class FairDraws:
     Args:
         space: where nets are drawn.
         seed: of all draws.
-        max_macs: MACs of a backbone at most.
+        most: what a backbone may cost at most.
         alone: steps of the first net alone.
         opened: the step from which on all draws are fair; not before ``alone``.
+        price: what costs are counted in.
     """
 
-    def __init__(self, space: SearchSpace, seed: int, max_macs: int, alone: int = 0, opened: int = 0) -> None:
-        self.space, self.seed, self.max_macs = space, seed, max_macs
+    def __init__(
+        self,
+        space: SearchSpace,
+        seed: int,
+        most: int,
+        alone: int = 0,
+        opened: int = 0,
+        price: Price = MACS,
+    ) -> None:
+        self.space, self.seed, self.most, self.price = space, seed, most, price
         self.alone, self.opened = alone, opened
         self.round = 10 * len(space.operations)  # steps after which the counts begin anew
-        self.first = first_net(space, seed, max_macs)
+        self.first = first_net(space, seed, most, price)
         self._nets = lru_cache(maxsize=1)(self._drawn)
 
     def at(self, step: int) -> Architecture:
@@ -59,15 +68,15 @@ class FairDraws:
 
     def _draw(self, step: int, had: list[Counter[str]]) -> Architecture:
         rng, chance = random.Random(f"{self.seed} {step}"), self._open(step)
-        path = sample_within(self.space, rng, self.max_macs).path
+        path = sample_within(self.space, rng, self.most, price=self.price).path
         if rng.random() >= chance:
             path = self.first.path
-        table = [{name: cost.macs for name, cost in layer.items()} for layer in cost_table(path, self.space)]
+        table = self.price.table(path, self.space)
         least = [min(layer.values()) for layer in table]
-        left = self.max_macs - stem_cost(self.space).macs - sum(least)
+        left = self.most - self.price.fixed(self.space) - sum(least)
         names = [""] * len(table)
         for layer in rng.sample(range(len(table)), len(table)):
-            fitting = [name for name, macs in table[layer].items() if macs - least[layer] <= left]
+            fitting = [name for name, cost in table[layer].items() if cost - least[layer] <= left]
             rng.shuffle(fitting)
             names[layer] = min(fitting, key=had[layer].__getitem__)
             if rng.random() >= chance and self.first.operations[layer] in fitting:
@@ -77,12 +86,12 @@ class FairDraws:
         return Architecture(path, tuple(names), self.space.stage_layers)
 
 
-def first_net(space: SearchSpace, seed: int, max_macs: int) -> Architecture:
+def first_net(space: SearchSpace, seed: int, most: int, price: Price = MACS) -> Architecture:
     """The net to begin with: one operation in all layers, the picture kept large for as long as the budget
     allows.
 
     The operation is the largest of which half of the paths are within the budget, else the smallest; the path
-    that of the most MACs of some hundred drawn ones. Where none of them is within the budget, it is any net
+    the dearest of some hundred drawn ones. Where none of them is within the budget, it is any net
     that is.
     """
     rng = random.Random(seed)
@@ -91,10 +100,10 @@ def first_net(space: SearchSpace, seed: int, max_macs: int) -> Architecture:
     for name in space.operations:
         if parse(name).fits(True, space.projection_skip) and not parse(name).passes_by:
             nets = [space.default_architecture(path, name) for path in paths]
-            costs = sorted(((macs_of(net, space), net) for net in nets), key=lambda one: one[0])
+            costs = sorted(((price.of(net, space), net) for net in nets), key=lambda one: one[0])
             by_size.append((costs[_PROBES // 2][0], costs))
     by_size.sort(key=lambda one: one[0])
-    half = [costs for middle, costs in by_size if middle <= max_macs]
+    half = [costs for middle, costs in by_size if middle <= most]
     costs = half[-1] if half else by_size[0][1]
-    within = [net for macs, net in costs if macs <= max_macs]
-    return within[-1] if within else sample_within(space, rng, max_macs)
+    within = [net for cost, net in costs if cost <= most]
+    return within[-1] if within else sample_within(space, rng, most, price=price)

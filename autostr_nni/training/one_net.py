@@ -11,11 +11,11 @@ from autostr_nni.reading.checkpoint import Trained, load_trained, save_trained
 from autostr_nni.reading.evaluation import open_set, test_scores
 from autostr_nni.recipe import Recipe
 from autostr_nni.runs.doing import OPENS, tell_doing
-from autostr_nni.runs.figures import Figures, Report, TrialResult
+from autostr_nni.runs.figures import Figures, Report, TrialResult, figures
 from autostr_nni.runs.layout import ARCHITECTURE, BEST, LAST
 from autostr_nni.runs.records import read_metrics
 from autostr_nni.search_spaces.architecture import Architecture
-from autostr_nni.search_spaces.counting import backbone_costs, total
+from autostr_nni.search_spaces.counting import MACS, MILLION, Price, backbone_costs, total
 from autostr_nni.search_spaces.space import SearchSpace
 from autostr_nni.system.errors import InputError
 from autostr_nni.system.files import write_atomic
@@ -27,19 +27,15 @@ from autostr_nni.training.going_on.initial import start_from
 from autostr_nni.training.loop import EpochEnd, best_epoch, fit
 from autostr_nni.training.net_task import RecognitionTask
 
-MILLION = 1e6
 
-
-def fixed_metrics(architecture: Architecture, space: SearchSpace) -> Figures:
+def fixed_metrics(architecture: Architecture, space: SearchSpace, price: Price = MACS) -> Figures:
     """Cost of the backbone; the last two figures vary only in the operator search."""
     cost = total(backbone_costs(architecture, space))
-    macs = cost.macs / MILLION
-    return {
-        "macs_m": macs,
-        "params_m": cost.params / MILLION,
-        "expected_macs_m": macs,
-        "entropy": 0.0,
-    }
+    sizes: dict[str, float] = {"macs_m": cost.macs / MILLION, "params_m": cost.params / MILLION}
+    counted = price.figure(architecture, space)
+    if counted is not None:
+        sizes |= {price.key: counted, f"expected_{price.key}": counted}
+    return figures({**sizes, "entropy": 0.0})
 
 
 def train_alone(
@@ -92,7 +88,7 @@ def train_alone(
 
     callback = EpochEnd(
         folder,
-        fixed_metrics(architecture, space),
+        fixed_metrics(architecture, space, recipe.price),
         report,
         save_best if full else None,
         recipe.training.patience if full else None,

@@ -10,9 +10,10 @@ from autostr_nni.data.dataset import WordDataset
 from autostr_nni.reading.evaluation import open_set
 from autostr_nni.recipe import Recipe
 from autostr_nni.runs.doing import OPENS, PLANS, tell_doing
-from autostr_nni.runs.figures import Figures, Report
+from autostr_nni.runs.figures import Figures, Report, figures
 from autostr_nni.runs.layout import ARCHITECTURE, PROBABILITIES
 from autostr_nni.runs.records import write_lines
+from autostr_nni.search_spaces.counting import UNITS
 from autostr_nni.search_spaces.space import SearchSpace
 from autostr_nni.search_spaces.stride_path import StridePath
 from autostr_nni.system.files import write_atomic
@@ -55,10 +56,9 @@ def search_operators(
     architecture = task.architecture()
     if team.leads:
         write_atomic(folder / ARCHITECTURE, architecture.to_json(space))
-    fixed = fixed_metrics(architecture, space)
-    last = callback.lines[-1]
-    costs: Figures = {"macs_m": fixed["macs_m"], "params_m": fixed["params_m"]}
-    final: Figures = {**last, **costs, "architecture": architecture.text}
+    fixed = fixed_metrics(architecture, space, recipe.price)
+    costs = {key: value for key, value in fixed.items() if key in UNITS}
+    final = figures({**callback.lines[-1], **costs, "architecture": architecture.text})
     if recipe.search.operators.finalists > 1:
         final["finalists"] = " ".join(net.text for net in task.finalists())
     return final, task.probabilities()
@@ -79,7 +79,7 @@ class SearchEpochEnd(EpochEnd):
         self.probabilities = list(state_dict.get("probabilities", []))
 
     def metrics(self, task: Any) -> Figures:
-        self.fixed = fixed_metrics(task.architecture(), task.space)
+        self.fixed = fixed_metrics(task.architecture(), task.space, task.recipe.price)
         self.probabilities.append({"epoch": task.current_epoch, "layers": task.probabilities()})
         if task.team.leads:
             write_lines(self.folder / PROBABILITIES, self.probabilities)

@@ -12,9 +12,9 @@ from autostr_nni.data.dataset import Batch, WordDataset
 from autostr_nni.data.loader import EpochSampler
 from autostr_nni.models.recognizer import Recognizer
 from autostr_nni.recipe import Recipe
-from autostr_nni.runs.figures import Figures
+from autostr_nni.runs.figures import Figures, figures
 from autostr_nni.search_spaces.architecture import Architecture
-from autostr_nni.search_spaces.counting import cost_table, stem_cost
+from autostr_nni.search_spaces.counting import MACS, MILLION, Price
 from autostr_nni.search_spaces.space import SearchSpace
 from autostr_nni.search_spaces.stride_path import StridePath
 from autostr_nni.supernet.architecture_parameters import ArchitectureParameters
@@ -26,19 +26,17 @@ from autostr_nni.training.distributed.group import ALONE, Team
 from autostr_nni.training.optimizing.optimizers import build_optimizer
 from autostr_nni.training.tasks import ADVICE, LossNotFinite, ReadingTask
 
-MILLION = 1e6
-
 
 def build_parameters(
-    supernet: Supernet, space: SearchSpace, init: float, generator: torch.Generator
+    supernet: Supernet, space: SearchSpace, init: float, generator: torch.Generator, price: Price = MACS
 ) -> ArchitectureParameters:
-    """Architecture parameters of a supernet with the MACs of its candidates, counted once."""
-    table = cost_table(supernet.stride_path, space)
-    macs = [
-        [costs[name].macs for name in block.names]
-        for block, costs in zip(supernet.choice_blocks, table, strict=True)
+    """Architecture parameters of a supernet with what its candidates cost, counted once."""
+    table = price.table(supernet.stride_path, space)
+    costs = [
+        [layer[name] for name in block.names]
+        for block, layer in zip(supernet.choice_blocks, table, strict=True)
     ]
-    return ArchitectureParameters(macs, stem_cost(space).macs, init, generator)
+    return ArchitectureParameters(costs, price.fixed(space), init, generator, price)
 
 
 class OperatorSearchTask(ReadingTask):
@@ -66,7 +64,8 @@ class OperatorSearchTask(ReadingTask):
         self.arch_set = arch_validation
         self.options = recipe.search.operators
         self.generator = torch.Generator().manual_seed(recipe.seed)
-        self.arch = build_parameters(supernet, space, self.options.arch_init, self.generator)
+        init = self.options.arch_init
+        self.arch = build_parameters(supernet, space, init, self.generator, recipe.price)
         self.batch_size = self.options.batch_size or recipe.training.batch_size
         self._arch_batches: Iterator[Batch] = iter(())
 
@@ -170,10 +169,8 @@ class OperatorSearchTask(ReadingTask):
         return Architecture(self.supernet.stride_path, tuple(names), self.space.stage_layers)
 
     def extra_metrics(self) -> Figures:
-        return {
-            "expected_macs_m": self.arch.expected_macs() / MILLION,
-            "entropy": self.arch.entropy(),
-        }
+        expected = {f"expected_{self.arch.price.key}": self.arch.expected() / MILLION}
+        return figures({**expected, "entropy": self.arch.entropy()})
 
     def probabilities(self) -> list[dict[str, float]]:
         """Probability of every candidate of every layer."""

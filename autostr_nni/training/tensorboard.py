@@ -8,6 +8,7 @@ from pathlib import Path
 
 from autostr_nni.recipe.extras import check_tensorboard
 from autostr_nni.runs.figures import Figures, Report
+from autostr_nni.search_spaces.counting import UNITS
 
 #: Folder of the logs, in a trial's own.
 FOLDER = "tensorboard"
@@ -19,10 +20,9 @@ _NAMES = {
     "training_loss": "training/loss",
     "seconds": "training/seconds",
     "epoch": "training/epoch",
-    "macs_m": "cost/macs_m",
-    "params_m": "cost/params_m",
-    "expected_macs_m": "search/expected_macs_m",
     "entropy": "search/entropy",
+    **{key: f"cost/{key}" for key in UNITS},
+    **{f"expected_{key}": f"search/expected_{key}" for key in UNITS},
 }
 
 

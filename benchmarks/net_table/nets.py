@@ -37,7 +37,7 @@ def random_nets(space: SearchSpace, count: int = RANDOM, seed: int = 0) -> list[
     rng = random.Random(seed)
     found: dict[str, Architecture] = {}
     while len(found) < count:
-        architecture = sample_within(space, rng, BAND[1], min_macs=BAND[0])
+        architecture = sample_within(space, rng, BAND[1], least=BAND[0])
         found.setdefault(architecture.text, architecture)
     return list(found.values())
 

@@ -26,7 +26,7 @@ class OnTable(Halving):
         self.rows = {row["architecture"]: row for row in rows}
         self._order = [Architecture.parse(text, space) for text in self.rows]
         rng.shuffle(self._order)
-        super().__init__(space, LADDER, cost, 0, max_macs=10**9, front=front)
+        super().__init__(space, LADDER, cost, 0, most=10**9, front=front)
 
     def _candidate(self, known: Sequence[Trial]) -> Architecture:
         return self._order[len(self._texts(0)) % len(self._order)]

@@ -2,7 +2,7 @@
 
 A sample of the space is the flat dictionary of a trial: `{"stride_path": "ABABB", "op_01": "k5e6", …}`.
 Every path that is drawn, listed or accepted is feasible. That a skip-connection cannot stand where the path
-shrinks the map, and that a net keeps to the budget of MACs, are constraints of NNI: its strategies pass over,
+shrinks the map, and that a net keeps to the budget, are constraints of NNI: its strategies pass over,
 or draw again, samples that break one, so that a draw is uniform over all architectures that are searched.
 """
 
@@ -19,6 +19,7 @@ from autostr_nni.models.backbone import Backbone, build_stem, initialise, to_seq
 from autostr_nni.system.errors import InputError
 
 from ..architecture import Architecture
+from ..counting import MACS, Price
 from ..space import SearchSpace
 from ..stride_path import StridePath
 from .blocks import OperationChoice
@@ -65,6 +66,7 @@ class AutoSTRSpace(ModelSpace):  # type: ignore[misc]
         typical: search only typical stride paths, ten in the paper's space.
         budget_m: million MACs that a backbone may cost at most; None: any.
         path: the one stride path, as text; None: all that are feasible.
+        price: what the budget is counted in, if not MACs; a million to its unit.
 
     Raises:
         InputError: there is no typical path, or ``path`` is none of the space.
@@ -78,10 +80,11 @@ class AutoSTRSpace(ModelSpace):  # type: ignore[misc]
         typical: bool = False,
         budget_m: float | None = None,
         path: str | None = None,
+        price: Price = MACS,
     ) -> None:
         super().__init__()
         self.space = space or SearchSpace()
-        self.budget = None if budget_m is None else BudgetConstraint(self.space, budget_m)
+        self.budget = None if budget_m is None else BudgetConstraint(self.space, budget_m, price)
         self.path = StridePathChoice(self.space, typical)
         self.only: StridePath | None = None
         if path is None:
@@ -139,6 +142,7 @@ class AutoSTRSpace(ModelSpace):  # type: ignore[misc]
         typical: bool = False,
         budget_m: float | None = None,
         path: str | None = None,
+        price: Price = MACS,
     ) -> Backbone:
         """Build the backbone of a sample without building the space; NNI calls it to run a trial."""
         given = {} if path is None else {PATH_KEY: path}

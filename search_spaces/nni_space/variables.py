@@ -13,7 +13,7 @@ from numpy.random import RandomState
 from autostr_nni.system.errors import InputError
 
 from ..architecture import Architecture, operation_key
-from ..drawing import macs_of
+from ..counting import MACS, MILLION, Price
 from ..mutation import mutate
 from ..space import SearchSpace
 from ..stride_path import StridePath
@@ -161,23 +161,25 @@ class SkipConstraint(Constraint):  # type: ignore[misc]
 
 
 class BudgetConstraint(Constraint):  # type: ignore[misc]
-    """The backbone may cost so many million MACs at most (paper section 4.2: 450)."""
+    """The backbone may cost so many million MACs at most (paper section 4.2: 450), or of another price."""
 
-    def __init__(self, space: SearchSpace, budget_m: float) -> None:
+    def __init__(self, space: SearchSpace, budget_m: float, price: Price = MACS) -> None:
         self.space = space
         self.budget_m = budget_m
+        self.price = price
         self.label = BUDGET_KEY
 
     def check_contains(self, sample: Sample) -> SampleValidationError | None:
         try:
-            macs_m = macs_of(architecture_of(sample, self.space), self.space) / 1e6
+            cost_m = self.price.of(architecture_of(sample, self.space), self.space) / MILLION
         except InputError as error:
             return SampleValidationError(str(error))
-        if macs_m > self.budget_m:
+        if cost_m > self.budget_m:
             return ConstraintViolation(
-                f"the net costs {macs_m:.4g} M MACs, over the budget of {self.budget_m:g} M"
+                f"the net costs {cost_m:.4g} {self.price.unit}, over the budget of {self.budget_m:g} "
+                f"{self.price.unit}"
             )
         return None
 
     def extra_repr(self) -> str:
-        return f"{self.budget_m:g} M MACs, label={self.label!r}"
+        return f"{self.budget_m:g} {self.price.unit}, label={self.label!r}"

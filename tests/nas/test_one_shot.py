@@ -14,7 +14,7 @@ from nni.nas.strategy import DARTS, Proxyless, RandomOneShot
 from torch.utils.data import DataLoader
 
 from autostr_nni.nas.one_shot import found
-from autostr_nni.search_spaces.counting import smallest_macs
+from autostr_nni.search_spaces.counting import MACS
 from autostr_nni.search_spaces.drawing import macs_of
 from autostr_nni.search_spaces.nni_space import AutoSTRSpace
 from autostr_nni.search_spaces.space import SearchSpace
@@ -67,7 +67,7 @@ def test_what_is_found_is_on_the_path_and_within_the_budget(make: Any) -> None:
             block._arch_alpha[block.names.index("k5e3")] += 5
     architecture = found(strategy)
     assert architecture.path == PATH
-    assert smallest_macs(SMALL) <= macs_of(architecture, SMALL) <= budget_m * 1e6
+    assert MACS.smallest(SMALL) <= macs_of(architecture, SMALL) <= budget_m * 1e6
     dearest = SMALL.default_architecture(PATH, "k5e3")
     assert macs_of(dearest, SMALL) > budget_m * 1e6  # the budget does bind
     supernet.budget.budget_m = 1.0

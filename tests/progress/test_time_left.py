@@ -190,6 +190,19 @@ def test_macs_of_each_kind_of_net(tmp_path: Path) -> None:
     ).work[TRAIN].macs_m == pytest.approx(mean)
 
 
+def test_a_budget_that_is_not_of_macs_says_nothing_of_them(tmp_path: Path) -> None:
+    few = {"path": {"epoch_images": 1}, "operators": {"epoch_images": 1}}
+    plain, counted = (
+        recipe(tmp_path, training={"epoch_images": 1}, search={**few, **cost})
+        for cost in ({}, {"cost": {"kind": "parameters", "budget": 2.0}})
+    )
+    for name in ("two-step", "one-shot"):
+        plans = [plan_of(strategies.build(name, made), made).work for made in (plain, counted)]
+        assert {step: work.macs_m for step, work in plans[0].items()} == {
+            step: work.macs_m for step, work in plans[1].items()
+        }
+
+
 def test_whole_sets_are_counted(tmp_path: Path) -> None:
     made = recipe(tmp_path, training={"epochs": 2})
     assert plan_of(strategies.build("random", made), made).work == {}  # no set there

@@ -13,12 +13,15 @@ from autostr_nni.inprocess.run import run_search
 from autostr_nni.nni.experiment.stored import Stored
 from autostr_nni.nni.resume import _recipe
 from autostr_nni.recipe import Recipe, recipe_from
+from autostr_nni.recipe.cost.section import lines_of
 from autostr_nni.recipe.load import check_unchanged
 from autostr_nni.recipe.weight import dotted, has_weight
 from autostr_nni.report.analysis import analyse
 from autostr_nni.report.reading.history import SearchHistory
+from autostr_nni.search_spaces.space import SearchSpace
 from autostr_nni.strategies import build
 from autostr_nni.system.errors import InputError
+from tests.made_table import made_table
 
 SET = "/w/train"  # the rendered one
 BASE: dict[str, Any] = {
@@ -47,6 +50,8 @@ FREE = {
     "evaluation.batch_size",
     "evaluation.learnt_above",
 }
+# A table of the paper's space, as a recipe keeps it.
+TABLE = lines_of(made_table(SearchSpace()))
 # Another value where one that is larger, or the opposite, will not do.
 OTHER: dict[str, Any] = {
     "extensions": ["json"],
@@ -87,6 +92,9 @@ OTHER: dict[str, Any] = {
     "model.translator.kind": "ctc",
     "search.proxy.translator": "ctc",
     "search.augment": "light",
+    "search.cost.kind": {"kind": "parameters", "budget": 5.0},
+    "search.cost.table": {"kind": "latency", "budget": 5.0, "table": TABLE},
+    "search.cost.budget": 400.0,
     "search.path.paths": ["AABBB", "ABBAB"],
     "search.path.rungs": [1, 5],
     "search.path.default_operation": "k3e1",

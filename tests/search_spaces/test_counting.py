@@ -14,11 +14,11 @@ from autostr_nni.models.backbone import Backbone
 from autostr_nni.models.operations import build_operation
 from autostr_nni.search_spaces.architecture import Architecture
 from autostr_nni.search_spaces.counting import (
+    MACS,
     Cost,
     backbone_costs,
     cost_table,
     operation_cost,
-    smallest_macs,
     total,
 )
 from autostr_nni.search_spaces.named import NAMED, lookup
@@ -65,7 +65,7 @@ def test_drawn_networks_as_torch_counts(projection_skip):
         architecture = space.sample(rng)
         costs = backbone_costs(architecture, space)
         assert total(costs) == measure(Backbone(architecture, space), 3, 16, 64)
-        assert total(costs).macs >= smallest_macs(space)
+        assert total(costs).macs >= MACS.smallest(space)
 
 
 @pytest.mark.parametrize("op", [*OPERATIONS, DEFAULT_OPERATION])

@@ -7,7 +7,7 @@ from collections import Counter
 
 import pytest
 
-from autostr_nni.search_spaces.counting import backbone_costs, smallest_macs, total
+from autostr_nni.search_spaces.counting import Price, backbone_costs, total
 from autostr_nni.search_spaces.drawing import largest_within, macs_of, sample_within
 from autostr_nni.search_spaces.space import SearchSpace
 from autostr_nni.system.errors import InputError
@@ -46,10 +46,10 @@ def test_paths_are_kept_and_each_net_on_them_has_the_same_chance() -> None:
 
 
 def test_below_the_smallest_there_is_nothing_to_draw() -> None:
-    assert smallest_macs(SPACE) == min(MACS.values())
-    assert MACS[sample_within(SPACE, random.Random(0), smallest_macs(SPACE))] == smallest_macs(SPACE)
+    assert Price().smallest(SPACE) == min(MACS.values())
+    assert MACS[sample_within(SPACE, random.Random(0), Price().smallest(SPACE))] == Price().smallest(SPACE)
     with pytest.raises(InputError, match="too small to draw under"):
-        sample_within(SPACE, random.Random(0), smallest_macs(SPACE) - 1)
+        sample_within(SPACE, random.Random(0), Price().smallest(SPACE) - 1)
 
 
 def test_a_band_has_two_ends() -> None:
@@ -57,9 +57,9 @@ def test_a_band_has_two_ends() -> None:
     low, high = some[len(some) // 4], some[len(some) // 2]
     within = {net for net, macs in MACS.items() if low <= macs <= high}
     rng = random.Random(0)
-    assert {sample_within(SPACE, rng, high, min_macs=low) for _ in range(60 * len(within))} == within
+    assert {sample_within(SPACE, rng, high, least=low) for _ in range(60 * len(within))} == within
     with pytest.raises(InputError, match=r"a band of .* to .* M MACs holds too few architectures"):
-        sample_within(SPACE, rng, some[1] - 1, min_macs=some[0] + 1)
+        sample_within(SPACE, rng, some[1] - 1, least=some[0] + 1)
 
 
 def test_the_largest_net_is_the_one_of_all_that_are_listed() -> None:

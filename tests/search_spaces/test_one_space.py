@@ -30,6 +30,7 @@ from autostr_nni.strategies.random_search import RandomSearch
 from autostr_nni.strategies.two_step import TwoStep
 from autostr_nni.supernet.budget import most_probable_within
 from autostr_nni.supernet.supernet import Supernet
+from tests.made_table import made_price
 
 SMALL = SearchSpace(
     height=8,
@@ -197,7 +198,7 @@ def test_a_grid_search_meets_every_net_within_the_budget_once() -> None:
 
 def test_our_random_search_keeps_to_the_same_space() -> None:
     space = AutoSTRSpace(SMALL, budget_m=BUDGET_M)
-    strategy = RandomSearch(SMALL, PROPOSALS, 0, max_macs=round(BUDGET_M * 1e6))
+    strategy = RandomSearch(SMALL, PROPOSALS, 0, most=round(BUDGET_M * 1e6))
     asked = strategy.suggest()
     assert len(asked) == PROPOSALS
     for proposal in asked:
@@ -233,3 +234,18 @@ def test_our_two_steps_keep_to_the_same_space() -> None:
         space.path.path_of(parameters)
         if "op_01" in parameters:
             assert space.architecture_of(parameters).text in every_net()
+
+
+def test_a_budget_may_be_of_latencies() -> None:
+    price = made_price(SMALL)
+    costs = sorted(price.of(SMALL.sample(random.Random(seed)), SMALL) / 1e6 for seed in range(200))
+    budget = costs[60]
+    space = AutoSTRSpace(SMALL, budget_m=budget, price=price)
+    model = SimplifiedModelSpace.from_model(space, FunctionalEvaluator(print))
+    strategy = Random(seed=1, dedup=False)
+    strategy._model_space = model
+    found = [strategy._retry_helper.retry(strategy.random, model).sample for _ in range(100)]
+    assert max(price.of(architecture_of(sample, SMALL), SMALL) for sample in found) / 1e6 <= budget
+    dear = next(net for net in map(SMALL.at, range(SMALL.size())) if price.of(net, SMALL) / 1e6 > budget)
+    with pytest.raises(SampleValidationError, match=r"the net costs .* ms, over the budget of .* ms"):
+        space.freeze(dear.to_parameters())

@@ -56,7 +56,7 @@ def test_small_spaces_are_what_listing_finds():
         assert space.size() == len(listed)
         assert {space.at(index) for index in range(space.size())} == set(listed)
         least = min(counting.total(counting.backbone_costs(found, space)).macs for found in listed)
-        assert counting.smallest_macs(space) == least
+        assert counting.MACS.smallest(space) == least
     with pytest.raises(IndexError):
         TINY.at(TINY.size())
 

@@ -60,7 +60,7 @@ def test_is_a_strategy() -> None:
 
 
 def test_the_first_may_run_together_and_are_random_nets_within_the_band() -> None:
-    strategy = make(lookback=4, min_macs=100_000_000)
+    strategy = make(lookback=4, least=100_000_000)
     proposals = strategy.suggest()
     assert len(proposals) == 4
     assert len({architecture(p.parameters).text for p in proposals}) == 4
@@ -177,4 +177,4 @@ def test_a_budget_of_nothing_and_a_band_that_holds_nothing_are_refused() -> None
     with pytest.raises(InputError, match="search.halving.nets must be at least 1"):
         make(0)
     with pytest.raises(InputError, match="widen the band of MACs"):
-        make(min_macs=BUDGET - 1)
+        make(least=BUDGET - 1)

@@ -138,7 +138,7 @@ def macs(strategy: Strategy) -> list[int]:
 
 
 def test_a_band_holds_all_nets_and_the_largest_is_a_trial_of_its_own() -> None:
-    band = {"max_macs": 150_000_000, "min_macs": 100_000_000}
+    band = {"most": 150_000_000, "least": 100_000_000}
     plain, named = (RandomSearch(SPACE, 6, 3, **band, largest=largest) for largest in (False, True))
     assert min(macs(RandomSearch(SPACE, 20, 3, 150_000_000))) < 100_000_000
     assert min(macs(plain)) >= 100_000_000 and max(macs(plain)) <= 150_000_000
@@ -163,7 +163,7 @@ def test_a_band_without_nets_is_told() -> None:
     with pytest.raises(
         InputError, match=r"min_m: no net has 61 to 61 M MACs; the largest of them has 60.9984 M"
     ):
-        RandomSearch(SPACE, 2, 0, 61_000_000, SPACE.typical_paths()[:1], min_macs=60_999_999)
+        RandomSearch(SPACE, 2, 0, 61_000_000, SPACE.typical_paths()[:1], least=60_999_999)
     with pytest.raises(InputError, match="need an upper bound"):
         RandomSearch(SPACE, 2, 0, largest=True)
 

@@ -49,7 +49,7 @@ def setup(seed: int) -> tuple[Recognizer, Supernet, ArchitectureParameters, list
     network = Recognizer(supernet, 5, MODEL).double().train()
     macs = [[cost.macs for cost in layer.values()] for layer in cost_table(PATH, SPACE)]
     generator = torch.Generator().manual_seed(seed)
-    parameters = ArchitectureParameters(macs, fixed_macs=1000, init=1.0, generator=generator).double()
+    parameters = ArchitectureParameters(macs, fixed=1000, init=1.0, generator=generator).double()
     return network, supernet, parameters, parameters.draw(generator)
 
 
@@ -159,7 +159,7 @@ def test_eq_3_equals_its_closed_form(beta):
     assert float(value) == pytest.approx(float(closed), rel=1e-12)
     for ours, theirs in zip(found, slopes, strict=True):
         assert torch.allclose(ours, theirs, rtol=1e-9, atol=1e-15)
-    assert parameters.expected_macs() == pytest.approx(float(expected) + 1000, rel=1e-9)
+    assert parameters.expected() == pytest.approx(float(expected) + 1000, rel=1e-9)
 
 
 def test_choice_gradient_by_hand():

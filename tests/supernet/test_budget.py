@@ -32,7 +32,7 @@ def test_draws_have_the_probabilities_that_nets_within_have_among_themselves(lim
     chances = {
         net: 1.0 if uniform else math.exp(arch.log_probability(net))
         for net in ALL
-        if arch.total_macs(net) <= limit
+        if arch.total(net) <= limit
     }
     assert set(counts) <= set(chances)
     total = sum(chances.values())
@@ -55,7 +55,7 @@ def test_the_smallest_net_is_drawn_where_nothing_else_fits():
     arch = ArchitectureParameters(macs, stem_cost(space).macs, 3.0, torch.Generator().manual_seed(0))
     least = [layer.index(min(layer)) for layer in macs]
     for uniform in (False, True):
-        assert arch.draw(torch.Generator().manual_seed(0), uniform, arch.total_macs(least)) == least
+        assert arch.draw(torch.Generator().manual_seed(0), uniform, arch.total(least)) == least
 
 
 @pytest.mark.parametrize("spread", [1.0, 300.0])
@@ -66,7 +66,7 @@ def test_the_papers_space_under_a_tight_budget(spread):
     macs = [[cost.macs for cost in layer.values()] for layer in cost_table(path, space)]
     arch = ArchitectureParameters(macs, stem_cost(space).macs, spread, torch.Generator().manual_seed(0))
     generator = torch.Generator().manual_seed(0)
-    totals = {arch.total_macs(arch.draw(generator, budget=30_000_000)) for _ in range(20)}
+    totals = {arch.total(arch.draw(generator, budget=30_000_000)) for _ in range(20)}
     assert 20_000_000 < max(totals) <= 30_000_000 and min(totals) > 10_000_000
 
 

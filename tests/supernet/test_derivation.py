@@ -20,7 +20,7 @@ ALL = list(itertools.product(range(3), range(2), range(3)))
 
 
 def parameters(rows: list[list[float]]) -> ArchitectureParameters:
-    found = ArchitectureParameters(MACS, fixed_macs=1000)
+    found = ArchitectureParameters(MACS, fixed=1000)
     with torch.no_grad():
         for alpha, row in zip(found.alphas, rows, strict=True):
             alpha.copy_(torch.tensor(row))
@@ -38,8 +38,8 @@ def test_the_argmax_within_the_budget_is_taken():
 def test_over_the_budget_the_most_probable_of_all_within_is_taken(budget):
     arch = parameters(COSTLY)
     found = derive(arch, budget)
-    within = [net for net in ALL if arch.total_macs(net) <= budget]
-    assert arch.total_macs(found) <= budget
+    within = [net for net in ALL if arch.total(net) <= budget]
+    assert arch.total(found) <= budget
     assert arch.log_probability(found) == pytest.approx(max(map(arch.log_probability, within)))
 
 
@@ -71,7 +71,7 @@ def test_the_papers_space_at_its_budget():
             alpha += 2 * torch.tensor(layer) / max(layer)
     budget = 450_000_000
     best, found = arch.most_probable(), derive(arch, budget)
-    assert arch.total_macs(best) > budget >= arch.total_macs(found) > 0.97 * budget
+    assert arch.total(best) > budget >= arch.total(found) > 0.97 * budget
     generator = torch.Generator().manual_seed(1)
     drawn = max((arch.draw(generator, budget=budget) for _ in range(200)), key=arch.log_probability)
     assert arch.log_probability(found) > arch.log_probability(drawn) + 1
@@ -97,7 +97,7 @@ def test_several_are_distinct_within_the_budget_and_begin_with_the_most_probable
     arch = parameters(COSTLY)
     found = derive_several(arch, 1500, 5, torch.Generator().manual_seed(3))
     assert found[0] == derive(arch, 1500) and len({tuple(net) for net in found}) == len(found) == 5
-    assert all(arch.total_macs(net) <= 1500 for net in found)
+    assert all(arch.total(net) <= 1500 for net in found)
     assert found == derive_several(arch, 1500, 5, torch.Generator().manual_seed(3))
 
 

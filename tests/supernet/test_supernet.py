@@ -48,7 +48,7 @@ def test_a_choice_computes_what_the_architecture_computes(seed):
     x = torch.randn(2, 3, 32, 100)
     assert torch.equal(network(x), supernet(x))
     assert supernet(x).shape == (2, 25, supernet.out_channels)
-    assert parameters.total_macs(draw) == total(backbone_costs(architecture, SPACE)).macs
+    assert parameters.total(draw) == total(backbone_costs(architecture, SPACE)).macs
 
 
 def test_only_the_drawn_candidates_run_and_learn():
@@ -110,8 +110,8 @@ def test_parameters_start_near_zero():
     assert values.abs().max() <= 1e-3 and values.std() > 1e-4
     sizes = [len(alpha) for alpha in parameters.alphas]
     assert parameters.entropy() == pytest.approx(sum(map(math.log, sizes)) / len(sizes), abs=1e-4)
-    mean = sum(sum(macs) / len(macs) for macs in parameters.macs) + parameters.fixed_macs
-    assert parameters.expected_macs() == pytest.approx(mean, rel=1e-2)
+    mean = sum(sum(macs) / len(macs) for macs in parameters.costs) + parameters.fixed
+    assert parameters.expected() == pytest.approx(mean, rel=1e-2)
 
 
 def test_log_probability_is_of_the_whole_architecture():

@@ -16,6 +16,7 @@ from autostr_nni.cli.table import table, thousands
 if TYPE_CHECKING:
     from autostr_nni.recipe import ModelSection, Recipe
     from autostr_nni.search_spaces.architecture import Architecture
+    from autostr_nni.search_spaces.counting import Price
     from autostr_nni.search_spaces.space import SearchSpace
 
 _BAR = 20  # characters of the longest bar
@@ -58,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
 
         recipe = load_recipe(args.recipe)
     architecture, space = resolve(args.architecture, recipe, args.recipe or "")
-    facts = describe(architecture, space)
+    facts = describe(architecture, space, None if recipe is None else recipe.price)
     if args.recognizer or settings:
         recipe = recipe or recipe_of(args.architecture)
     if args.recognizer:
@@ -79,15 +80,18 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def describe(architecture: Architecture, space: SearchSpace) -> dict[str, Any]:
-    """All that is shown, as plain data: `conv_macs` of one image, `backbone_params`, and `blocks`."""
+def describe(architecture: Architecture, space: SearchSpace, price: Price | None = None) -> dict[str, Any]:
+    """All that is shown, as plain data: `conv_macs` of one image, `backbone_params`, and `blocks`.
+
+    Of a search that counts latencies also `latency_ms`, of the whole and of every block, and `device`.
+    """
     from autostr_nni.search_spaces.counting import backbone_costs, total
 
     costs = backbone_costs(architecture, space)
     cost = total(costs)
     strides = [(1, 1), *architecture.path.strides]
     channels, height, width = costs[-1].out_shape
-    return {
+    facts: dict[str, Any] = {
         "architecture": architecture.text,
         "path": architecture.path.text(space.stage_layers),
         "full_path": architecture.path.full_text,
@@ -108,6 +112,14 @@ def describe(architecture: Architecture, space: SearchSpace) -> dict[str, Any]:
             for block, stride in zip(costs, strides, strict=True)
         ],
     }
+    measured = None if price is None else price.latency
+    whole = None if price is None or measured is None else price.figure(architecture, space)
+    if price is not None and measured is not None and whole is not None:  # of the space that was measured
+        facts |= {"device": measured.device, "latency_ms": whole}
+        times = [measured.stem_ns, *price.layers(architecture, space)]
+        for block, time in zip(facts["blocks"], times, strict=True):
+            block["latency_ms"] = time / 1e6
+    return facts
 
 
 def draw(architecture: Architecture, space: SearchSpace, name: str, out: Path) -> None:
@@ -168,8 +180,13 @@ def as_text(facts: dict[str, Any]) -> str:
         ("MACs", f"{facts['conv_macs'] / 1e6:.3f} M (convolutions of the backbone, one image)"),
         ("parameters", f"{thousands(facts['backbone_params'])} (backbone)"),
     ]
-    most = max(block["macs"] for block in facts["blocks"])
-    rows = [("block", "operation", "in", "out", "stride", "MACs (M)", "parameters", "")]
+    timed = "latency_ms" in facts
+    if timed:
+        head.append(("latency", f"{facts['latency_ms']:.3f} ms by the recipe's table ({facts['device']})"))
+    drawn = "latency_ms" if timed else "macs"
+    most = max(block[drawn] for block in facts["blocks"])
+    more = ("ms",) if timed else ()
+    rows = [("block", "operation", "in", "out", "stride", "MACs (M)", "parameters", *more, "")]
     for block in facts["blocks"]:
         rows.append(
             (
@@ -180,15 +197,17 @@ def as_text(facts: dict[str, Any]) -> str:
                 _shape(block["stride"]),
                 f"{block['macs'] / 1e6:.3f}",
                 thousands(block["params"]),
-                "#" * -(-_BAR * block["macs"] // most),
+                *([f"{block['latency_ms']:.3f}"] if timed else []),
+                "#" * int(-(-_BAR * block[drawn] // most)),
             )
         )
-    text = f"{table(head, '<<')}\n\n{table(rows, '<<>>>>><')}"
+    columns = "<<>>>>>" + ">" * timed + "<"
+    text = f"{table(head, '<<')}\n\n{table(rows, columns)}"
     if "recognizer" in facts:
         text += f"\n\n{_parts(facts['recognizer'])}"
     if "latency" in facts:
-        timed = facts["latency"]
-        text += f"\n\n{timed_how(timed)}\n\n{side_by_side(timed['nets'][0])}"
+        found = facts["latency"]
+        text += f"\n\n{timed_how(found)}\n\n{side_by_side(found['nets'][0])}"
     return text
 
 

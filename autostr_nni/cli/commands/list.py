@@ -11,7 +11,7 @@ from autostr_nni.cli.output import complain, say, say_json
 from autostr_nni.cli.parser import path
 from autostr_nni.cli.table import table
 from autostr_nni.runs.layout import changed, is_search
-from autostr_nni.runs.told import chosen_by
+from autostr_nni.runs.told import chosen_by, cost_cell, cost_head
 from autostr_nni.system.errors import InputError
 
 if TYPE_CHECKING:
@@ -77,13 +77,15 @@ def describe(id: str, folder: Path, history: SearchHistory) -> dict[str, Any]:
         **{key: best[key] for key in ("metric", "figure") if key in best},
         "macs_m": best.get("macs_m"),
         **({"front": found["front"]} if found["front"] else {}),
+        **{key: value for key, value in best.items() if key in ("cost", best.get("cost"))},
         "folder": str(folder),
     }
 
 
 def as_text(found: list[dict[str, Any]]) -> str:
     """The list as a table."""
-    rows = [("id", "name", "strategy", "state", "trials", "last result", "best", "M MACs")]
+    head = cost_head(found)
+    rows = [("id", "name", "strategy", "state", "trials", "last result", "best", head)]
     for row in found:
         nets = [row, *reversed(row.get("front", [])[:-1])]  # the best, and the others of its front
         rows.append(
@@ -95,7 +97,7 @@ def as_text(found: list[dict[str, Any]]) -> str:
                 f"{row['done']} of {row['planned']}" if row["planned"] else str(row["done"]),
                 time.strftime("%Y-%m-%d %H:%M", time.localtime(row["last_result"])),
                 " / ".join(_percent(chosen_by(net)) for net in nets),
-                " / ".join(_figure(net["macs_m"]) for net in nets),
+                " / ".join(cost_cell(net, head) for net in nets),
             )
         )
     return table(rows, "<<<<><>>")
@@ -103,7 +105,3 @@ def as_text(found: list[dict[str, Any]]) -> str:
 
 def _percent(accuracy: float | None) -> str:
     return "-" if accuracy is None else f"{100 * accuracy:.1f} %"
-
-
-def _figure(macs: float | None) -> str:
-    return "-" if macs is None else f"{macs:.4g}"

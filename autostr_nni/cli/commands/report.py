@@ -12,6 +12,7 @@ from autostr_nni.cli.parser import path, path_text
 from autostr_nni.cli.reading_cost import add_options, settings_of, side_by_side, timed_how
 from autostr_nni.cli.table import table
 from autostr_nni.cli.targets.text import targets_text
+from autostr_nni.runs.told import cost_cell, cost_head
 from autostr_nni.system.errors import InputError
 
 if TYPE_CHECKING:
@@ -79,7 +80,8 @@ def as_text(report: Mapping[str, Any]) -> str:
     """The summary for a terminal: a line per search, then what to know before comparing."""
     from autostr_nni.report.figures.captions import front_sentences
 
-    rows = [("search", "strategy", "accuracy", "95 %", "M MACs", "images", "seconds", "nets")]
+    head = cost_head([search["best"] or {} for search in report["searches"]])
+    rows = [("search", "strategy", "accuracy", "95 %", head, "images", "seconds", "nets")]
     for search in report["searches"]:
         best = search["best"] or {}
         interval = "" if best.get("low") is None else f"{100 * best['low']:.1f} to {100 * best['high']:.1f}"
@@ -89,7 +91,7 @@ def as_text(report: Mapping[str, Any]) -> str:
                 search["strategy"],
                 "-" if best.get("accuracy") is None else f"{100 * best['accuracy']:.1f} %",
                 interval,
-                "-" if best.get("macs_m") is None else f"{best['macs_m']:.4g}",
+                cost_cell(best, head),
                 f"{search['images']:.0f}",
                 f"{search['seconds']:.0f}",
                 str(search["nets_trained"]),

@@ -17,7 +17,7 @@ from autostr_nni.runs.figures import OTHER_NAMES, Figures, figures
 from autostr_nni.strategies.steps import PATH, SEARCHING
 
 NAMES = {today: other for other, today in OTHER_NAMES.items()}  # the page's, of figures
-FINAL = ("default", "accuracy", "loss", "flops_m", "params_m", "architecture", "finalists")
+FINAL = ("default", "accuracy", "loss", "flops_m", "params_m", "latency_ms", "architecture", "finalists")
 
 
 def for_nni(metrics: Figures, step: str, final: bool) -> dict[str, Any]:

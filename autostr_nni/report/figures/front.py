@@ -31,7 +31,7 @@ def draw_front(
     axes = figure.add_subplot()
     cost, told = front["cost"], set()
     for search, name, place in zip(searches, names, places, strict=True):
-        nets = [net for net in search["nets"] if None not in (net[cost], net["accuracy"])]
+        nets = [net for net in search["nets"] if None not in (net.get(cost), net["accuracy"])]
         nets = [net for net in nets if net["status"] == DONE]
         if not nets:
             continue

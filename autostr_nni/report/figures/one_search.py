@@ -15,6 +15,8 @@ from autostr_nni.report.figures.axes import accuracy_axis, large, percent
 from autostr_nni.report.figures.style import BLUE, FAINT, GREEN, INK, MUTED, VERMILION, new_figure
 from autostr_nni.report.nets import chosen_label
 from autostr_nni.report.statistics import Z95
+from autostr_nni.runs.figures import counted
+from autostr_nni.search_spaces.counting import UNITS
 
 _BEST = ((BLUE, "o"), (VERMILION, "s"), (GREEN, "^"))
 _MAP = "YlGnBu"
@@ -188,7 +190,7 @@ def draw_probabilities_over_time(history: Sequence[Mapping[str, Any]]) -> Figure
 
 
 def draw_entropy(search: Mapping[str, Any]) -> Figure:
-    """Mean entropy of a layer's probabilities, and the expected MACs, after every epoch."""
+    """Mean entropy of a layer's probabilities, and the expected cost, after every epoch."""
     epochs = [e for e in search["epochs"] if e["entropy"] is not None]
     figure = new_figure(3.3)
     upper, lower = figure.subplots(2, 1, sharex=True)
@@ -211,9 +213,10 @@ def draw_entropy(search: Mapping[str, Any]) -> Figure:
             color=MUTED,
         )
         upper.set_ylim(0, most * 1.25)
-    expected = [e["expected_macs_m"] for e in epochs]
+    cost = counted(epochs[0])
+    expected = [e[f"expected_{cost}"] for e in epochs]
     lower.plot(numbers, expected, color=VERMILION, marker="s", markersize=5)
-    lower.set_ylabel("expected\nM MACs")
+    lower.set_ylabel(f"expected\n{UNITS[cost]}")
     lower.set_xlabel("epoch of the operator search")
     lower.xaxis.set_major_locator(MaxNLocator(8, integer=True))
     lower.yaxis.set_major_locator(MaxNLocator(4))

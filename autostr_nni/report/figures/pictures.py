@@ -37,6 +37,12 @@ from autostr_nni.report.records import Operators, Report, Search
 from autostr_nni.runs.figures import number as finite
 
 SECTIONS = ("seeds", "size", "cost", "curves", "architectures", "others", "paths", "operators")
+#: By cost, the file of its drawing and its words.
+SIZED = {
+    "macs_m": ("macs", "MACs"),
+    "params_m": ("parameters", "parameters"),
+    "latency_ms": ("latency", "latency"),
+}
 MOST_NETS = 20  # drawings of one search's nets; a report is to be looked at
 
 
@@ -91,8 +97,8 @@ def _of_spaces(report: Report) -> Iterator[Plan]:
                 seeds_caption(comparison),
                 _later(draw_seeds, comparison, looks, unit, number),
             )
-        sizes = (("macs_m", "macs", "MACs"), ("params_m", "parameters", "parameters"))
-        for cost, file, words in sizes:
+        for cost in group["pareto"]:
+            file, words = SIZED[cost]
             if all(finite(net, cost) is None for net in nets):
                 continue
             on_front = group["pareto"][cost]

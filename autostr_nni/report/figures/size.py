@@ -14,7 +14,11 @@ from autostr_nni.report.figures.style import INK, colour, marker, new_figure
 from autostr_nni.report.nets import chosen_label
 from autostr_nni.report.reading.history import DONE
 
-SIZES = {"macs_m": "MACs of the backbone's convolutions (million)", "params_m": "parameters of the backbone"}
+SIZES = {
+    "macs_m": "MACs of the backbone's convolutions (million)",
+    "params_m": "parameters of the backbone",
+    "latency_ms": "latency of the backbone by the search's table (ms)",
+}
 
 
 def draw_size(
@@ -24,7 +28,7 @@ def draw_size(
     front: Sequence[str],
     cost: str,
 ) -> Figure:
-    """Accuracy of every trained net against MACs or parameters, with the Pareto front (paper's Figure 4).
+    """Accuracy of every trained net against a cost, with the Pareto front (paper's Figure 4).
 
     Searches of the same name have the same look, and one line in the legend.
     """
@@ -33,7 +37,7 @@ def draw_size(
     scale = 1e6 if cost == "params_m" else 1.0
     on_front, told = [], set()
     for search, name, place in zip(searches, names, places, strict=True):
-        nets = [net for net in search["nets"] if net["accuracy"] is not None and net[cost] is not None]
+        nets = [net for net in search["nets"] if net["accuracy"] is not None and net.get(cost) is not None]
         for done in (True, False):
             shown = [net for net in nets if (net["status"] == DONE) is done]
             if shown:

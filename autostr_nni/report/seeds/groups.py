@@ -13,10 +13,12 @@ from autostr_nni.report.reading.history import SearchHistory
 from autostr_nni.strategies.core import BUDGET
 
 LARGEST = "largest net"
+# What nets are counted by, which all strategies look at; searches of earlier versions have not recorded it.
+COST = "search.cost"
 # Settings that a seed may move along with: words may be rendered anew for each.
 _OF_SEEDS = ("seed", "data.train", "data.validation", "data.synth")
 # What of the search's settings they look at that are no strategies.
-_OWN = {LARGEST: ("search.random.paths", *BUDGET), "single net": ()}
+_OWN = {LARGEST: ("search.random.paths", *BUDGET, COST), "single net": ()}
 
 
 def seed_of(history: SearchHistory) -> int | None:
@@ -77,7 +79,7 @@ def settings_of(history: SearchHistory, member: Mapping[str, Any]) -> dict[str, 
     """The settings by which a strategy is another: of the recipe, what it looks at, without the seed."""
     recipe = dotted(with_weight(completed(history.recipe))) if history.recipe is not None else {}
     facts = history.facts
-    own = _OWN.get(member["strategy"], ("search",) if facts is None else facts.settings)
+    own = _OWN.get(member["strategy"], ("search",) if facts is None else (*facts.settings, COST))
     kept = {
         key: value
         for key, value in recipe.items()
@@ -108,8 +110,14 @@ def labels(groups: Sequence[Mapping[str, Any]]) -> list[str]:
         ]
         name = "the largest net" if group["strategy"] == LARGEST else group["strategy"]
         name += "" if group["target"] is None else f" for {group['target']}"
-        told = [f"{key.removeprefix('search.')} {json.dumps(group['settings'].get(key))}" for key in keys[:2]]
+        told = [f"{key.removeprefix('search.')} {_short(group['settings'].get(key))}" for key in keys[:2]]
         more = [f"{len(keys) - 2} more"] if len(keys) > 2 else []
         found.append(f"{name} ({', '.join(told + more)})" if told else name)
     places = [found[:place].count(label) for place, label in enumerate(found)]
     return [f"{label} {place + 1}" if place else label for label, place in zip(found, places, strict=True)]
+
+
+def _short(value: Any) -> str:
+    """A setting's value within a name: a table of latencies is long."""
+    text = json.dumps(value)
+    return text if len(text) <= 80 else f"{text[:79]}…"

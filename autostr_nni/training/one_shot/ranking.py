@@ -23,7 +23,6 @@ from autostr_nni.runs.figures import Figures, Report, figures
 from autostr_nni.runs.layout import ARCHITECTURE, FINALIST, PULSE, RANKED
 from autostr_nni.runs.records import write_lines, write_metrics
 from autostr_nni.search_spaces.architecture import Architecture
-from autostr_nni.search_spaces.drawing import macs_of
 from autostr_nni.search_spaces.space import SearchSpace
 from autostr_nni.supernet.evolution import Cost, Ranked, best, next_net
 from autostr_nni.supernet.recalibration import recalibrate
@@ -110,9 +109,9 @@ class Ranking:
         """Rank until there are as many nets as the recipe says, or no other net is found."""
         band = (round(self.options.min_m * 1e6), self.recipe.search.operators.budget)
         known, seed, population = self.ranked, self.recipe.seed, self.options.population
-        cost = self.cost()
+        cost, price = self.cost(), self.recipe.price
         while len(known) < self.options.nets:
-            net = next_net(self.space, known, seed, band, population, cost)
+            net = next_net(self.space, known, seed, band, population, cost, price)
             if net is None:
                 break
             found, images = scorer.score(net)
@@ -121,7 +120,7 @@ class Ranking:
 
     def cost(self) -> Cost | None:
         """What nets are ranked along beside their loss, where a front of several is wanted."""
-        return partial(macs_of, space=self.space) if self.recipe.search.front.size > 1 else None
+        return partial(self.recipe.price.of, space=self.space) if self.recipe.search.front.size > 1 else None
 
     def finalists(self) -> list[Architecture]:
         """The nets to be trained, the one of the lowest loss first."""
@@ -139,7 +138,7 @@ class Ranking:
             "one_minus_ned": found.scores.one_minus_ned,
             "words": found.scores.words,
             "blind": round(found.blind, 4),
-            **fixed_metrics(net, self.space),
+            **fixed_metrics(net, self.space, self.recipe.price),
             "images_seen": before + images,
             "seconds": round(time.monotonic() - self.started, 2),
         }
@@ -168,7 +167,7 @@ class Ranking:
 
 
 def rank_nets(space: SearchSpace, recipe: Recipe, folder: Path, supernet: Path, report: Report) -> Figures:
-    """Rank nets within the band of MACs on the weights of a trained supernet.
+    """Rank nets within the band of costs on the weights of a trained supernet.
 
     Each finalist is left in the folder as a checkpoint, with the weights that it inherits: by the recipe's
     own model, where nets were ranked by a proxy.

@@ -68,7 +68,8 @@ class SupernetTask(RecognitionTask):
         self.supernet = supernet
         self.steps = epochs * self.batches
         shares = (round(share * self.steps) for share in (options.alone, options.opened))
-        self.draws = FairDraws(space, recipe.seed, recipe.search.operators.budget, *shares)
+        most = recipe.search.operators.budget
+        self.draws = FairDraws(space, recipe.seed, most, *shares, price=recipe.price)
         self.shown = self.draws.first
         self.pictures: Sequence[Tensor] = recalibration_images(training, recipe)
 

@@ -38,7 +38,7 @@ def train_supernet(
     tell_mix(training, recipe.search.one_shot.epoch_images or recipe.training.epoch_images)
     recognizer, supernet = build_one_shot(space, recipe, training.charset.classes)
     task = SupernetTask(recognizer, supernet, space, recipe, training, validation, team)
-    callback = EpochEnd(folder, fixed_metrics(task.shown, space), report)
+    callback = EpochEnd(folder, fixed_metrics(task.shown, space, recipe.price), report)
     fit(task, recipe.training, recipe.supernet_epochs, folder, callback)
     return read_metrics(folder)[-1]
 

@@ -69,3 +69,9 @@ def test_the_trials_own_figures_come_from_its_folder(tmp_path: Path) -> None:
     (place / "result.json").unlink()  # of a machine that is lost
     found = record_of(row, tmp_path).metrics or {}
     assert (found["default"], found["loss"], found["macs_m"]) == (0.9, 2.0, 20.0)
+
+
+def test_the_latency_of_a_net_is_told() -> None:
+    """The page makes an axis and a column of it, where a search counts latencies."""
+    report = for_nni({**METRICS, "latency_ms": 3.9}, "train", True)
+    assert report["latency_ms"] == 3.9 and from_nni(report)["latency_ms"] == 3.9

@@ -218,7 +218,7 @@ def budget(seen: Seen) -> float:
     """The most MACs in millions of all that is drawn and of the net that is found; the budget binds."""
     space = seen.recipe.space()
     macs = [total(backbone_costs(net, space)).macs for net in [architecture(seen), *drawn(seen)]]
-    macs += [seen.task.arch.total_macs(step.drawn) for step in [*seen.weights, *seen.architecture]]
+    macs += [seen.task.arch.total(step.drawn) for step in [*seen.weights, *seen.architecture]]
     most = max(macs) / 1e6
     limit = seen.recipe.search.operators.budget_m
     return limit if 0.8 * limit < most <= limit else most

@@ -148,7 +148,7 @@ FIRST: dict[str, Key] = {
     "search.halving.nets": Key(7, lambda seen: halving(seen)._budget // 4, "train"),
     "search.halving.reduction": Key(2, lambda seen: halving(seen)._ladder.reduction, "train"),
     "search.halving.rungs": Key([1, 4], lambda seen: [*halving(seen)._ladder.epochs], "train"),
-    "search.halving.min_m": Key(0.05, lambda seen: halving(seen)._macs[0] / 1e6, "train"),
+    "search.halving.min_m": Key(0.05, lambda seen: halving(seen)._band[0] / 1e6, "train"),
     "search.halving.explore": Key(0.25, lambda seen: halving(seen)._explore, "train"),
     "search.halving.lookback": Key(3, lambda seen: len(halving(seen).trials), "train"),
     "search.one_shot.epochs": Key(2, lambda seen: seen.epochs, SUPERNET),
@@ -205,7 +205,7 @@ NOTHING: dict[str, Key] = {
     "search.operators.threads": Key(3, lambda seen: seen.threads[-1], SEARCH),
     "evaluation.batch_size": Key(5, lambda seen: max(map(len, seen.read))),
 }
-# Those that change nothing, and need more than this to be seen.
+# Those that need more than this to be seen.
 ELSEWHERE = {
     **{
         f"data.validation_of.{name}": "test_mixing.py::test_validation_sets_by_purpose"
@@ -213,6 +213,9 @@ ELSEWHERE = {
     },
     "data.target": "../cli/commands/test_search_targets.py::test_each_target_is_searched_as_alone",
     "evaluation.metric": "test_metric.py::test_the_epoch_is_chosen_by_the_metric",
+    "search.cost.kind": "recipe_keys/test_cost_keys.py::test_an_operator_search_counts_it",
+    "search.cost.table": "recipe_keys/test_cost_keys.py::test_an_operator_search_counts_it",
+    "search.cost.budget": "recipe_keys/test_cost_keys.py::test_supernet_and_ranking_keep_to_it",
     "extensions": "../test_extending.py::test_a_search_with_an_operation_and_a_strategy_of_ones_own",
     "evaluation.learnt_above": "../runs/test_verdict.py::test_a_search_that_learns_nothing_fails",
     "training.device": "test_trial.py::test_a_gpu_that_is_not_there_is_an_error_in_words",

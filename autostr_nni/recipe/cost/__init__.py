@@ -1,0 +1,1 @@
+"""What nets of a search may cost, as a recipe writes it."""
