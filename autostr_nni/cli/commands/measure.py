@@ -60,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
     else:
         from autostr_nni.recipe import load_recipe
 
-        space = load_recipe(args.recipe).space()
+        space = load_recipe(args.recipe, counting=False).space()  # whose table may be this one
     from autostr_nni.latency.measure import measure
 
     content = measure(space, settings, file, args.minutes, remark)
