@@ -67,9 +67,9 @@ class SupernetTask(RecognitionTask):
         self.rates = FallingRates(plain, epochs, self.rates.steps, False)
         self.supernet = supernet
         self.steps = epochs * self.batches
-        shares = (round(share * self.steps) for share in (options.alone, options.opened))
+        alone, opened = (round(share * self.steps) for share in (options.alone, options.opened))
         most = recipe.search.operators.budget
-        self.draws = FairDraws(space, recipe.seed, most, *shares, price=recipe.price)
+        self.draws = FairDraws(space, recipe.seed, most, alone, opened, recipe.price)
         self.shown = self.draws.first
         self.pictures: Sequence[Tensor] = recalibration_images(training, recipe)
 

