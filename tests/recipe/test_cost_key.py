@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from pathlib import Path
 from typing import Any
 
@@ -199,3 +200,12 @@ def test_a_space_is_known_before_its_table_is_measured(folder: Path) -> None:
     assert load_recipe(folder / "recipe.yml", counting=False).space() == SPACE
     with pytest.raises(InputError, match="there is no such file"):
         load_recipe(folder / "recipe.yml")
+
+
+def test_the_recipe_of_the_docs(folder: Path) -> None:
+    """The block of docs/latency.md, which is added to a recipe."""
+    text = (Path(__file__).parents[2] / "docs" / "latency.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"<!-- latency recipe -->\n```yaml\n(.*?)```", text, re.S)
+    recipe = recipe_from({**content(), **yaml.safe_load(block)}, folder)
+    assert recipe.search.cost.kind == "latency" and recipe.price.latency is not None
+    assert recipe.price.said(recipe.search.operators.budget) == "4 ms"
