@@ -176,5 +176,5 @@ def test_rungs() -> None:
 def test_a_budget_of_nothing_and_a_band_that_holds_nothing_are_refused() -> None:
     with pytest.raises(InputError, match="search.halving.nets must be at least 1"):
         make(0)
-    with pytest.raises(InputError, match="widen the band of MACs"):
+    with pytest.raises(InputError, match="widen the band or lower search.halving.nets"):
         make(least=BUDGET - 1)
