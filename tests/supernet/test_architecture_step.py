@@ -117,7 +117,7 @@ def step(
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_gradient_is_the_enumerated_sum(seed, beta):
     network, supernet, parameters, draw = setup(seed)
-    loss, expected = enumerated(network, list(parameters.alphas), parameters.macs, draw, beta)
+    loss, expected = enumerated(network, list(parameters.alphas), parameters.costs, draw, beta)
     found = step(network, supernet, parameters, draw, beta)
     assert float(found) == pytest.approx(loss, rel=1e-12) and not found.requires_grad
     for alpha, reference in zip(parameters.alphas, expected, strict=True):
@@ -128,7 +128,7 @@ def test_gradient_is_the_enumerated_sum_where_skips_follow_each_other():
     """An identity's output is its input: two blocks then watch the very same tensor."""
     network, supernet, parameters, draw = setup(3)
     draw = [block.names.index("skip") for block in supernet.choice_blocks]
-    _, expected = enumerated(network, list(parameters.alphas), parameters.macs, draw, 0.6)
+    _, expected = enumerated(network, list(parameters.alphas), parameters.costs, draw, 0.6)
     step(network, supernet, parameters, draw, 0.6)
     for alpha, reference in zip(parameters.alphas, expected, strict=True):
         assert float((alpha.grad - reference).norm() / reference.norm()) < 1e-9
@@ -150,7 +150,7 @@ def test_eq_3_equals_its_closed_form(beta):
     found = torch.autograd.grad(value, list(parameters.alphas))
     alphas = [alpha.detach().clone().requires_grad_() for alpha in parameters.alphas]
     expected = 0.0
-    for alpha, macs in zip(alphas, parameters.macs, strict=True):
+    for alpha, macs in zip(alphas, parameters.costs, strict=True):
         p = torch.exp(alpha) / torch.exp(alpha).sum()
         for j, flops in enumerate(macs):
             expected = expected + flops * p[j]
