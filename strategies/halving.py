@@ -98,8 +98,7 @@ class Halving(Book):
             price: what costs are counted in.
 
         Raises:
-            InputError: the budget is below the full trainings of all nets that are wanted, or the space holds
-                no net of such a cost.
+            InputError: the budget is below the trainings of all nets wanted, or no net is of such a cost.
         """
         super().__init__()
         needed = front * (1 + proxy)
@@ -247,10 +246,9 @@ class Halving(Book):
             found = sample_within(self._space, rng, self._band[1], price=self._price)
             if found.text not in seen and self._allowed(found):
                 return found
-        raise InputError(
-            f"search.halving: no further net with {self._band[0] / 1e6:g} to "
-            f"{self._price.said(self._band[1])} was met; widen the band or lower search.halving.nets"
-        )
+        band = f"{self._band[0] / 1e6:g} to {self._price.said(self._band[1])}"
+        advice = "widen the band or lower search.halving.nets"
+        raise InputError(f"search.halving: no further net with {band} was met; {advice}")
 
     def _allowed(self, architecture: Architecture) -> bool:
         return self._band[0] <= self._price.of(architecture, self._space) <= self._band[1]
