@@ -46,7 +46,7 @@ class Halving(Book):
     name = "halving"
     label = "halving {place}"
     steps: ClassVar[tuple[str, ...]] = (RUNG, TRAIN)
-    settings = ("search.halving", "search.proxy", "search.front", *BUDGET)
+    settings = ("search.init", "search.halving", "search.proxy", "search.front", *BUDGET)
 
     @classmethod
     def from_recipe(cls, recipe: Recipe) -> Halving:

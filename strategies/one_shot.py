@@ -28,7 +28,7 @@ class OneShot(Book):
     name = "one-shot"
     label = "one-shot {place}"
     steps = (SUPERNET, RANKING, TRAIN)
-    settings = ("search.one_shot", "search.proxy", "search.front", *BUDGET)
+    settings = ("search.init", "search.one_shot", "search.proxy", "search.front", *BUDGET)
 
     @classmethod
     def from_recipe(cls, recipe: Recipe) -> OneShot:

@@ -38,6 +38,8 @@ class TwoStep(Book):
     label = "AutoSTR"
     steps: ClassVar[tuple[str, ...]] = (PATH, OPERATORS, RUNG, TRAIN)
     settings = (
+        "search.init",
+        "search.augment",
         "search.path",
         "search.operators",
         "search.proxy",

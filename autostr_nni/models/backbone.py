@@ -52,6 +52,7 @@ class Backbone(nn.Module):
     def __init__(self, architecture: Architecture, space: SearchSpace) -> None:
         super().__init__()
         space.check(architecture)
+        self.operations = architecture.operations
         self.stem = build_stem(space.stem_width)
         self.blocks = nn.ModuleList(
             build_layer(space, architecture.path, layer, name)
@@ -59,6 +60,10 @@ class Backbone(nn.Module):
         )
         self.out_channels = space.layer_widths[-1][1]
         initialise(self)
+
+    def modules_of(self, layer: int, operation: str) -> list[nn.Module]:
+        """The module of an operation in a layer, counted from 0; none where it has another."""
+        return [self.blocks[layer]] if self.operations[layer] == operation else []
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.stem(x)

@@ -93,6 +93,7 @@ class SynthSet(Section):
     digits: Annotated[tuple[Length, Length], Field(strict=False)] = (1, 3)  # shortest and longest number
     min_length: Length = 1
     max_length: Length | None = None  # null: data.max_length
+    words: Annotated[tuple[Count, Count], Field(strict=False)] = (1, 1)  # fewest and most of a text: lines
     style: Literal["mild", "scene"] = "scene"
     height: Annotated[int, Field(ge=8, le=512)] = 40  # of the tallest image, in pixels
     exclude: PathList = ()  # word lists or sets whose words are not used
@@ -104,6 +105,8 @@ class SynthSet(Section):
     def _check(self) -> SynthSet:
         if self.digits[0] > self.digits[1]:
             raise ValueError(f"digits must rise, not {list(self.digits)}")
+        if self.words[0] > self.words[1]:
+            raise ValueError(f"words must rise, not {list(self.words)}")
         if self.max_length is not None and self.min_length > self.max_length:
             raise ValueError(f"min_length {self.min_length} is above max_length {self.max_length}")
         if self.source == "digits" and self.lexicon is not None:

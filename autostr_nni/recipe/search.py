@@ -11,7 +11,7 @@ from autostr_nni.recipe.augment import Augment
 from autostr_nni.recipe.base import Betas, Count, Section
 from autostr_nni.recipe.cost.section import CostSection, Millions
 from autostr_nni.recipe.model import TranslatorKind
-from autostr_nni.recipe.training import Devices, NotNegative, OptimizerSection, Positive, Threads
+from autostr_nni.recipe.training import Devices, InitSection, NotNegative, OptimizerSection, Positive, Threads
 from autostr_nni.search_spaces.operation import Operation
 from autostr_nni.search_spaces.operations import DEFAULT_OPERATION, OPERATIONS, known, parse
 from autostr_nni.system.errors import InputError
@@ -205,6 +205,7 @@ class ProxySection(Section):
 class SearchSection(Section):
     """The steps of a search."""
 
+    init: InitSection = InitSection()  # as in training, of path trials and supernets
     augment: Augment | None = None  # of path trials and of the operator search; null: as in training
     proxy: ProxySection = ProxySection()
     cost: CostSection = CostSection()

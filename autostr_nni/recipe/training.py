@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 from autostr_nni.recipe.augment import NONE, Augment
-from autostr_nni.recipe.base import Betas, Count, Fraction, Section
+from autostr_nni.recipe.base import Betas, Count, Folder, Fraction, Section
 from autostr_nni.recipe.words.metric import MetricName
+from autostr_nni.system.errors import InputError, shown
+from autostr_nni.system.text_files import fingerprint
 
 LEARNT_ABOVE = 0.05  # of the validation words: a net below has learnt nothing
 
@@ -64,10 +75,45 @@ class ShortWordsSection(Section):
     epochs: Annotated[int, Field(ge=0)] = 0  # first epochs that see only such words; 0: none do
 
 
+class InitSection(Section):
+    """A trained net's checkpoint to start from, and what tells its content from another's."""
+
+    file: Folder | None = None
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{16}$")] | None = None  # first digits; null: looked up
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_a_path(cls, value: Any) -> Any:
+        if value is None or isinstance(value, str | Path):
+            return {"file": value}
+        if not isinstance(value, Mapping | InitSection):
+            raise ValueError(f"must be the path of a trained net's best.ckpt, not {shown(value)}")
+        return value
+
+    @model_validator(mode="after")
+    def _of_this_content(self) -> InitSection:
+        if self.file is None or self.sha256 is not None:  # a recipe that was kept knows it
+            return self
+        try:
+            self.__dict__["sha256"] = fingerprint(self.file)
+        except InputError as error:
+            raise ValueError(str(error)) from None
+        if not zipfile.is_zipfile(self.file):
+            raise ValueError(
+                f"{self.file}: is no checkpoint, or was cut short; give the best.ckpt of a trained net"
+            )
+        return self
+
+    @model_serializer(mode="wrap")
+    def _as_written(self, handler: SerializerFunctionWrapHandler) -> Any:
+        return None if self.file is None else handler(self)
+
+
 class TrainingSection(Section):
     """How a net is trained alone: step 3, the random baseline and `autostr train`."""
 
     batch_size: Count = 64
+    init: InitSection = InitSection()  # a trained net whose weights it starts from, where they fit
     augment: Augment = NONE  # of training images: none, light, strong, or a list of recipe.augment.KINDS
     optimizer: OptimizerSection = OptimizerSection()
     epochs: Count = 12

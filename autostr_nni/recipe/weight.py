@@ -10,12 +10,14 @@ WITHOUT_WEIGHT = (
     "data.workers",
     "data.test",
     "data.target",
+    "training.init.file",  # its content counts
     "training.device",
     "training.devices",
     "training.compile",
     "training.threads",
     "training.tensorboard",
     "training.checkpoint_minutes",
+    "search.init.file",
     "search.operators.threads",
     "search.operators.devices",
     "search.one_shot.threads",
@@ -65,8 +67,15 @@ def changes(
 ) -> list[Change]:
     """Where two recipes' plain values differ in what can change a result; ``free`` keys may differ."""
     first, second = dotted(with_weight(now)), dotted(with_weight(then))
+    first, second = _without_headings(first, second), _without_headings(second, first)
     return [
         Change(key, first.get(key, NOT_SET), second.get(key, NOT_SET))
         for key in sorted({*first, *second})
         if key not in free and first.get(key, NOT_SET) != second.get(key, NOT_SET)
     ]
+
+
+def _without_headings(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+    """Dotted keys without those that are null where ``other`` has keys below: these tell what differs."""
+    below = {key.rpartition(".")[0] for key in other}
+    return {key: value for key, value in one.items() if value is not None or key not in below}

@@ -89,6 +89,11 @@ class OneShotSupernet(AutoSTRSpace):
         for block, operation, stride in zip(self.blocks, architecture.operations, strides, strict=True):
             block.choose(operation, stride)  # type: ignore[operator]
 
+    def modules_of(self, layer: int, operation: str) -> list[nn.Module]:
+        """An operation of a layer, counted from 0, with each of its strides; none where it is not offered."""
+        block: Any = self.blocks[layer]
+        return list(block[operation].at.values()) if operation in block.names else []
+
     def net_state(self, architecture: Architecture) -> dict[str, Tensor]:
         """The weights of a net as its `Backbone` names them."""
         found = {f"stem.{key}": value for key, value in self.stem.state_dict().items()}

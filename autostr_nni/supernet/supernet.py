@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from autostr_nni.models.backbone import to_sequence
 from autostr_nni.search_spaces.nni_space import AutoSTRSpace, OperationChoice
@@ -70,6 +70,11 @@ class Supernet(AutoSTRSpace):
     def choice_blocks(self) -> list[ChoiceBlock]:
         """The choice blocks, first layer first."""
         return [block for block in self.blocks if isinstance(block, ChoiceBlock)]
+
+    def modules_of(self, layer: int, operation: str) -> list[nn.Module]:
+        """The candidate of a layer, counted from 0, that is an operation; none where it is not offered."""
+        block = self.choice_blocks[layer]
+        return [block[operation]] if operation in block.names else []
 
     def choose(self, indices: Sequence[int]) -> None:
         """Make candidate ``indices[l]`` the active one of every layer l."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import stat
 from pathlib import Path
@@ -57,3 +58,22 @@ def is_file(text: str) -> bool:
         return Path(text).is_file()
     except (OSError, ValueError):
         return False
+
+
+def fingerprint(path: str | os.PathLike[str]) -> str:
+    """What tells a file's content from another's: the first 16 digits of its SHA-256.
+
+    Raises:
+        InputError: it is missing, no file, or unreadable.
+    """
+    if not is_file(os.fspath(path)):
+        what = "is a folder; name the file in it" if os.path.isdir(path) else "there is no such file"
+        raise InputError(f"{path}: {what}")
+    digest = hashlib.sha256()
+    try:
+        with open(path, "rb") as file:
+            while part := file.read(MEGABYTE):
+                digest.update(part)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+    return digest.hexdigest()[:16]

@@ -12,7 +12,7 @@ from autostr_nni.reading.evaluation import open_set, test_scores
 from autostr_nni.recipe import Recipe
 from autostr_nni.runs.doing import OPENS, tell_doing
 from autostr_nni.runs.figures import Figures, Report, TrialResult, figures
-from autostr_nni.runs.layout import ARCHITECTURE, BEST, LAST
+from autostr_nni.runs.layout import ARCHITECTURE, BEST
 from autostr_nni.runs.records import read_metrics
 from autostr_nni.search_spaces.architecture import Architecture
 from autostr_nni.search_spaces.counting import MACS, MILLION, Price, backbone_costs, total
@@ -23,7 +23,7 @@ from autostr_nni.training.batches import tell_mix
 from autostr_nni.training.compiling import compile_backbone
 from autostr_nni.training.device_setup import on_devices, prepare_torch, torch_device
 from autostr_nni.training.distributed.group import Team
-from autostr_nni.training.going_on.initial import start_from
+from autostr_nni.training.going_on.initial import Init, begin
 from autostr_nni.training.loop import EpochEnd, best_epoch, fit
 from autostr_nni.training.net_task import RecognitionTask
 
@@ -47,12 +47,15 @@ def train_alone(
     epoch_images: int | None,
     max_length: int | None = None,
     full: bool = False,
-    init: Path | str | None = None,
+    init: Init | None = None,
     *,
     team: Team,
     report: Report,
 ) -> None:
-    """Train one architecture; ``full`` follows the schedules of rate and words and keeps the best net."""
+    """Train one architecture, from ``init`` where it is given.
+
+    ``full`` follows the schedules of rate and words and keeps the best net.
+    """
     prepare_torch(recipe.seed, recipe.training.threads, team)
     if team.leads:
         tell_doing(folder, OPENS)
@@ -71,10 +74,7 @@ def train_alone(
     net = frozen_net(architecture, space)
     recognizer = Recognizer(net, training.charset.classes, recipe.model)
     trained = Trained(recognizer, recipe, architecture, space, {})
-    if init is not None and not (folder / LAST).exists():
-        told = start_from(trained, Path(init))
-        if told and team.leads:
-            print(f"weights of {init}: {told}", flush=True)
+    begin(recognizer, recipe, init, folder, team)
     if team.leads:
         write_atomic(folder / ARCHITECTURE, architecture.to_json(space))
     planned = recipe.training.epochs if full else epochs  # a rung is the beginning of a whole training
@@ -103,7 +103,7 @@ def train_fully(
     recipe: Recipe,
     folder: Path,
     report: Report,
-    init: Path | str | None = None,
+    init: Init | None = None,
 ) -> TrialResult:
     """Step 3: train by the recipe's ``training``, choose the epoch on validation, score the test sets."""
     options = recipe.training

@@ -20,6 +20,7 @@ from autostr_nni.system.files import write_atomic
 from autostr_nni.training.batches import tell_mix
 from autostr_nni.training.device_setup import prepare_torch, torch_device
 from autostr_nni.training.distributed.group import Team
+from autostr_nni.training.going_on.initial import Init, begin
 from autostr_nni.training.loop import EpochEnd, fit
 from autostr_nni.training.one_net import fixed_metrics
 from autostr_nni.training.operator_task import OperatorSearchTask, build_supernet_recognizer
@@ -48,6 +49,7 @@ def search_operators(
     training, arch_validation, validation = opened_while_planning(open_sets, recognizer, recipe, team)
     print(training.report(), arch_validation.report(), sep="\n", flush=True)
     tell_mix(training, recipe.search.operators.epoch_images)
+    begin(recognizer, recipe, Init.of("search.init", recipe.search.init), folder, team)
     sets = (training, validation, arch_validation)
     task = OperatorSearchTask(recognizer, supernet, space, recipe, *sets, team)
     callback = SearchEpochEnd(folder, {}, report)

@@ -20,6 +20,7 @@ from autostr_nni.system.errors import InputError
 from autostr_nni.system.files import write_atomic
 from autostr_nni.training.device_setup import on_devices, on_one_device, prepare_torch, restored_threads
 from autostr_nni.training.going_on.continuing import forget_previous
+from autostr_nni.training.going_on.initial import Init
 from autostr_nni.training.going_on.promotion import climb
 from autostr_nni.training.going_on.same_training import check_same_training
 from autostr_nni.training.one_net import epochs_done, train_alone, train_fully
@@ -72,7 +73,8 @@ def _run_step(parameters: Mapping[str, Any], recipe: Recipe, folder: Path, repor
         options = recipe.search.path
         epochs = int(parameters.get("epochs", options.epochs))
         budget = (epochs, options.epoch_images, options.max_length)
-        work = partial(train_alone, architecture, space, recipe.for_search(), folder, *budget)
+        init = Init.of("search.init", recipe.search.init)
+        work = partial(train_alone, architecture, space, recipe.for_search(), folder, *budget, init=init)
         on_devices(work, recipe.training, report)
         return {"metrics": read_metrics(folder)[-1]}
     if step == OPERATORS:
@@ -92,14 +94,25 @@ def _run_step(parameters: Mapping[str, Any], recipe: Recipe, folder: Path, repor
     if step == RUNG:
         architecture = Architecture.from_parameters(parameters, space)
         epochs, images = int(parameters["epochs"]), recipe.training.epoch_images
-        ranking = recipe.for_ranking()
-        work = partial(train_alone, architecture, space, ranking, folder, epochs, images, full=True)
+        ranking, init = recipe.for_ranking(), _of_nets(recipe)
+        if recipe.has_proxy:  # nets of their own, and not the beginning of a whole training
+            init = Init.of("search.init", recipe.search.init)
+        work = partial(
+            train_alone, architecture, space, ranking, folder, epochs, images, full=True, init=init
+        )
         on_devices(work, recipe.training, report)
         return {"metrics": read_metrics(folder)[-1]}
     if step == TRAIN:
         architecture = Architecture.from_parameters(parameters, space)
-        return train_fully(architecture, space, recipe, folder, report, inherited(folder, parameters))
+        weights = inherited(folder, parameters)
+        init = _of_nets(recipe) if weights is None else Init("weights", weights)
+        return train_fully(architecture, space, recipe, folder, report, init)
     raise InputError(f"step: {step!r} is no step of a search, which are {', '.join(STEPS)}")
+
+
+def _of_nets(recipe: Recipe) -> Init | None:
+    """What nets start from that are trained alone, and so on the rungs that are the beginning of that."""
+    return Init.of("training.init", recipe.training.init)
 
 
 def _one_shot(step: str, space: SearchSpace, recipe: Recipe, folder: Path, report: Report) -> Figures:
@@ -124,13 +137,13 @@ def train_architecture(
     report: Report,
     init: Path | str | None = None,
 ) -> TrialResult:
-    """Train an architecture outside a search, from scratch or from ``init``'s weights; its result.
+    """Train an architecture outside a search, from ``init``, else by ``training.init``; its result.
 
     Run again in the same folder it goes on from the last epoch, also towards more epochs than before.
 
     Raises:
-        InputError: the folder holds a training by another recipe or of another architecture, or the weights
-            of ``init`` are of another one.
+        InputError: the folder holds a training by another recipe or of another architecture, or nothing
+            of what it starts from fits.
     """
     check_same_training(architecture, space, recipe, folder)
     prepare_torch(recipe.seed, recipe.training.threads)
@@ -139,7 +152,8 @@ def train_architecture(
         write_atomic(folder / RECIPE, json.dumps(recipe.model_dump(mode="json"), indent=1))
     if recipe.training.tensorboard:
         report = logged(report, folder)
-    result = train_fully(architecture, space, recipe, folder, report, init)
+    start = _of_nets(recipe) if init is None else Init("--init", Path(init))
+    result = train_fully(architecture, space, recipe, folder, report, start)
     write_result(folder, result)
     forget_previous(folder)
     return result

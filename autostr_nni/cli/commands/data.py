@@ -11,6 +11,7 @@ from autostr_nni.cli.check_sets import add_charset, add_check, charset_of, check
 from autostr_nni.cli.output import say, say_json
 from autostr_nni.cli.parser import path_text
 from autostr_nni.cli.show_set import add_show, show
+from autostr_nni.system.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,6 +65,9 @@ def _add_synth(commands: Any) -> None:
     add_charset(parser)
     parser.add_argument("--min-length", type=int, default=1, metavar="N", help="default: 1")
     parser.add_argument("--max-length", type=int, default=25, metavar="N", help="default: 25")
+    parser.add_argument(
+        "--words", metavar="MIN-MAX", help="lines of so many words, for instance 2-8 (default: single words)"
+    )
     parser.add_argument("--height", type=int, default=40, help="of an ordinary image in pixels (default: 40)")
     parser.add_argument(
         "--exclude",
@@ -128,6 +132,7 @@ def _synth(args: argparse.Namespace) -> int:
         charset="printable" if (charset := charset_of(args)) is None else charset,
         min_length=args.min_length,
         max_length=args.max_length,
+        words=_range(args.words),
         height=args.height,
         exclude=args.exclude,
         fonts=args.fonts,
@@ -144,6 +149,16 @@ def _synth(args: argparse.Namespace) -> int:
         for line in left_out_lines(summary):
             say(f"  {line}")
     return 0
+
+
+def _range(text: str | None) -> tuple[int, int]:
+    """Fewest and most words of a text."""
+    if text is None:
+        return 1, 1
+    low, _, high = text.partition("-")
+    if not (low.isdecimal() and (high or low).isdecimal()):
+        raise InputError(f"--words {text}: write two numbers, such as 2-8")
+    return int(low), int(high or low)
 
 
 class _Progress:

@@ -11,6 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from autostr_nni.cli.check_start import check_start
 from autostr_nni.cli.output import complain, remark, say, say_json
 from autostr_nni.cli.parser import path
 from autostr_nni.runs.figures import Summary
@@ -142,6 +143,7 @@ def make_ready(experiment: ExperimentFile, args: argparse.Namespace, display: Di
 
     if not args.in_process:
         fit_to_machine(experiment, display)
+    check_start(experiment, display)
     if experiment.recipe is not None and (experiment.here or args.in_process):
         check_traps(experiment.recipe)
         check_devices(experiment.recipe)

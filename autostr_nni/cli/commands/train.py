@@ -35,7 +35,10 @@ def add_parser(subparsers: Any) -> None:
         "--out", required=True, metavar="DIR", type=path, help="folder of metrics and checkpoints"
     )
     parser.add_argument(
-        "--init", metavar="CKPT", type=path_text, help=f"start from the weights of this net: {NET_HELP}"
+        "--init",
+        metavar="CKPT",
+        type=path_text,
+        help=f"start from this net's weights, where they fit, in place of training.init: {NET_HELP}",
     )
     parser.add_argument("--epochs", type=int, metavar="N", help="epochs in all, instead of the recipe's")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")

@@ -16,8 +16,8 @@ from PIL import Image
 from autostr_nni.data.synth.letters import Letters
 from autostr_nni.data.synth.style import Style
 
-#: Wider pictures than this many heights are squeezed.
-_WIDEST = 14.0
+#: Wider pictures than this many heights are squeezed; those of several words.
+WIDEST, WIDEST_LINE = 14.0, 28.0
 #: Narrower ones get more room at the sides.
 _NARROWEST = 0.45
 
@@ -84,8 +84,10 @@ def _draw_matrix(aspect: float, stretch: float, rng: random.Random, style: Style
     return matrix
 
 
-def place_letters(letters: Letters, height: int, rng: random.Random, style: Style) -> Image.Image:
-    """Draw a word's letters into a picture as wide as it comes: premultiplied RGBa.
+def place_letters(
+    letters: Letters, height: int, rng: random.Random, style: Style, widest: float = WIDEST
+) -> Image.Image:
+    """Draw a word's letters into a picture as wide as it comes, up to ``widest`` heights: premultiplied RGBa.
 
     The picture has the given height, or up to twice as much where a bent or steep word needs it.
     """
@@ -99,7 +101,7 @@ def place_letters(letters: Letters, height: int, rng: random.Random, style: Styl
     x0, y0, x1, y1 = _bounds(bend, matrix, aspect, rng, style)
     height = round(height * min(2.0, max(1.0, 0.6 * (y1 - y0))))
     scale = height / (y1 - y0)
-    width = round(min((x1 - x0) * scale, _WIDEST * height))
+    width = round(min((x1 - x0) * scale, widest * height))
     size = (letters.pixels.shape[1], letters.pixels.shape[0])
     picture = Image.frombytes("RGBa", size, letters.pixels.tobytes())
     to_plane = np.array([[(x1 - x0) / width, 0, x0], [0, 1 / scale, y0], [0, 0, 1]])

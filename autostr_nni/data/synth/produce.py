@@ -21,13 +21,14 @@ from autostr_nni.data.sets.lmdb_io import LmdbReader
 from autostr_nni.data.sets.lmdb_write import write_samples
 from autostr_nni.data.synth.camera import encode
 from autostr_nni.data.synth.fonts import Face, find_faces
+from autostr_nni.data.synth.geometry import WIDEST, WIDEST_LINE
 from autostr_nni.data.synth.grounds import find_photos
 from autostr_nni.data.synth.letters import can_draw
 from autostr_nni.data.synth.render import render_word
 from autostr_nni.data.synth.scripts import needs_shaping
 from autostr_nni.data.synth.spec import SynthSpec
 from autostr_nni.data.synth.style import STYLES
-from autostr_nni.data.synth.words import WordSource, english, read_words
+from autostr_nni.data.synth.words import WordSource, draw_text, english, read_words
 from autostr_nni.system.errors import InputError, escaped
 from autostr_nni.system.lifeline import die_with_parent
 from autostr_nni.system.threads import usable_cores
@@ -53,8 +54,10 @@ class _Maker:
     def sample(self, index: int) -> tuple[bytes, str]:
         """Image and text of a sample: they depend on the description and the number alone."""
         rng = random.Random(f"{self.spec.seed}/{self.spec.split}/{index}")
-        text = self.source.draw(rng)
-        image = render_word(text, rng, self.faces, self.spec.style, self.spec.height, self.photos)
+        spec = self.spec
+        text = draw_text(self.source, rng, spec.words, (spec.min_length, spec.max_length))
+        widest = WIDEST if spec.words == (1, 1) else WIDEST_LINE
+        image = render_word(text, rng, self.faces, spec.style, spec.height, self.photos, widest)
         return encode(image, rng, STYLES[self.spec.style]), text
 
     def part(self, start: int) -> list[tuple[bytes, str]]:
@@ -135,8 +138,8 @@ def ensure(
         return produce(folder, spec, processes, progress=progress)
     try:
         note = json.loads((Path(folder) / NOTE_FILE).read_text(encoding="utf-8"))
-        same = note["spec"] == spec.to_dict()
-    except (OSError, ValueError, KeyError, TypeError):
+        same = SynthSpec.from_dict(note["spec"]) == spec  # an older one has fewer keys
+    except (OSError, ValueError, KeyError, TypeError, InputError):
         same = False
     if not same:
         raise InputError(f"{folder} holds another set than the one described: name a new folder or remove it")
@@ -154,7 +157,7 @@ def word_source(spec: SynthSpec, faces: tuple[Face, ...], words: Words | None) -
     common: dict[str, Any] = {
         "charset": Charset.named(spec.charset),
         "undrawn": undrawn,
-        "lengths": (spec.min_length, spec.max_length),
+        "lengths": (spec.min_length if spec.words[1] == 1 else 1, spec.max_length),
         "split": spec.split,
         "exclude": _excluded(spec.exclude),
         "name": spec.source,

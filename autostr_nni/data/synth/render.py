@@ -12,7 +12,7 @@ from PIL import Image
 from autostr_nni.data.synth.camera import photograph
 from autostr_nni.data.synth.colours import colour_pair, luminance
 from autostr_nni.data.synth.fonts import Face
-from autostr_nni.data.synth.geometry import place_letters
+from autostr_nni.data.synth.geometry import WIDEST, place_letters
 from autostr_nni.data.synth.grounds import draw_ground
 from autostr_nni.data.synth.letters import choose_face, draw_letters
 from autostr_nni.data.synth.style import STYLES, Style
@@ -43,10 +43,12 @@ def render_word(
     style: Style | str = "scene",
     height: int = 40,
     photos: tuple[str, ...] = (),
+    widest: float = WIDEST,
 ) -> Image.Image:
     """Render a text as a crop of a photograph: RGB, about ``height`` pixels high, as wide as it comes.
 
-    Words of low resolution are lower, bent and steep ones up to twice as high.
+    Wider ones than ``widest`` heights are squeezed. Words of low resolution are lower, bent and steep ones up
+    to twice as high.
 
     All chance comes from ``rng``. ``InputError`` if no font draws all characters.
     """
@@ -63,7 +65,7 @@ def render_word(
         drawable = [word for word in drawable if not face.capitals_only or word.isupper()]
         others = rng.sample(drawable, min(len(drawable), rng.randint(1, 2)))
     letters = draw_letters(text, face, height * 0.85, colours, rng, style, others)
-    placed = place_letters(letters, height, rng, style)
+    placed = place_letters(letters, height, rng, style, widest)
     layer = np.frombuffer(placed.tobytes(), dtype=np.uint8).reshape(placed.height, placed.width, 4)
     between = abs(luminance(colours[0]) - luminance(colours[1]))
     spread = between * math.sqrt(rng.random()) * 0.6

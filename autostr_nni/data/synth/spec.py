@@ -19,6 +19,7 @@ class SynthSpec:
 
     ``source`` is "english", "digits:MIN-MAX" or the path of a word list. ``split`` takes only the words of
     one of train, validation, test (80, 10, 10 % of all words): sets of different splits share no word.
+    A text has as many of them, with blanks between, as ``words`` says: at least and at most.
     ``exclude`` names word lists or sets whose words are not used. ``height`` is that of an ordinary
     picture in pixels. ``fonts`` and ``backgrounds`` are folders used beside the system's fonts and the
     drawn backgrounds; without ``system_fonts`` and ``fonts``, matplotlib's fonts are used.
@@ -32,6 +33,7 @@ class SynthSpec:
     charset: str = "printable"
     min_length: int = 1
     max_length: int = 25
+    words: tuple[int, int] = (1, 1)
     height: int = 40
     exclude: tuple[str, ...] = ()
     fonts: tuple[str, ...] = ()
@@ -53,6 +55,14 @@ class SynthSpec:
             raise InputError(f"unknown split '{self.split}': choose one of {', '.join(SPLIT_NAMES)}")
         if not 1 <= self.min_length <= self.max_length:
             raise InputError(f"lengths from {self.min_length} to {self.max_length} leave no word")
+        object.__setattr__(self, "words", tuple(self.words))
+        if not 1 <= self.words[0] <= self.words[1]:
+            raise InputError(f"words must be 1 or more and rise, not {list(self.words)}")
+        if self.words[1] > 1 and " " not in Charset.named(self.charset).characters:
+            low, high = self.words
+            raise InputError(
+                f"texts of {low} to {high} words need the blank: list it among the charset's characters"
+            )
         if not 8 <= self.height <= 512:
             raise InputError(f"height must be 8 to 512 pixels, not {self.height}")
         Charset.named(self.charset)

@@ -185,6 +185,25 @@ class WordSource:
         return _signed(word, rng) if kind > 1 - self.signs else word
 
 
+def draw_text(
+    source: WordSource, rng: random.Random, words: tuple[int, int], lengths: tuple[int, int]
+) -> str:
+    """A text of so many words with blanks between; a single one is drawn as `WordSource.draw` does.
+
+    Raises:
+        InputError: the limits leave hardly any.
+    """
+    if words == (1, 1):
+        return source.draw(rng)
+    for _ in range(_ATTEMPTS):
+        text = " ".join(source.draw(rng) for _ in range(rng.randint(*words)))
+        if lengths[0] <= len(text) <= lengths[1] and not source.undrawn(text):
+            return text
+    raise InputError(
+        f"no text of {words[0]} to {words[1]} words of {source.name} fits: check lengths and fonts"
+    )
+
+
 def _cased(word: str, rng: random.Random) -> str:
     """Capitals are commoner in the street than in print."""
     pick = rng.random()

@@ -17,6 +17,7 @@ from autostr_nni.supernet.one_shot import OneShotSupernet
 from autostr_nni.training.batches import tell_mix
 from autostr_nni.training.device_setup import prepare_torch
 from autostr_nni.training.distributed.group import Team
+from autostr_nni.training.going_on.initial import Init, begin
 from autostr_nni.training.loop import EpochEnd, fit
 from autostr_nni.training.one_net import fixed_metrics
 from autostr_nni.training.one_shot.supernet_task import SupernetTask
@@ -37,6 +38,7 @@ def train_supernet(
     print(training.report(), validation.report(), sep="\n", flush=True)
     tell_mix(training, recipe.search.one_shot.epoch_images or recipe.training.epoch_images)
     recognizer, supernet = build_one_shot(space, recipe, training.charset.classes)
+    begin(recognizer, recipe, Init.of("search.init", recipe.search.init), folder, team)
     task = SupernetTask(recognizer, supernet, space, recipe, training, validation, team)
     callback = EpochEnd(folder, fixed_metrics(task.shown, space, recipe.price), report)
     fit(task, recipe.training, recipe.supernet_epochs, folder, callback)
