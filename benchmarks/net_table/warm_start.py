@@ -2,9 +2,10 @@
 
     python -m benchmarks.net_table.warm_start [--nets 24] [--far 3] [--folder runs/warm_start]
 
-The table's best net is trained anew as the one to start from. Nets of all ranks of the table are trained from
-it for a sixth of the budget, once from all that fits and once from BiLSTM and translator alone; some then until
-they have the loss with which the table's training of the same net ended. One thread, about 9 s a net and way. Run again after any stop: it goes on. Prints Markdown.
+The table's best net is trained anew as the one to start from. Nets of all ranks of the table are trained
+from it for a sixth of the budget, once from all that fits and once from BiLSTM and translator alone; some
+then until they have the loss with which the table's training of the same net ended. One thread, about 9 s a
+net and way. Run again after any stop: it goes on. Prints Markdown.
 """
 
 from __future__ import annotations

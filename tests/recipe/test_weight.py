@@ -66,6 +66,7 @@ OTHER: dict[str, Any] = {
     f"data.synth.{SET}.lexicon": {"source": "words", "lexicon": "/w/list.txt"},
     f"data.synth.{SET}.digits": [1, 2],
     f"data.synth.{SET}.style": "mild",
+    f"data.synth.{SET}.words": [1, 2],
     f"data.synth.{SET}.exclude": ["/w/list.txt"],
     f"data.synth.{SET}.fonts": ["/w/fonts"],
     f"data.synth.{SET}.backgrounds": ["/w/photos"],
@@ -83,6 +84,10 @@ OTHER: dict[str, Any] = {
     "search.halving.rungs": [4, 12],
     "training.optimizer.name": "adam",
     "training.optimizer.betas": {"name": "adam", "betas": [0.5, 0.999]},  # of another optimizer
+    **{
+        f"{part}.init": {"init": {"file": "/w/net.ckpt", "sha256": 16 * "0"}}
+        for part in ("training", "search")
+    },
     "training.augment": "light",
     "training.schedule": "cosine",
     "training.ema": 0.9,
