@@ -6,11 +6,28 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
 
 from autostr_nni.cli.commands.search import check_start
 from autostr_nni.cli.main import main
+from autostr_nni.models.recognizer import build_recognizer
 from autostr_nni.nni.experiment.file import load_experiment
+from autostr_nni.reading.checkpoint import Trained, save_trained
+from autostr_nni.recipe import load_recipe
+
+
+@pytest.fixture(scope="module")
+def trained(tiny_search: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a net, as a training leaves it."""
+    folder = tmp_path_factory.mktemp("net")
+    recipe = load_recipe(tiny_search(folder).parent / "recipe.yml")
+    space = recipe.space()
+    net = space.default_architecture(recipe.search_paths()[0], "k3e1")
+    recognizer = build_recognizer(net, space, recipe.model, classes=11)
+    save_trained(folder / "best.ckpt", Trained(recognizer, recipe, net, space, {}))
+    torch.save({"state_dict": recognizer.state_dict()}, folder / "last.ckpt")
+    return folder
 
 
 def searching(experiment: Path, tuner: str) -> Path:
