@@ -6,6 +6,8 @@ import time
 from dataclasses import dataclass
 from types import TracebackType
 
+from fault_strategies import STRATEGIES
+
 HEAD = "| fault | where | what was done | what was lost | seconds |\n| --- | --- | --- | --- | --- |\n"
 
 GOES_ON = "nothing: the search goes on by itself"
@@ -36,6 +38,14 @@ CASES: dict[str, tuple[str, str, str]] = {
         "it is started again",
     ),
     "kill-25": ("kill -9 at 25 random moments", "in-process", "the same command again, 25 times"),
+    **{
+        f"kill-10-{strategy}": (
+            f"kill -9 at 10 random moments: {strategy}",
+            "in-process",
+            "the same command and " + RESUME + " in turn",
+        )
+        for strategy in STRATEGIES
+    },
     "in-process-kill": ("kill -9 in the middle of an epoch of the supernet", "in-process", RESUME),
     "in-process-term": ("SIGTERM in the middle of an epoch of the supernet", "in-process", RESUME),
     "in-process-int": ("SIGINT (Ctrl-C) in the middle of an epoch of the supernet", "in-process", RESUME),

@@ -39,7 +39,7 @@ def mend(tasks):
     original = tasks.ReadingTask.loss_of
     def loss_of(self, batch):
         supernet = type(self).__name__ == "OperatorSearchTask"
-        step = "operators" if supernet else "train" if self.schedule else "path"
+        step = "operators" if supernet else "train" if self.rates.milestones else "path"
         moment = f"{step}-{self.current_epoch}-{self._loss_count}"
         with open(os.path.join(HOLDS, "steps.txt"), "a") as file:
             file.write(f"{os.environ.get('NNI_TRIAL_JOB_ID', step)} {moment}\\n")

@@ -24,6 +24,7 @@ from autostr_nni.runs import records
 from autostr_nni.system import files
 from autostr_nni.training import one_net, operator_search, run_trial
 from autostr_nni.training.going_on import continuing
+from autostr_nni.training.one_shot import ranking
 from autostr_nni.training.tasks import ReadingTask
 
 board = mmap.mmap(-1, 128)  # what the child is at, seen by its parent
@@ -35,6 +36,12 @@ def at(what: str) -> None:
 
 def seen() -> str:
     return board[1:].rstrip(b"\0").decode()
+
+
+def ranked_one(kept: Any, *_: Any) -> str:
+    ranked = len(kept.lines) + 1
+    board[0] += ranked % kept.options.population == 0
+    return "saving ranked.jsonl"
 
 
 def saved_one(*_: Any) -> str:
@@ -51,6 +58,10 @@ WATCHED: tuple[tuple[Any, str, Callable[..., str]], ...] = (
     (one_net, "write_atomic", lambda path, text: f"saving {path.name}"),
     (operator_search, "write_atomic", lambda path, text: f"saving {path.name}"),
     (run_trial, "write_atomic", lambda path, text: f"saving {path.name}"),
+    (run_trial, "climb", lambda folder, parameters: f"climbing in {folder.name}"),
+    (ranking.Scorer, "score", lambda scorer, net: f"scoring {net.text}"),
+    (ranking.Ranking, "add", ranked_one),
+    (ranking, "save_trained", lambda path, trained: f"saving {path.name}"),
     (records, "write_atomic", lambda path, text: f"saving {path.name}"),
     (run, "save_state", lambda *_: "saving state.json"),
     (files, "_flush", lambda path: f"{seen()}, flushing"),
@@ -92,13 +103,19 @@ def ends_well(pid: int) -> None:
 
 
 def epochs_done(folder: Path) -> int:
-    return sum(len(file.read_text().splitlines()) for file in folder.glob("trials/*/metrics.jsonl"))
+    """Epochs, and populations of ranked nets; a net that climbed has those of its rungs below once."""
+    done = 0
+    for trial in folder.glob("trials/*/metrics.jsonl"):
+        climbed = trial.with_name("climbed.json")
+        before = json.loads(climbed.read_text())["epochs"] if climbed.exists() else 0
+        done += max(0, len(trial.read_text().splitlines()) - before)
+    return done
 
 
 def in_flight(folder: Path) -> str:
     """The trial that was cut short, or the last that ended."""
     trials = sorted(
-        folder.glob("trials/*/"), key=lambda trial: ((trial / "result.json").exists(), run_trial.name)
+        folder.glob("trials/*/"), key=lambda trial: ((trial / "result.json").exists(), trial.name)
     )
     begun = [trial for trial in trials if not (trial / "result.json").exists()]
     return (begun or trials or [folder])[-1].name
@@ -135,9 +152,10 @@ def run(experiment: str, folder: Path, kills: int, seed: int) -> None:
     for number in range(kills):
         done = epochs_done(folder)
         # Over its whole life: each kill has its share of the epochs, and falls somewhere in the next one.
-        behind = int((total - 1) * (number + 1) / kills) - done
+        behind = max(1, int((total - 1) * (number + 1) / (kills + 1))) - done
         moment = None if draw.random() < 0.4 else draw.uniform(0, 0.8) * epoch
-        what, ended = strike(arguments, max(0, behind), moment, draw.randint(1, 4))
+        again = ["resume", str(folder)] if number % 2 else arguments  # each goes on as well as the other
+        what, ended = strike(again, max(0, behind), moment, draw.randint(1, 4))
         told = {"at": what, "in": in_flight(folder), "ended": ended, "done": epochs_done(folder), "of": total}
         print(json.dumps(told), flush=True)
     pid = child(arguments)

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from fault_cases import CASES, table, with_table
+from fault_strategies import STRATEGIES
 from killed_at_random import WATCHED
 
 FOLDER = Path(__file__).parent
@@ -34,7 +35,11 @@ def test_a_run_writes_its_table_into_the_page() -> None:
 def test_every_fault_is_tried() -> None:
     tried = "".join(file.read_text(encoding="utf-8") for file in FOLDER.glob("test_*.py"))
     names = set(re.findall(r'fault\(f?"([^"]+)"\)', tried))
-    kinds = {"{what}": ("checkpoint", "state"), "{name}": ("kill", "term", "int")}
+    kinds = {
+        "{what}": ("checkpoint", "state"),
+        "{name}": ("kill", "term", "int"),
+        "{strategy}": (*STRATEGIES,),
+    }
     for mark, values in kinds.items():
         names = {name.replace(mark, value) for name in names for value in (values if mark in name else ("",))}
     assert names == set(CASES)
