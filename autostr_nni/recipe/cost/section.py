@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from pathlib import Path
 from typing import Annotated, Any
@@ -32,7 +33,8 @@ def _table(value: Any, info: ValidationInfo) -> LatencyTable:
 
 
 def lines_of(table: LatencyTable) -> list[str]:
-    """A table in lines of text: its device, what all nets have, and a line per block, in order.
+    """A table in lines of text: a short hash, by which sentences tell tables apart, its device, what all nets
+    have, and a line per block, in order.
 
     The same figures are the same lines, wherever their file lies and however it is written.
     """
@@ -42,25 +44,26 @@ def lines_of(table: LatencyTable) -> list[str]:
         f"{op} {cin} {cout} {high}x{wide} {stride[0]}x{stride[1]} {ns}"
         for (op, cin, cout, high, wide, stride), ns in table.blocks.items()
     ]
-    return [table.device, head, *sorted(blocks)]
+    lines = [table.device, head, *sorted(blocks)]
+    return [hashlib.sha256("\n".join(lines).encode()).hexdigest()[:8], *lines]
 
 
 def _of_lines(lines: list[Any] | tuple[Any, ...]) -> LatencyTable:
     """The table of `lines_of`."""
-    if len(lines) < 2 or not all(isinstance(line, str) for line in lines):
+    if len(lines) < 3 or not all(isinstance(line, str) for line in lines):
         raise ValueError("must be the path of a file that `autostr measure` wrote")
     blocks: dict[Block, int] = {}
-    head = _HEAD.fullmatch(lines[1])
-    for line in lines[2:]:
+    head = _HEAD.fullmatch(lines[2])
+    for line in lines[3:]:
         match = _BLOCK.fullmatch(line)
         if head is None or match is None:
             break
         cin, cout, h, w, high, wide, ns = map(int, match.groups()[1:])
         blocks[(match[1], cin, cout, h, w, (high, wide))] = ns
-    if head is None or len(blocks) != len(lines) - 2:
+    if head is None or len(blocks) != len(lines) - 3:
         raise ValueError("holds a damaged table; name the file that `autostr measure` wrote")
     batch, constant, stem, channels, h, w = map(int, head.groups())
-    return LatencyTable(lines[0], constant, stem, blocks, (channels, h, w), batch)
+    return LatencyTable(lines[1], constant, stem, blocks, (channels, h, w), batch)
 
 
 Table = Annotated[InstanceOf[LatencyTable], BeforeValidator(_table), PlainSerializer(lines_of)]
