@@ -72,14 +72,12 @@ def correct(tiny: bool) -> Figures:
     net = net_of("", made)
     images, targets = batch_of(8, made)
     other = copy.deepcopy(net).cpu().double()
-    pairs = [(net(images, targets), other(images.cpu(), targets.cpu()))]
-    for one, out in zip((net, other), pairs[0], strict=True):
-        one.decoder.loss(out, targets.to(out.device)).backward()  # type: ignore[no-untyped-call]
-    whole = max(float(p.grad.abs().max()) for p in other.parameters() if p.grad is not None)
-    found: Figures = {"logits": difference(*pairs[0]), "gradients": 0.0}
-    for p, q in zip(net.parameters(), other.parameters(), strict=True):
-        if p.grad is not None and q.grad is not None:
-            found["gradients"] = max(found["gradients"], float((p.grad.cpu() - q.grad).abs().max()) / whole)
+    found: Figures = {
+        "float32, logits": difference(net(images, targets), other(images.cpu(), targets.cpu())),
+        "float64, gradients": difference(
+            gradients(net.double(), images, targets), gradients(other, images, targets)
+        ),
+    }
     conv = DepthwiseConv(16, 5, (2, 1)).to(DEVICE, torch.double)
     x = torch.randn(4, 16, 9, 13, device=DEVICE, dtype=torch.double)
     with patch.object(depthwise, "on_cuda", lambda x: True):
@@ -92,6 +90,12 @@ def correct(tiny: bool) -> Figures:
         found["strided depthwise, two ways in float64"] = difference(strided, conv(x))
         found["decoder, two ways in float64"] = difference(told, decoder(features, targets))
     return found
+
+
+def gradients(net: Recognizer, images: Tensor, targets: Tensor) -> Tensor:
+    """Those of all weights, one after another."""
+    net.loss(images.to(net.device), targets.to(net.device)).backward()  # type: ignore[no-untyped-call]
+    return torch.cat([p.grad.flatten() for p in net.parameters() if p.grad is not None])
 
 
 def difference(found: Tensor, expected: Tensor) -> float:
