@@ -11,6 +11,7 @@ net and way. Run again after any stop: it goes on. Prints Markdown.
 from __future__ import annotations
 
 import argparse
+import random
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -97,8 +98,9 @@ def donor_of(folder: Path, best: Row) -> Path:
 
 
 def runs(chosen: list[Row], far: int) -> list[tuple[str, str, int, float]]:
-    """(key, architecture, images, loss that is enough) of all trainings, by way."""
-    found = [(way, row["architecture"], SIXTH, 0.0) for row in chosen for way in WAYS]
+    """(way, architecture, images, loss that is enough) of all trainings, in an order that mixes the ranks."""
+    mixed = random.Random(0).sample(chosen, len(chosen))
+    found = [(way, row["architecture"], SIXTH, 0.0) for way in WAYS for row in mixed]
     further = [chosen[place * (len(chosen) // 2) // max(1, far - 1)] for place in range(far)]
     return found + [("further", row["architecture"], BUDGET, row["curve"][-1]["loss"]) for row in further]
 
@@ -109,9 +111,10 @@ def told(chosen: list[Row], done: dict[tuple[str, str], list[dict[str, float]]])
         "| start | tau of the loss at 1/6 with the table's final accuracy | mean loss | mean accuracy |",
         "| --- | --- | --- | --- |",
     ]
+    ready = [row for row in chosen if all((way, row["architecture"]) in done for way in WAYS)]
     for way in ("cold", *WAYS):
-        points = [row["curve"][1] if way == "cold" else done[way, row["architecture"]][-1] for row in chosen]
-        nets = [{**row, "point": point} for row, point in zip(chosen, points, strict=True)]
+        points = [row["curve"][1] if way == "cold" else done[way, row["architecture"]][-1] for row in ready]
+        nets = [{**row, "point": point} for row, point in zip(ready, points, strict=True)]
         value, low, high = tau(nets, lambda row: -row["point"]["loss"])
         loss, accuracy = (mean(point[key] for point in points) for key in ("loss", "word_accuracy"))
         lines.append(
