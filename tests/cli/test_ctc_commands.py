@@ -6,17 +6,14 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 
 from autostr_nni.cli.main import main
 from autostr_nni.data.charset import Charset
 from autostr_nni.data.sets.lmdb_io import LmdbReader
-from autostr_nni.export.formats import FORMATS
-from autostr_nni.export.words import rendered_words
 from autostr_nni.models.recognizer import build_recognizer
-from autostr_nni.reading.checkpoint import Trained, load_trained, save_trained
+from autostr_nni.reading.checkpoint import Trained, save_trained
 from autostr_nni.recipe import load_recipe
 
 
@@ -47,24 +44,6 @@ def test_exported_files_read_as_pytorch_does(folder: Path, tmp_path: Path, suffi
     file = tmp_path / f"net{suffix}"
     assert main(["export", str(folder / "best.ckpt"), str(file), "--words", "200"]) == 0
     assert file.stat().st_size > 10_000
-
-
-@pytest.mark.slow("reads a thousand words")
-def test_a_thousand_words_read_alike_in_onnx(
-    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    pytest.importorskip("onnxruntime")
-    file, checkpoint = tmp_path / "net.onnx", folder / "best.ckpt"
-    assert main(["export", str(checkpoint), str(file), "--words", "1000", "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert {row["words"] for row in told["comparisons"]} == {1000}
-    trained = load_trained(checkpoint)
-    images, charset = rendered_words(trained.recipe, 1000, seed=9), Charset.named("lowercase")
-    run = FORMATS[".onnx"].load(file)
-    texts = [charset.decode(ids.tolist()) for part in np.split(images, 20) for ids in run(part)[0]]
-    reading = trained.recognizer.read(torch.from_numpy(images), trained.recipe.data.max_length)
-    assert texts == [charset.decode(ids) for ids in reading.ids.tolist()]
-    assert len(set(texts)) > 50 and len(set(map(len, texts))) > 1
 
 
 def test_evaluate_read_and_show(
