@@ -14,7 +14,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 from fault_cases import CASES, Row, table, with_table
-from fault_search import Search
+from fault_search import CHANGES, Search
 
 ROWS = pytest.StashKey[dict[str, Row]]()
 
@@ -49,10 +49,9 @@ def fault(request: pytest.FixtureRequest) -> Callable[[str], Row]:
 @pytest.fixture
 def search(tmp_path: Path, tiny_search: Callable[..., Path]) -> Iterator[Search]:
     """A search through NNI in a folder of its own; whatever it leaves is ended after the test."""
-    made = Search(tmp_path / "search", tiny_search)
+    made = Search(tmp_path / "search", tiny_search(tmp_path / "search", **CHANGES))
     yield made
-    for process in made.processes():  # after a failed test: what it left, by id
-        process.kill()
+    made.end()
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:

@@ -27,6 +27,14 @@ CASES: dict[str, tuple[str, str, str]] = {
     "search-term": ("SIGTERM of `autostr search`", "NNI", RESUME),
     "search-int": ("SIGINT (Ctrl-C) of `autostr search`", "NNI", "`nnictl resume`"),
     "everything-kill": ("kill -9 of all its processes at once", "NNI", RESUME),
+    **{
+        f"deaths-{strategy}": (
+            f"trials that die early and late, four at a time; kill -9 of all processes: {strategy}",
+            "NNI",
+            RESUME,
+        )
+        for strategy in STRATEGIES
+    },
     "nni-checkpoint-full": ("no space while a trial saves its checkpoint", "NNI", "space, then " + RESUME),
     "nni-state-full": ("no space while the tuner saves its state", "NNI", "space, then " + RESUME),
     "nni-checkpoint-cut": ("`last.ckpt` of a trial in flight cut in half", "NNI", RESUME),

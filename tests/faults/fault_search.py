@@ -2,6 +2,8 @@
 
 Every process of the search imports `sitecustomize` from `held/`: before a batch it looks for a file named
 after the moment (`operators-1-3`: step, epoch, batch), takes it, and waits until what it has taken is gone.
+Where `holds/deaths` is, two thirds of the proposals die when they are first tried: before their first report,
+or with a result that was not reported.
 """
 
 from __future__ import annotations
@@ -19,7 +21,12 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+from fault_moments import HELD
 
+import autostr_nni
+
+# The code of these tests' own process, whatever copy is installed: figures are compared between the two.
+HERE = Path(autostr_nni.__file__).parents[1]
 PATHS = ("AABBB", "ABABB", "ABBAB")
 EPOCHS = {"path": 3, "operators": 3, "train": 3}
 CHANGES: dict[str, Any] = {
@@ -28,46 +35,6 @@ CHANGES: dict[str, Any] = {
     "search": {"path": {"paths": list(PATHS)}},
 }
 PATIENCE = 300.0  # seconds that the slowest machine may take for what is waited for
-
-HELD = """
-import importlib.abc, importlib.machinery, os, sys, time
-
-HOLDS = os.environ.get("FAULTS_HOLDS", "")
-NAME = "autostr_nni.training.tasks"
-
-def mend(tasks):
-    original = tasks.ReadingTask.loss_of
-    def loss_of(self, batch):
-        supernet = type(self).__name__ == "OperatorSearchTask"
-        step = "operators" if supernet else "train" if self.rates.milestones else "path"
-        moment = f"{step}-{self.current_epoch}-{self._loss_count}"
-        with open(os.path.join(HOLDS, "steps.txt"), "a") as file:
-            file.write(f"{os.environ.get('NNI_TRIAL_JOB_ID', step)} {moment}\\n")
-        taken = os.path.join(HOLDS, f"{moment}.held.{os.getpid()}")
-        try:
-            os.rename(os.path.join(HOLDS, moment), taken)
-        except FileNotFoundError:
-            return original(self, batch)
-        while os.path.exists(taken):
-            time.sleep(0.02)
-        return original(self, batch)
-    tasks.ReadingTask.loss_of = loss_of
-
-class Finder(importlib.abc.MetaPathFinder):
-    def find_spec(self, name, path=None, target=None):
-        if name != NAME:
-            return None
-        spec = importlib.machinery.PathFinder.find_spec(name, path)
-        load = spec.loader.exec_module
-        def exec_module(module):
-            load(module)
-            mend(module)
-        spec.loader.exec_module = exec_module
-        return spec
-
-if HOLDS:
-    sys.meta_path.insert(0, Finder())
-"""
 
 
 def wait(condition: Callable[[], Any], seconds: float = PATIENCE) -> Any:
@@ -84,9 +51,8 @@ def wait(condition: Callable[[], Any], seconds: float = PATIENCE) -> Any:
 class Search:
     """The files and processes of a search in `folder`."""
 
-    def __init__(self, folder: Path, tiny_search: Callable[..., Path]) -> None:
-        self.folder = folder
-        self.config = tiny_search(folder, **CHANGES)
+    def __init__(self, folder: Path, config: Path) -> None:
+        self.folder, self.config = folder, config
         self.experiments = folder / "nni-experiments"
         self.holds = folder / "held" / "holds"
         self.holds.mkdir(parents=True)
@@ -98,7 +64,9 @@ class Search:
             "NNI_CONFIG_DIR": str(folder / "nni-config"),
             "OMP_NUM_THREADS": "1",
             "PYTHONUTF8": "1",
-            "PYTHONPATH": os.pathsep.join([str(folder / "held"), os.environ.get("PYTHONPATH", "")]),
+            "PYTHONPATH": os.pathsep.join(
+                [str(folder / "held"), str(HERE), os.environ.get("PYTHONPATH", "")]
+            ),
             "FAULTS_HOLDS": str(self.holds),
         }
         self.ports: set[int] = set()
@@ -207,6 +175,11 @@ class Search:
             if open.status == psutil.CONN_LISTEN and open.laddr.port in self.ports:
                 # Another's, that has come to have the number since.
                 assert open.pid and psutil.Process(open.pid).environ().get("HOME") != str(self.folder), open
+
+    def end(self) -> None:
+        """After a failed test: end what it left, by id."""
+        for process in self.processes():
+            process.kill()
 
     # --- what it left --------------------------------------------------------------------------------------
 

@@ -17,6 +17,7 @@ class Kind(NamedTuple):
     tuner: str
     search: dict[str, Any]
     trials: frozenset[str]
+    salt: str  # chooses which of its trials die
 
 
 STRATEGIES: dict[str, Kind] = {
@@ -24,6 +25,7 @@ STRATEGIES: dict[str, Kind] = {
         "HalvingTuner",
         {"halving": {"nets": 4, "reduction": 2, "rungs": [1, 2, 4], "lookback": 4}},
         frozenset({"halving"}),
+        "c",
     ),
     "one-shot": Kind(
         "OneShotTuner",
@@ -39,6 +41,7 @@ STRATEGIES: dict[str, Kind] = {
             "operators": {"budget_m": 1.0},
         },
         frozenset({"supernet", "ranking", "finalist"}),
+        "i",  # supernet and ranking, with a result that was not reported
     ),
     "two-step with rungs": Kind(
         "TwoStepTuner",
@@ -48,18 +51,20 @@ STRATEGIES: dict[str, Kind] = {
             "halving": {"rungs": [1, 4]},
         },
         frozenset({"path", "operators", "finalist", "train"}),
+        "m",  # nearly all
     ),
     "random with a band": Kind(
         "RandomTuner",
         {"random": {"count": 3, "min_m": 0.25, "largest": True}, "operators": {"budget_m": 1.0}},
         frozenset({"random", "largest"}),
+        "x",
     ),
 }
 
 
-def experiment_of(kind: Kind, folder: Path, tiny_search: Callable[..., Path]) -> Path:
-    """The experiment file of a search by a strategy."""
+def experiment_of(kind: Kind, folder: Path, tiny_search: Callable[..., Path], trials: int = 2) -> Path:
+    """The experiment file of a search by a strategy, so many trials at a time."""
     file = tiny_search(folder, training={"epochs": 4}, search=kind.search)
     tuner = {"className": f"autostr_nni.nni.tuner.{kind.tuner}", "classArgs": {"recipe": "recipe.yml"}}
-    file.write_text(yaml.safe_dump({**EXPERIMENT, "tuner": tuner}))
+    file.write_text(yaml.safe_dump({**EXPERIMENT, "trialConcurrency": trials, "tuner": tuner}))
     return file
