@@ -26,7 +26,7 @@ HOUSE = [ROOT / "README.md", *DOCS]  # its commands are run
 GUIDES = [*HOUSE, ROOT / "CONTRIBUTING.md", *sorted((ROOT / "examples").glob("*/README.md"))]
 PAGES = [*GUIDES, ROOT / "CHANGELOG.md", *sorted((ROOT / "benchmarks").rglob("*.md"))]
 
-OTHER_PROGRAMS = ("make", "nnictl", "apt-get", "python", "export")
+OTHER_PROGRAMS = ("make", "nnictl", "apt-get", "python")
 LONGEST = 220  # lines of README: for five minutes
 
 FENCE = re.compile(
