@@ -100,6 +100,7 @@ class TestEpochSampler:
             EpochSampler(5, 0)
 
 
+@pytest.mark.slow("processes with more to tell are waited for")
 def test_an_error_in_a_loader_process_is_told(word_set) -> None:
     """Though it is long, and comes from each of many batches."""
     dataset = WordDataset(word_set(list("abcdefgh")), PRINTABLE, 5, (8, 16))

@@ -13,6 +13,8 @@ from fuzz_mutations import SPLINTERS, damaged_bytes
 from fuzz_worker import Reader, judge
 from hypothesis import strategies as st
 
+pytestmark = pytest.mark.slow("many damaged files, each read by commands")
+
 NO_IMAGE = "damaged.bin: not an image that can be decoded"
 
 

@@ -15,6 +15,8 @@ import pytest
 import torch
 from fuzz_worker import REFUSED, Reader, judge
 
+pytestmark = pytest.mark.slow("many damaged files, each read by commands")
+
 
 class Trap:
     """Unpickled, it would run a command."""

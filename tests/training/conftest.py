@@ -27,9 +27,15 @@ TRAIN = {
 }
 
 
-@pytest.fixture(
-    scope="session", params=[PATH, OPERATORS, SUPERNET, TRAIN], ids=lambda parameters: parameters["step"]
-)
+PROPOSALS = [
+    PATH,
+    OPERATORS,
+    pytest.param(SUPERNET, marks=pytest.mark.slow("twice as long as the other steps together")),
+    TRAIN,
+]
+
+
+@pytest.fixture(scope="session", params=PROPOSALS, ids=lambda parameters: parameters["step"])
 def proposal(request) -> dict[str, str]:
     """One proposal of each step."""
     return dict(request.param)

@@ -70,7 +70,10 @@ def test_rates_are_those_of_torch() -> None:
     assert Rates(section(milestones=[2]), 4, 3, milestones=False)(11) == 2.0
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize(
+    "name",
+    ["half", *(pytest.param(name, marks=pytest.mark.slow("trains thrice")) for name in ("all", "one-cycle"))],
+)
 @pytest.mark.parametrize("step", ["path", "train", "operators"])
 def test_stopped_within_an_epoch(tmp_path: Path, monkeypatch, make_recipe, steps, step, name) -> None:
     if step == "operators" and name != "half":

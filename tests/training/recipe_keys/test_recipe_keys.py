@@ -101,8 +101,16 @@ def seen(tmp_path_factory, make_recipe) -> Callable[[str, str], Seen]:
     return get
 
 
+def _marks(table: str, step: str) -> list[pytest.MarkDecorator]:
+    return (
+        [pytest.mark.slow("trains a supernet for one key")]
+        if (table, step) == ("nothing", "supernet")
+        else []
+    )
+
+
 CASES = [
-    pytest.param(table, name, step, id=f"{name}-{step}-{table}")
+    pytest.param(table, name, step, id=f"{name}-{step}-{table}", marks=_marks(table, step))
     for table, keys in (("first", FIRST), ("second", SECOND), ("nothing", NOTHING))
     for name, key in keys.items()
     for step in key.steps.split()
