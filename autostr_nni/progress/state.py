@@ -36,12 +36,13 @@ def state_line(
     of = f" of {plan.trials}" if plan else ""
     running = [trial for trial in trials if trial.status == RUNNING]
     left = time_left(plan, trials) if plan else None
-    ended = finished or (left is not None and left.seconds <= 0 and not running)
+    known = plan is not None and not plan.rungs  # how many trials there are
+    ended = finished or (known and left is not None and left.seconds <= 0 and not running)
     begun = len({trial.key for trial in trials})
     if plan and finished:
         of = f" of {begun}"
     elif plan and plan.rungs:  # what results lead to is not known before the end
-        of = f" of {'' if ended else 'about '}{max(plan.trials, begun)}"
+        of = f" of about {max(plan.trials, begun)}"
     parts = [f"{counts[DONE]}{of} trials done", f"{len(running)} running{under_way(plan, running)}"]
     if counts[FAILED]:
         parts.append(f"{counts[FAILED]} failed")
