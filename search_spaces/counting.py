@@ -18,8 +18,8 @@ from .cost import Cost, conv_bn_cost
 from .operation import changes_shape
 from .operations import parse
 from .path_set import State
-from .space import SearchSpace
-from .stride_path import KEEP, Stride, StridePath
+from .space import Place, SearchSpace
+from .stride_path import Stride, StridePath
 
 if TYPE_CHECKING:
     from .latency import LatencyTable
@@ -36,12 +36,12 @@ __all__ = [
     "cost_table",
     "layer_inputs",
     "operation_cost",
+    "places",
     "stem_cost",
     "total",
 ]
 
 Shape = tuple[int, int, int]  # channels, height, width
-Place = tuple[int, int, int, int, Stride]  # of an operation: channels in and out, height, width, stride
 Kind = Literal["macs", "parameters", "latency"]
 
 MILLION = 1_000_000
@@ -122,7 +122,7 @@ def total(costs: Iterable[BlockCost | Cost]) -> Cost:
     return sum((Cost(cost.macs, cost.params) for cost in costs), Cost())
 
 
-def _places(path: StridePath, space: SearchSpace) -> Iterator[Place]:
+def places(path: StridePath, space: SearchSpace) -> Iterator[Place]:
     """Where the operation of each layer of a path stands."""
     layers = zip(space.layer_widths, layer_inputs(path, space), path.strides, strict=True)
     for (cin, cout), (h, w), stride in layers:
@@ -133,7 +133,7 @@ def cost_table(path: StridePath, space: SearchSpace) -> list[dict[str, Cost]]:
     """Cost every candidate of every layer of a path; the stem is not among them."""
     return [
         {op: operation_cost(op, *place, space.projection_skip) for op in space.candidates(path, layer)}
-        for layer, place in enumerate(_places(path, space), 1)
+        for layer, place in enumerate(places(path, space), 1)
     ]
 
 
@@ -186,8 +186,8 @@ class Price:
     def layers(self, architecture: Architecture, space: SearchSpace) -> list[int]:
         """That of every layer. Raises InputError where the architecture is not of the space."""
         space.check(architecture)
-        places = zip(architecture.operations, _places(architecture.path, space), strict=True)
-        return [self.of_operation(op, place, space.projection_skip) for op, place in places]
+        layers = zip(architecture.operations, places(architecture.path, space), strict=True)
+        return [self.of_operation(op, place, space.projection_skip) for op, place in layers]
 
     def of(self, architecture: Architecture, space: SearchSpace) -> int:
         """That of a backbone, stem included. Raises InputError where it is not of the space."""
@@ -204,28 +204,19 @@ class Price:
         """That of every candidate of every layer of a path."""
         return [
             {op: self.of_operation(op, place, space.projection_skip) for op in space.candidates(path, layer)}
-            for layer, place in enumerate(_places(path, space), 1)
+            for layer, place in enumerate(places(path, space), 1)
         ]
 
     def smallest(self, space: SearchSpace) -> int:
         """The least that an architecture of the space has, without listing them."""
-        least: dict[State, int] = {}  # of those from which a path comes to its end
-        for state in space.paths.states():
-            left, factor_h, factor_w = state
-            if left == 0:
-                if (factor_h, factor_w) == KEEP:
-                    least[state] = 0
-                continue
-            cin, cout = space.layer_widths[space.layers - left]
-            h, w, skip = space.out_height * factor_h, space.out_width * factor_w, space.projection_skip
+        least: dict[State, int] = {}
+        for state, steps in space.paths.live_steps().items():
             ways = [
-                least[after] + self.of_operation(op, (cin, cout, h, w, stride), skip)
-                for stride, after in space.paths.steps(state)
-                if after in least
-                for op in space.layer_candidates(stride, cin, cout)
+                least[after] + self.of_operation(op, space.place(state, stride), space.projection_skip)
+                for stride, after in steps
+                for op in space.candidates_at(state, stride)
             ]
-            if ways:
-                least[state] = min(ways)
+            least[state] = min(ways, default=0)
         return self.fixed(space) + least[space.paths.start]
 
 

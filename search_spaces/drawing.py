@@ -12,7 +12,7 @@ from autostr_nni.system.errors import InputError
 from .architecture import Architecture
 from .counting import MACS, Price
 from .space import SearchSpace
-from .stride_path import KEEP, Stride, StridePath
+from .stride_path import Stride, StridePath
 
 # Draws before the space is taken to hold next to nothing within the band.
 _DRAWS = 100_000
@@ -115,22 +115,13 @@ def largest_within(
 def _ways_of_all(space: SearchSpace, price: Price) -> _Ways:
     """The choices in every state of a path, over all paths; the states that are nearest to the end first."""
     ways: dict[Hashable, list[_Choice]] = {}
-    for state in space.paths.states():
-        left, factor_h, factor_w = state
-        if left == 0:
-            if (factor_h, factor_w) == KEEP:
-                ways[state] = []
-            continue
-        cin, cout = space.layer_widths[space.layers - left]
-        h, w, skip = space.out_height * factor_h, space.out_width * factor_w, space.projection_skip
-        choices = [
-            _Choice(stride, op, price.of_operation(op, (cin, cout, h, w, stride), skip), after)
-            for stride, after in space.paths.steps(state)
-            if after in ways
-            for op in space.layer_candidates(stride, cin, cout)
+    skip = space.projection_skip
+    for state, steps in space.paths.live_steps().items():
+        ways[state] = [
+            _Choice(stride, op, price.of_operation(op, space.place(state, stride), skip), after)
+            for stride, after in steps
+            for op in space.candidates_at(state, stride)
         ]
-        if choices:
-            ways[state] = choices
     return ways
 
 

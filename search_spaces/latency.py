@@ -16,10 +16,11 @@ from autostr_nni.system.json_text import MOST
 from autostr_nni.system.text_files import read_text
 
 from .architecture import Architecture
+from .counting import places
 from .operations import DEFAULT_OPERATION
 from .path_set import State
 from .space import SearchSpace
-from .stride_path import KEEP, Stride
+from .stride_path import Stride
 
 FORMAT, VERSION = "autostr latency table", 1
 # Median error of predicted nets above which a table is of no use.
@@ -84,38 +85,21 @@ def told(block: Block) -> str:
 
 def backbone_blocks(architecture: Architecture, space: SearchSpace) -> list[Block]:
     """List the blocks of a backbone of the space, first layer first, without the stem."""
-    sizes = [(space.height, space.width), *architecture.path.resolutions(space.height, space.width)]
-    layers = zip(architecture.operations, space.layer_widths, sizes, architecture.path.strides, strict=False)
-    return [(op, cin, cout, h, w, stride) for op, (cin, cout), (h, w), stride in layers]
-
-
-def live_steps(space: SearchSpace) -> dict[State, list[tuple[Stride, State]]]:
-    """Give the strides in every state from which a path comes to its end; the states nearest to it first."""
-    steps: dict[State, list[tuple[Stride, State]]] = {}
-    for state in space.paths.states():
-        if state[0]:
-            found = [(stride, after) for stride, after in space.paths.steps(state) if after in steps]
-            if found:
-                steps[state] = found
-        elif state[1:] == KEEP:
-            steps[state] = []
-    return steps
+    layers = zip(architecture.operations, places(architecture.path, space), strict=True)
+    return [(op, *place) for op, place in layers]
 
 
 def state_blocks(space: SearchSpace, state: State, stride: Stride) -> list[Block]:
     """List the blocks that may stand in a state with a stride: the candidates and the default operation."""
-    left, factor_h, factor_w = state
-    cin, cout = space.layer_widths[space.layers - left]
-    h, w = space.out_height * factor_h, space.out_width * factor_w
-    names = dict.fromkeys((*space.layer_candidates(stride, cin, cout), DEFAULT_OPERATION))
-    return [(op, cin, cout, h, w, stride) for op in names]
+    names = dict.fromkeys((*space.candidates_at(state, stride), DEFAULT_OPERATION))
+    return [(op, *space.place(state, stride)) for op in names]
 
 
 def blocks_of(space: SearchSpace) -> list[Block]:
     """List the distinct blocks of all backbones of a space; the default operation is in all places too."""
 
     def every() -> Iterator[Block]:
-        for state, steps in reversed(live_steps(space).items()):
+        for state, steps in reversed(space.paths.live_steps().items()):
             for stride, _ in steps:
                 yield from state_blocks(space, state, stride)
 

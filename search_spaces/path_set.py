@@ -81,6 +81,18 @@ class PathSet:
             levels.append({after: None for state in levels[-1] for _, after in self.steps(state)})
         return [state for level in reversed(levels) for state in level]
 
+    def live_steps(self) -> dict[State, list[tuple[Stride, State]]]:
+        """Give the steps in every state from which a path comes to its end; those nearest to it first."""
+        steps: dict[State, list[tuple[Stride, State]]] = {}
+        for state in self.states():
+            if state[0]:
+                found = [(stride, after) for stride, after in self.steps(state) if after in steps]
+                if found:
+                    steps[state] = found
+            elif state[1:] == KEEP:
+                steps[state] = []
+        return steps
+
     @cached_property
     def _ways(self) -> dict[State, int]:
         """How many ways lead from a state to the end with nothing left over."""

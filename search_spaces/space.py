@@ -17,6 +17,8 @@ from .operations import DEFAULT_OPERATION, OPERATIONS
 from .path_set import PathSet, State
 from .stride_path import KEEP, STAGE_LAYERS, Stride, StridePath
 
+Place = tuple[int, int, int, int, Stride]  # of an operation: channels in and out, height, width, stride
+
 MOST = 65_536  # pixels of a side, or channels
 MOST_LAYERS = 1_000
 
@@ -131,6 +133,17 @@ class SearchSpace:
             for _ in range(layers)
         ]
         return tuple(zip([self.stem_width, *outs[:-1]], outs, strict=True))
+
+    def place(self, state: State, stride: Stride) -> Place:
+        """Where an operation stands that has a stride in a state of a path."""
+        left, factor_h, factor_w = state
+        cin, cout = self.layer_widths[self.layers - left]
+        return cin, cout, self.out_height * factor_h, self.out_width * factor_w, stride
+
+    def candidates_at(self, state: State, stride: Stride) -> tuple[str, ...]:
+        """List the operations that may stand there."""
+        cin, cout, *_ = self.place(state, stride)
+        return self.layer_candidates(stride, cin, cout)
 
     def changes_shape(self, path: StridePath, layer: int) -> bool:
         """Say whether a layer, counted from 1, has a stride or changes the width."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 
 from autostr_nni.search_spaces.architecture import Architecture
-from autostr_nni.search_spaces.latency import Block, blocks_of, live_steps, state_blocks
+from autostr_nni.search_spaces.latency import Block, blocks_of, state_blocks
 from autostr_nni.search_spaces.path_set import State
 from autostr_nni.search_spaces.space import SearchSpace
 from autostr_nni.search_spaces.stride_path import Stride, StridePath
@@ -21,7 +21,7 @@ _Step = tuple[State, Stride]
 
 def covering(space: SearchSpace, rng: random.Random) -> list[Architecture]:
     """Few nets that have every block of the space at least once: each has as many new ones as it can."""
-    steps = live_steps(space)
+    steps = space.paths.live_steps()
     blocks = {
         (state, stride): state_blocks(space, state, stride) for state in steps for stride, _ in steps[state]
     }

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import tempfile
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
@@ -34,16 +33,16 @@ def profiled(nets: Sequence[Net], settings: Settings) -> tuple[int, list[Times]]
             for kind in TRANSLATORS:
                 profile = Path(folder) / f"{number}-{kind}"
                 sessions.append((onnx_session(model_of(net, kind), profile), images.numpy()))
-        rounds = 0
-        until = time.perf_counter() + reading.SECONDS * len(nets)
-        while nets and (rounds < reading.LEAST or (rounds < reading.MOST and time.perf_counter() < until)):
+
+        def one() -> None:
             for session, images in sessions:
                 for _ in range(2):
                     session.run(None, {INPUT: images})
-            rounds += 1
-        found = [_medians(session, 2 * rounds) for session, _ in sessions]
+
+        count = reading.in_rounds(nets, one)
+        found = [_medians(session, 2 * count) for session, _ in sessions]
     per_net = [found[start : start + len(TRANSLATORS)] for start in range(0, len(found), len(TRANSLATORS))]
-    return rounds, [dict(zip(TRANSLATORS, times, strict=True)) for times in per_net]
+    return count, [dict(zip(TRANSLATORS, times, strict=True)) for times in per_net]
 
 
 def _medians(session: Any, runs: int) -> list[float]:

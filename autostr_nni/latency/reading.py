@@ -90,16 +90,25 @@ def reading_times(nets: Sequence[Net], settings: Settings) -> Timed:
         if settings.runtime == "onnxruntime-cpu":
             from autostr_nni.latency.onnx_reading import profiled
 
-            rounds, found = profiled(nets, settings)
+            count, found = profiled(nets, settings)
         else:
-            rounds, found = clocked(nets, settings)
+            count, found = clocked(nets, settings)
     return {
         "settings": asdict(settings),
         "machine": machine(settings),
         "characters": CHARACTERS,
-        "rounds": rounds,
+        "rounds": count,
         "nets": [{kind: _reading(times) for kind, times in net.items()} for net in found],
     }
+
+
+def in_rounds(nets: Sequence[Net], one: Callable[[], None]) -> int:
+    """Time ``one`` round after another, `LEAST` to `MOST` as the nets have time; how many there were."""
+    until, count = time.perf_counter() + SECONDS * len(nets), 0
+    while nets and (count < LEAST or (count < MOST and time.perf_counter() < until)):
+        one()
+        count += 1
+    return count
 
 
 def clocked(nets: Sequence[Net], settings: Settings) -> tuple[int, list[Times]]:
@@ -107,13 +116,13 @@ def clocked(nets: Sequence[Net], settings: Settings) -> tuple[int, list[Times]]:
     clock = CudaClock() if settings.runtime == "torch-cuda" else Clock()
     found: list[list[list[int]]] = [[] for _ in nets]
     made = [steps_of(net, settings) for net in nets]
-    rounds = 0
-    until = time.perf_counter() + SECONDS * len(nets)
-    while nets and (rounds < LEAST or (rounds < MOST and time.perf_counter() < until)):
+
+    def one() -> None:
         for (steps, images), passes in zip(made, found, strict=True):
             passes += clock.passes(steps, images, 1)
-        rounds += 1
-    return rounds, [_by_translator([median(times) / 1e6 for times in zip(*p, strict=True)]) for p in found]
+
+    count = in_rounds(nets, one)
+    return count, [_by_translator([median(times) / 1e6 for times in zip(*p, strict=True)]) for p in found]
 
 
 @torch.no_grad()
