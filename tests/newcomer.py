@@ -20,6 +20,7 @@ import pytest
 from matplotlib import get_cachedir
 
 from autostr_nni.cli.main import main
+from tests.processes import at_home
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -155,10 +156,4 @@ class Newcomer:
 
     def processes(self) -> list[psutil.Process]:
         """All that still runs with the newcomer's home."""
-        mine = []
-        for process in psutil.process_iter():
-            with contextlib.suppress(psutil.Error):
-                same = process.environ().get("HOME") == self.environment["HOME"]
-                if same and process.status() != psutil.STATUS_ZOMBIE:
-                    mine.append(process)
-        return mine
+        return at_home(self.environment["HOME"])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-import time
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -43,9 +42,7 @@ def parts(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def test_a_part_that_fails_stops_no_other(parts: list[str], tmp_path: Path, capsys: Any) -> None:
     file = tmp_path / "runs" / "gpu.json"
-    begun = time.monotonic()
     assert benchmark.main(["--tiny", "--out", str(file)]) == 1
-    assert time.monotonic() - begun < 30
     found = json.loads(file.read_text())
     assert found["about"]["tiny"] is True and found["about"]["cores"]
     assert {name: part.get("error") for name, part in found["parts"].items()} == {
@@ -92,7 +89,6 @@ def test_nni_travels_without_its_manager(tmp_path: Path) -> None:
 
 @pytest.mark.slow("runs every part")
 def test_all_of_it_small(tmp_path: Path) -> None:
-    begun = time.monotonic()
-    assert benchmark.main(["--tiny", "--out", str(tmp_path / "gpu.json"), "--seconds", "115"]) == 0
-    assert time.monotonic() - begun < 120
+    """About 100 s on two idle cores; how long it takes is not asserted."""
+    assert benchmark.main(["--tiny", "--out", str(tmp_path / "gpu.json"), "--seconds", "900"]) == 0
     assert json.loads((tmp_path / "gpu.json").read_text())["parts"].keys() == benchmark.PARTS.keys()

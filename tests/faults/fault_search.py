@@ -24,6 +24,7 @@ import psutil
 from fault_moments import HELD
 
 import autostr_nni
+from tests.processes import at_home, with_word
 
 # The code of these tests' own process, whatever copy is installed: figures are compared between the two.
 HERE = Path(autostr_nni.__file__).parents[1]
@@ -134,12 +135,7 @@ class Search:
 
     def processes(self) -> list[psutil.Process]:
         """All that is alive of this search, told by their environment."""
-        mine = []
-        for process in psutil.process_iter():
-            with suppress(psutil.Error):
-                if process.environ().get("HOME") == str(self.folder):
-                    mine.append(process)
-        return [process for process in mine if process.status() != psutil.STATUS_ZOMBIE]
+        return at_home(self.folder)
 
     def look(self) -> None:
         """Note the experiment's id and folder, and the ports that its processes listen on."""
@@ -152,24 +148,17 @@ class Search:
                 self.id = match[1]
 
     def manager(self) -> psutil.Process:
-        return self._with_word("--experiment-id")
+        return with_word(self.processes(), "--experiment-id")
 
     def tuner(self) -> psutil.Process:
-        return self._with_word("--exp_params")
-
-    def _with_word(self, word: str) -> psutil.Process:
-        for process in self.processes():
-            with suppress(psutil.Error):
-                if word in process.cmdline():
-                    return process
-        raise AssertionError(f"no process with {word}")
+        return with_word(self.processes(), "--exp_params")
 
     def nothing_left(self) -> None:
         """No process of the search is alive, and none of its ports is open."""
         deadline = time.monotonic() + 15  # what is killed takes a moment to be gone
         while self.processes() and time.monotonic() < deadline:
             time.sleep(0.05)
-        assert [process.cmdline() for process in self.processes()] == []
+        assert self.processes() == []
         assert self.ports
         for open in psutil.net_connections("tcp"):
             if open.status == psutil.CONN_LISTEN and open.laddr.port in self.ports:

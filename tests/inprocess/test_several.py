@@ -24,6 +24,7 @@ from autostr_nni.nni.experiment import gpus
 from autostr_nni.recipe import Recipe, recipe_from
 from autostr_nni.system.errors import InputError
 from autostr_nni.system.extensions import VARIABLE
+from tests.processes import words_of
 
 sys.path.insert(0, str(Path(__file__).parent))
 PATHS = ("AABBB", "ABABB", "ABBAB")
@@ -31,7 +32,8 @@ PATHS = ("AABBB", "ABABB", "ABBAB")
 
 @pytest.fixture(autouse=True)
 def _found_by_the_processes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
+    here = Path(__file__).parent
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(here), str(here.parents[1])]))
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
 
 
@@ -105,7 +107,7 @@ def test_a_trial_that_breaks_is_repeated_and_wrong_input_ends_all(tmp_path: Path
     (wrong / "trials" / "wrong").touch()
     with pytest.raises(InputError, match="/a: no such set"):
         search(wrong, Places(3))
-    assert [p for p in psutil.Process().children() if "inprocess.worker" in " ".join(p.cmdline())] == []
+    assert [p for p in psutil.Process().children() if "inprocess.worker" in " ".join(words_of(p))] == []
 
 
 @pytest.mark.slow("a dozen processes")

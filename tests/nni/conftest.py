@@ -17,6 +17,7 @@ import requests
 import yaml
 
 from autostr_nni.nni.manager.rest import Manager
+from tests.processes import at_home
 
 TUNER = '''
 from autostr_nni.nni.tuner import StrategyTuner
@@ -153,14 +154,7 @@ class Project:
 
     def processes(self) -> list[psutil.Process]:
         """Everything alive that was started for this project."""
-        mine = []
-        for process in psutil.process_iter():
-            try:
-                if process.pid != os.getpid() and process.environ().get("HOME") == str(self.folder):
-                    mine.append(process)
-            except psutil.Error:
-                continue
-        return [process for process in mine if process.status() != psutil.STATUS_ZOMBIE]
+        return at_home(self.folder)
 
 
 @pytest.fixture

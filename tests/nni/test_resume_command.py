@@ -15,6 +15,8 @@ from typing import Any
 
 import pytest
 
+from tests.processes import with_word
+
 TRIALS = 6
 
 # Leaves a line in runs.txt when it starts and when it ends; `hold` keeps trials from ending.
@@ -102,7 +104,7 @@ def test_killed_in_the_middle_it_goes_on(project: Any) -> None:
     # Killed a second time: the manager alone, so that trials and tuner are left without it.
     again = autostr(project, "resume", str(folder))
     wait(lambda: len(notes(project)) == len(before) + 2)
-    manager = next(p for p in project.processes() if "--experiment-id" in p.cmdline())
+    manager = with_word(project.processes(), "--experiment-id")
     again.send_signal(signal.SIGKILL)
     manager.kill()
     again.communicate(timeout=100)

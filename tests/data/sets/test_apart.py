@@ -17,6 +17,7 @@ from autostr_nni.data.sets import apart
 from autostr_nni.recipe import Recipe, load_recipe
 from autostr_nni.system.errors import InputError
 from autostr_nni.trial import prepare_once
+from tests.processes import words_of
 
 
 def written(folder: Path, count: int = 4, **test: str) -> Recipe:
@@ -34,7 +35,7 @@ def test_renders_without_the_trial(tmp_path: Path, capsys: pytest.CaptureFixture
         f"rendered 4 words in {folder}",
         f"warning: {folder} is in data.train and in data.validation: its figures measure little",
     ]
-    assert not any("apart" in " ".join(child.cmdline()) for child in psutil.Process().children())
+    assert not any("apart" in " ".join(words_of(child)) for child in psutil.Process().children())
 
 
 def test_what_is_wrong_is_told(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ import yaml
 
 from autostr_nni.nni.manager import processes
 from autostr_nni.nni.manager.launcher import choose_port
+from tests.processes import at_home
 
 SSHD = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
 GPUS = Path(__file__).parents[1] / "gpus_of_tests"  # stand in for NVIDIA's: two on each machine
@@ -95,14 +96,7 @@ class Machine:
 
     def processes(self) -> list[psutil.Process]:
         """What runs in this machine's home, besides the server."""
-        found = []
-        for process in psutil.process_iter():
-            try:
-                if process.environ().get("HOME") == str(self.home):
-                    found.append(process)
-            except psutil.Error:
-                continue
-        return [process for process in found if process.status() != psutil.STATUS_ZOMBIE]
+        return at_home(self.home)
 
     def trials(self, experiment: str) -> dict[str, Path]:
         """Folders of the trials that this machine has run, by trial id."""
@@ -182,14 +176,7 @@ class Search:
 
     def processes(self) -> list[psutil.Process]:
         """Everything alive that was started for this search, besides what runs on machines."""
-        found = []
-        for process in psutil.process_iter():
-            try:
-                if process.environ().get("HOME") == self.environment["HOME"]:
-                    found.append(process)
-            except psutil.Error:
-                continue
-        return [process for process in found if process.status() != psutil.STATUS_ZOMBIE]
+        return at_home(self.home)
 
     @property
     def home(self) -> Path:
