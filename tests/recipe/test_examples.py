@@ -56,7 +56,7 @@ def test_recipe_loads(path: Path) -> None:
 
 def test_the_targets_of_real_words() -> None:
     scene, receipts = recipes(EXAMPLES / "real_words" / "recipe.yml")
-    assert list(scene.data.test) == list(receipts.data.elsewhere) == ["IIIT5K"]
+    assert list(scene.data.test) == list(receipts.data.elsewhere) == ["IIIT5K", "SVT_train", "IC15_train"]
     assert scene.data.train == receipts.data.train and scene.data.validation != receipts.data.validation
 
 

@@ -1,0 +1,79 @@
+"""The nets that searches on real words found, trained further with one budget for all, and tested.
+
+    python -m benchmarks.real_words.further FOLDER SEARCH… [--recipe FILE]
+
+SEARCH is a folder named STRATEGY-SEED, as `run.sh` beside this file leaves them in FOLDER/searches. Nets go
+into FOLDER/further; called again it goes on where it was stopped. Printed are word accuracies on every test
+set of the recipe (examples/real_words/further.recipe.yml), and for each pair of strategies the mean of the
+differences over the seeds that both have, with its 95 % t interval.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from autostr_nni.report.seeds.paired import paired
+
+RECIPE = Path(__file__).parents[2] / "examples" / "real_words" / "further.recipe.yml"
+AUTOSTR = str(Path(sys.executable).with_name("autostr"))
+Accuracies = Mapping[str, float]
+
+
+def main() -> None:
+    """Train and test what is not there yet, and print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("searches", type=Path, nargs="+")
+    parser.add_argument("--recipe", type=Path, default=RECIPE)
+    args = parser.parse_args()
+    recipe = args.folder / "further.recipe.yml"  # its sets lie beside it, as those of the searches do
+    recipe.write_text(args.recipe.read_text(encoding="utf-8"), encoding="utf-8")
+    found: dict[tuple[str, int], Accuracies] = {}
+    for search in args.searches:
+        strategy, seed = search.name.rsplit("-", 1)
+        found[strategy, int(seed)] = tested(search, recipe, args.folder / "further" / search.name)
+        told = "  ".join(f"{name} {share:.1%}" for name, share in found[strategy, int(seed)].items())
+        print(f"{search.name:<16}{told}", flush=True)
+    strategies = sorted({strategy for strategy, _ in found})
+    for first, second in itertools.combinations(strategies, 2):
+        seeds = sorted({seed for _, seed in found if {(first, seed), (second, seed)} <= found.keys()})
+        for name in found[first, seeds[0]] if seeds else ():
+            mean, low, high, _ = paired([found[first, s][name] - found[second, s][name] for s in seeds])
+            reach = "" if low is None or high is None else f" ({100 * low:+.1f} to {100 * high:+.1f})"
+            print(f"{first} - {second}, {name}: {100 * mean:+.1f} points{reach}, {len(seeds)} seeds")
+
+
+def tested(search: Path, recipe: Path, out: Path) -> Accuracies:
+    """Word accuracy of a search's net on each test set, after its further training."""
+    scores = out / "tested.json"
+    if not scores.is_file():
+        seed = f"seed: {search.name.rsplit('-', 1)[1]}"
+        seeded = recipe.with_name(f"further-{search.name}.recipe.yml")
+        seeded.write_text(re.sub(r"^seed: .*", seed, recipe.read_text(encoding="utf-8"), flags=re.M), "utf-8")
+        train = [
+            AUTOSTR,
+            "train",
+            str(search),
+            "--init",
+            str(search),
+            "--recipe",
+            str(seeded),
+            "--out",
+            str(out),
+        ]
+        subprocess.run(train, check=True)
+        evaluate = [AUTOSTR, "evaluate", str(out), "--json"]
+        scores.write_bytes(subprocess.run(evaluate, check=True, stdout=subprocess.PIPE).stdout)
+    rows = json.loads(scores.read_text(encoding="utf-8"))["sets"]
+    return {name: row["word_accuracy"] for name, row in rows.items()}
+
+
+if __name__ == "__main__":
+    main()
