@@ -47,7 +47,7 @@ SMALLER: dict[str, Any] = {
         "path": {"epochs": 1, "epoch_images": 8, "paths": ["ABABB"]},
         "operators": {"warmup_epochs": 1, "epochs": 1, "epoch_images": 8, "arch_every": 1},
         "random": {"count": 1},
-        "halving": {"nets": 1},
+        "halving": {"nets": 1, "min_m": 0},
     },
     "evaluation": {"learnt_above": 0},  # nothing is learnt from eight images
 }
