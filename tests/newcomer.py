@@ -114,7 +114,8 @@ class Newcomer:
                 patch.chdir(self.folder)
                 patch.setenv("HOME", self.environment["HOME"])
                 status = main(arguments)
-            assert status == 0, arguments
+            # A table that is measured beside other work may be marked unfit, which ends with 1.
+            assert status in ((0, 1) if arguments[0] == "measure" else (0,)), arguments
             output = stdout.getvalue()
         assert output, arguments
         self.said[" ".join(arguments)] = output
