@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from autostr_nni.models.backbone import Backbone
 from autostr_nni.models.operations import MBConv
 from autostr_nni.search_spaces.architecture import Architecture
-from autostr_nni.search_spaces.counting import cost_table, stem_cost
+from autostr_nni.search_spaces.counting import MACS
 from autostr_nni.search_spaces.nni_space import AutoSTRSpace
 from autostr_nni.search_spaces.space import SearchSpace
 from autostr_nni.search_spaces.stride_path import StridePath
@@ -59,12 +59,12 @@ class Ours:
     def __init__(self, images: Tensor) -> None:
         self.images = images.contiguous(memory_format=torch.channels_last)
         self.net = Supernet(PATH, SPACE).to(DEVICE, memory_format=torch.channels_last)
-        table = cost_table(PATH, SPACE)
+        table = MACS.table(PATH, SPACE)
         macs = [
-            [costs[n].macs for n in block.names]
+            [costs[n] for n in block.names]
             for block, costs in zip(self.net.choice_blocks, table, strict=True)
         ]
-        self.arch = ArchitectureParameters(macs, stem_cost(SPACE).macs).to(DEVICE)
+        self.arch = ArchitectureParameters(macs, MACS.fixed(SPACE)).to(DEVICE)
         self.optimizer = weight_optimizer(self.net.parameters())
         self.arch_optimizer = torch.optim.Adam(self.arch.parameters(), lr=1e-3, betas=(0.0, 0.999))
 

@@ -33,7 +33,6 @@ __all__ = [
     "Price",
     "backbone_costs",
     "conv_bn_cost",
-    "cost_table",
     "layer_inputs",
     "operation_cost",
     "places",
@@ -129,14 +128,6 @@ def places(path: StridePath, space: SearchSpace) -> Iterator[Place]:
         yield cin, cout, h, w, stride
 
 
-def cost_table(path: StridePath, space: SearchSpace) -> list[dict[str, Cost]]:
-    """Cost every candidate of every layer of a path; the stem is not among them."""
-    return [
-        {op: operation_cost(op, *place, space.projection_skip) for op in space.candidates(path, layer)}
-        for layer, place in enumerate(places(path, space), 1)
-    ]
-
-
 @dataclass(frozen=True)
 class Price:
     """What a search counts of its nets, and keeps within a budget: whole numbers, a million to the `unit`.
@@ -201,7 +192,7 @@ class Price:
             return None
 
     def table(self, path: StridePath, space: SearchSpace) -> list[dict[str, int]]:
-        """That of every candidate of every layer of a path."""
+        """That of every candidate of every layer of a path; the stem is not among them."""
         return [
             {op: self.of_operation(op, place, space.projection_skip) for op in space.candidates(path, layer)}
             for layer, place in enumerate(places(path, space), 1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
@@ -20,7 +19,7 @@ from autostr_nni.models.recognizer import Recognizer, input_size
 from autostr_nni.models.traceable import FeatureReader, UnrolledReader
 from autostr_nni.reading.checkpoint import Trained
 from autostr_nni.system.errors import InputError
-from autostr_nni.system.files import whole_file
+from autostr_nni.system.files import check_new_file, whole_file
 
 #: Batches that an exported file is checked at: alone, an odd one, and a usual one.
 BATCHES = (1, 7, 64)
@@ -71,12 +70,7 @@ def format_of(file: Path) -> Format:
 def check_place(file: Path) -> None:
     """Raise InputError if the file cannot be written, or not in a known format, or not with what is here."""
     format_of(file).check_installed()
-    if file.is_dir():
-        raise InputError(f"{file} is a folder: name a file")
-    if not file.absolute().parent.is_dir():
-        raise InputError(f"{file.parent} does not exist: make the folder, or name another file")
-    if not os.access(file.absolute().parent, os.W_OK):
-        raise InputError(f"{file.parent} cannot be written: name another file")
+    check_new_file(file)
 
 
 def export(trained: Trained, file: Path, images: np.ndarray, part: str = "recognizer") -> Exported:

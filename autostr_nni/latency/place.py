@@ -6,14 +6,12 @@ from pathlib import Path
 
 from autostr_nni.search_spaces.latency import FORMAT
 from autostr_nni.system.errors import InputError
+from autostr_nni.system.files import check_new_file
 from autostr_nni.system.json_text import read_json
 
 
 def check_place(file: Path) -> None:
     """Raise InputError where a table cannot be written, or would take the place of something else."""
-    if file.is_dir():
-        raise InputError(f"{file}: is a folder; name a file")
-    if not file.absolute().parent.is_dir():
-        raise InputError(f"{file.parent}: there is no such folder; make it, or name another file")
+    check_new_file(file)
     if file.exists() and read_json(file).get("format") != FORMAT:
         raise InputError(f"{file}: is there and is no latency table; name another file")

@@ -11,7 +11,7 @@ from autostr_nni.recipe import Recipe
 from autostr_nni.recipe.words.sources import WordSource
 from autostr_nni.search_spaces import drawing
 from autostr_nni.search_spaces.architecture import Architecture
-from autostr_nni.search_spaces.counting import cost_table, stem_cost
+from autostr_nni.search_spaces.counting import MACS
 from autostr_nni.search_spaces.space import SearchSpace
 from autostr_nni.search_spaces.stride_path import StridePath
 from autostr_nni.strategies.core import Strategy, Trial
@@ -177,8 +177,8 @@ def _within(macs_m: float, recipe: Recipe) -> float:
 
 def macs_of_draws(path: StridePath, space: SearchSpace) -> float:
     """Million MACs of a net on the path, on average over all its operations."""
-    layers = (mean(cost.macs for cost in costs.values()) for costs in cost_table(path, space))
-    return (stem_cost(space).macs + sum(layers)) / MILLION
+    layers = (mean(layer.values()) for layer in MACS.table(path, space))
+    return (MACS.fixed(space) + sum(layers)) / MILLION
 
 
 def count_words(sources: Iterable[WordSource]) -> int | None:

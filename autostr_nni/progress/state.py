@@ -36,8 +36,7 @@ def state_line(
     of = f" of {plan.trials}" if plan else ""
     running = [trial for trial in trials if trial.status == RUNNING]
     left = time_left(plan, trials) if plan else None
-    known = plan is not None and not plan.rungs  # how many trials there are
-    ended = finished or (known and left is not None and left.seconds <= 0 and not running)
+    ended = finished or (left is not None and left.seconds <= 0 and not running)
     begun = len({trial.key for trial in trials})
     if plan and finished:
         of = f" of {begun}"

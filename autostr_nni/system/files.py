@@ -39,6 +39,16 @@ def told_if_full(folder: Path) -> Iterator[None]:
         ) from error
 
 
+def check_new_file(file: Path) -> None:
+    """Raise InputError where no file can be written."""
+    if file.is_dir():
+        raise InputError(f"{file} is a folder: name a file")
+    if not file.absolute().parent.is_dir():
+        raise InputError(f"{file.parent} does not exist: make the folder, or name another file")
+    if not os.access(file.absolute().parent, os.W_OK):
+        raise InputError(f"{file.parent} cannot be written: name another file")
+
+
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
     """A temporary path beside ``path`` to write to; it takes the name of ``path`` when the block ends well.

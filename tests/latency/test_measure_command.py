@@ -125,7 +125,7 @@ def test_places_where_nothing_is_written(tmp_path: Path, capsys: pytest.CaptureF
     notes.write_text("mine")
     for file, told in (
         (tmp_path, "is a folder"),
-        (tmp_path / "none" / "table.json", "there is no such folder"),
+        (tmp_path / "none" / "table.json", "does not exist: make the folder"),
         (notes, "is there and is no latency table"),
     ):
         assert main(["measure", str(file)]) == 2

@@ -21,7 +21,7 @@ from autostr_nni.models.backbone import build_stem, initialise
 from autostr_nni.models.operations import build_operation
 from autostr_nni.nas.evolution import NeighbourEvolution
 from autostr_nni.search_spaces.architecture import Architecture
-from autostr_nni.search_spaces.counting import cost_table, stem_cost
+from autostr_nni.search_spaces.counting import MACS
 from autostr_nni.search_spaces.drawing import macs_of
 from autostr_nni.search_spaces.nni_space import AutoSTRSpace, architecture_of, frozen_net
 from autostr_nni.search_spaces.space import SearchSpace
@@ -215,10 +215,10 @@ def two_steps(seed: int) -> Iterator[dict[str, Any]]:
             metrics: dict[str, Any] = {"default": 0.5, "loss": rng.random()}
             if proposal.parameters["step"] == "operators":
                 path = StridePath.parse(proposal.parameters["stride_path"], SMALL.stage_layers)
-                table = [list(costs.items()) for costs in cost_table(path, SMALL)]
+                table = [list(costs.items()) for costs in MACS.table(path, SMALL)]
                 chances = [[rng.gauss(0, 1) for _ in layer] for layer in table]
-                room = round(BUDGET_M * 1e6) - stem_cost(SMALL).macs
-                chosen = most_probable_within(chances, [[c.macs for _, c in layer] for layer in table], room)
+                room = round(BUDGET_M * 1e6) - MACS.fixed(SMALL)
+                chosen = most_probable_within(chances, [[cost for _, cost in layer] for layer in table], room)
                 names = tuple(layer[place][0] for layer, place in zip(table, chosen, strict=True))
                 metrics["architecture"] = Architecture(path, names, SMALL.stage_layers).text
             yield proposal.parameters

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from autostr_nni.models.recognizer import Recognizer
 from autostr_nni.recipe.model import ModelSection
-from autostr_nni.search_spaces.counting import cost_table
+from autostr_nni.search_spaces.counting import MACS
 from autostr_nni.search_spaces.space import SearchSpace
 from autostr_nni.supernet.architecture_parameters import ArchitectureParameters
 from autostr_nni.supernet.architecture_step import architecture_step, choice_gradient, frozen
@@ -47,7 +47,7 @@ def setup(seed: int) -> tuple[Recognizer, Supernet, ArchitectureParameters, list
     torch.manual_seed(seed)
     supernet = Supernet(PATH, SPACE)
     network = Recognizer(supernet, 5, MODEL).double().train()
-    macs = [[cost.macs for cost in layer.values()] for layer in cost_table(PATH, SPACE)]
+    macs = [list(layer.values()) for layer in MACS.table(PATH, SPACE)]
     generator = torch.Generator().manual_seed(seed)
     parameters = ArchitectureParameters(macs, fixed=1000, init=1.0, generator=generator).double()
     return network, supernet, parameters, parameters.draw(generator)

@@ -10,7 +10,7 @@ from collections import Counter
 import pytest
 import torch
 
-from autostr_nni.search_spaces.counting import cost_table, stem_cost
+from autostr_nni.search_spaces.counting import Price
 from autostr_nni.search_spaces.space import SearchSpace
 from autostr_nni.supernet import budget
 from autostr_nni.supernet.architecture_parameters import ArchitectureParameters
@@ -51,8 +51,8 @@ def test_where_the_budget_is_wide_draws_are_those_without_one():
 def test_the_smallest_net_is_drawn_where_nothing_else_fits():
     space = SearchSpace()
     path = space.typical_paths()[0]
-    macs = [[cost.macs for cost in layer.values()] for layer in cost_table(path, space)]
-    arch = ArchitectureParameters(macs, stem_cost(space).macs, 3.0, torch.Generator().manual_seed(0))
+    macs = [list(layer.values()) for layer in Price().table(path, space)]
+    arch = ArchitectureParameters(macs, Price().fixed(space), 3.0, torch.Generator().manual_seed(0))
     least = [layer.index(min(layer)) for layer in macs]
     for uniform in (False, True):
         assert arch.draw(torch.Generator().manual_seed(0), uniform, arch.total(least)) == least
@@ -63,8 +63,8 @@ def test_the_papers_space_under_a_tight_budget(spread):
     """Where one draw in a million would keep to it, and where probabilities are as good as 0 or 1."""
     space = SearchSpace()
     path = space.typical_paths()[0]
-    macs = [[cost.macs for cost in layer.values()] for layer in cost_table(path, space)]
-    arch = ArchitectureParameters(macs, stem_cost(space).macs, spread, torch.Generator().manual_seed(0))
+    macs = [list(layer.values()) for layer in Price().table(path, space)]
+    arch = ArchitectureParameters(macs, Price().fixed(space), spread, torch.Generator().manual_seed(0))
     generator = torch.Generator().manual_seed(0)
     totals = {arch.total(arch.draw(generator, budget=30_000_000)) for _ in range(20)}
     assert 20_000_000 < max(totals) <= 30_000_000 and min(totals) > 10_000_000

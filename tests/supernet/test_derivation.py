@@ -8,7 +8,7 @@ import random
 import pytest
 import torch
 
-from autostr_nni.search_spaces.counting import cost_table, stem_cost
+from autostr_nni.search_spaces.counting import Price
 from autostr_nni.search_spaces.space import SearchSpace
 from autostr_nni.supernet.architecture_parameters import ArchitectureParameters
 from autostr_nni.supernet.budget import most_probable_within
@@ -64,8 +64,8 @@ def test_the_papers_space_at_its_budget():
     """As many layers agree with the argmax as can: far more than of the best of many draws."""
     space = SearchSpace()
     path = space.typical_paths()[-1]
-    macs = [[cost.macs for cost in layer.values()] for layer in cost_table(path, space)]
-    arch = ArchitectureParameters(macs, stem_cost(space).macs, 2.0, torch.Generator().manual_seed(0))
+    macs = [list(layer.values()) for layer in Price().table(path, space)]
+    arch = ArchitectureParameters(macs, Price().fixed(space), 2.0, torch.Generator().manual_seed(0))
     with torch.no_grad():
         for alpha, layer in zip(arch.alphas, macs, strict=True):
             alpha += 2 * torch.tensor(layer) / max(layer)

@@ -13,7 +13,7 @@ import torch
 
 from autostr_nni.recipe import Recipe, recipe_from
 from autostr_nni.search_spaces.architecture import Architecture
-from autostr_nni.search_spaces.counting import cost_table, stem_cost
+from autostr_nni.search_spaces.counting import MACS
 from autostr_nni.strategies import build
 from autostr_nni.supernet.architecture_parameters import ArchitectureParameters
 from autostr_nni.supernet.budget import draw_within
@@ -62,16 +62,15 @@ def ranked() -> list[str]:
 def derived() -> list[str]:
     space = recipe().space()
     path = space.typical_paths()[1]
-    table = cost_table(path, space)
-    macs = [[cost.macs for cost in layer.values()] for layer in table]
+    macs = [list(layer.values()) for layer in MACS.table(path, space)]
     rng, found = random.Random(3), []
     for _ in range(20):
-        arch = ArchitectureParameters(macs, stem_cost(space).macs)
+        arch = ArchitectureParameters(macs, MACS.fixed(space))
         with torch.no_grad():
             for alpha, layer in zip(arch.alphas, macs, strict=True):
                 alpha.copy_(torch.tensor([rng.gauss(0, 2) + 2 * m / max(layer) for m in layer]))
         found.append(derive(arch, round(BUDGET_M * 1e6)))
-        room = round(BUDGET_M * 1e6) - stem_cost(space).macs
+        room = round(BUDGET_M * 1e6) - MACS.fixed(space)
         found.append(
             draw_within(
                 arch.log_probabilities(),
@@ -106,6 +105,6 @@ def test_draws_are_those_of_earlier_versions(name: str) -> None:
 
 def test_the_regulariser_is_that_of_earlier_versions() -> None:
     space = recipe().space()
-    macs = [[c.macs for c in layer.values()] for layer in cost_table(space.typical_paths()[1], space)]
-    arch = ArchitectureParameters(macs, stem_cost(space).macs, init=0.0)
+    macs = [list(layer.values()) for layer in MACS.table(space.typical_paths()[1], space)]
+    arch = ArchitectureParameters(macs, MACS.fixed(space), init=0.0)
     assert arch.regulariser(450e6, 0.6).item() == pytest.approx(0.97825026512146, rel=1e-6)

@@ -9,7 +9,7 @@ import torch
 
 from autostr_nni.models.backbone import Backbone
 from autostr_nni.search_spaces.architecture import Architecture
-from autostr_nni.search_spaces.counting import backbone_costs, cost_table, stem_cost, total
+from autostr_nni.search_spaces.counting import MACS, backbone_costs, total
 from autostr_nni.search_spaces.space import SearchSpace
 from autostr_nni.supernet.architecture_parameters import ArchitectureParameters
 from autostr_nni.supernet.supernet import Supernet
@@ -21,9 +21,9 @@ PATH = SPACE.typical_paths()[0]
 def make(seed: int = 0) -> tuple[Supernet, ArchitectureParameters]:
     torch.manual_seed(seed)
     supernet = Supernet(PATH, SPACE)
-    macs = [[cost.macs for cost in layer.values()] for layer in cost_table(PATH, SPACE)]
+    macs = [list(layer.values()) for layer in MACS.table(PATH, SPACE)]
     generator = torch.Generator().manual_seed(seed)
-    return supernet, ArchitectureParameters(macs, stem_cost(SPACE).macs, 1e-3, generator)
+    return supernet, ArchitectureParameters(macs, MACS.fixed(SPACE), 1e-3, generator)
 
 
 def test_blocks_offer_the_candidates_of_the_space():

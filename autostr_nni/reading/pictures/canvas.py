@@ -8,6 +8,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageFont
 
 from autostr_nni.system.errors import InputError
+from autostr_nni.system.files import check_new_file
 
 INK, FAINT, RIGHT, WRONG, LINE = "#1b1f24", "#667080", "#1a7f4b", "#b3261e", "#d5dae1"
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
@@ -87,10 +88,7 @@ def check_picture(path: Path) -> None:
     """Raise InputError if no picture can be written there."""
     if path.suffix.lower() not in SUFFIXES:
         raise InputError(f"{path}: a picture's name ends in {', '.join(SUFFIXES)}")
-    if path.is_dir():
-        raise InputError(f"{path} is a folder: name a file")
-    if not path.absolute().parent.is_dir():
-        raise InputError(f"{path.parent} does not exist: make the folder, or name another file")
+    check_new_file(path)
 
 
 def save(picture: Picture, path: Path) -> None:
