@@ -16,7 +16,7 @@ from typing import Any
 
 from autostr_nni.runs.layout import trial_folders
 from autostr_nni.runs.records import read_metrics
-from autostr_nni.runs.summary import architecture_text, read_trial
+from autostr_nni.runs.trial_record import architecture_text, read_trial
 
 
 def trials(folder: Path) -> Iterator[tuple[str, Path]]:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from autostr_nni.runs.records import read_metrics
-from autostr_nni.runs.summary import read_search
+from autostr_nni.runs.trial_record import read_search
 
 STEPS = {"path": "step 1: stride paths", "operators": "step 2: operator search", "train": "step 3: training"}
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from autostr_nni.search_spaces.architecture import Architecture
@@ -23,8 +23,8 @@ from autostr_nni.search_spaces.mutation import mutate
 from autostr_nni.search_spaces.space import SearchSpace
 from autostr_nni.system.errors import InputError
 
-from .core import BUDGET, RETRY, Book, Trial, reasons
-from .front import handed_over, ordered
+from .climbing import Climbing
+from .core import BUDGET, RETRY, Trial, reasons
 from .ladder import Ladder, ladder_of
 from .steps import RUNG, TRAIN, Planned
 
@@ -32,11 +32,10 @@ if TYPE_CHECKING:
     from autostr_nni.recipe import Recipe
 
 
-LEADERS = 3  # whose neighbours are tried
 _TRIES = 200  # draws of a neighbour before a net is drawn from the whole space
 
 
-class Halving(Book):
+class Halving(Climbing):
     """Asynchronous successive halving whose proposals depend on results alone, not on who came first.
 
     The k-th proposal looks at the first k - `lookback` ones only, and waits until these are settled. So many
@@ -100,29 +99,22 @@ class Halving(Book):
         Raises:
             InputError: the budget is below the trainings of all nets wanted, or no net is of such a cost.
         """
-        super().__init__()
+        super().__init__(space, ladder, proxy, front, learnt_above, price)
         needed = front * (1 + proxy)
         if nets < needed:
             why = "" if front == 1 else f": search.front.size is {front}, and so many are trained to the end"
             raise InputError(f"search.halving.nets must be at least {needed}, not {nets}{why}")
-        self._space, self._ladder, self._seed, self._proxy = space, ladder, seed, proxy
-        self._front, self._learnt_above = front, learnt_above
+        self._seed, self._explore, self._lookback = seed, explore, lookback
         # The last training of each of a proxy's winners is one net's.
         self._budget = (nets - proxy * front) * ladder.epochs[-1]
-        self._band, self._price = (least, most), price
-        self._explore, self._lookback = explore, lookback
-        self._nets: dict[str, Architecture] = {}  # by trial
+        self._band = least, most
         self._first = ladder.reduction**ladder.top  # candidates before neighbours are tried
         self._advance()
 
     @property
-    def planned(self) -> int:
-        """Trials so far, and about as many more as the budget pays for: what results lead to is not known."""
-        return sum(planned.trials for planned in self.planned_steps)
-
-    @property
     def planned_steps(self) -> list[Planned]:
-        """Trials of each rung, and what is trained at the end where nets are ranked by a proxy."""
+        """Trials of each rung, about as many as the budget pays for: what results lead to is not known. And
+        what is trained at the end where nets are ranked by a proxy."""
         ladder = self._ladder
         counts, more = self._counts(0), 0
         while not self._finished and ladder.price(self._counts(more + 1)) <= self._budget:
@@ -142,18 +134,6 @@ class Halving(Book):
             due = 0 if self._finished else max(self._front, counts[-1] // self._ladder.reduction)
             counts.append(max(there[rung], due))
         return counts
-
-    def _winners(self) -> list[Trial]:
-        """The nets of the top rung that a search hands over, the best first."""
-        top = [t for t in self._trials if t.status == "done" and self._rung(t) == self._ladder.top]
-        nets = [(self._cost(trial), trial.metrics) for trial in top]
-        return [top[place] for place in reversed(handed_over(nets, self._front, self._learnt_above))]
-
-    def _fault(self, trial: Trial, metrics: Mapping[str, Any]) -> str | None:
-        for key in ("loss", "default"):
-            if key not in metrics:
-                return f"it reported no {key}"
-        return super()._fault(trial, metrics)
 
     # -- what is proposed
 
@@ -252,49 +232,3 @@ class Halving(Book):
 
     def _allowed(self, architecture: Architecture) -> bool:
         return self._band[0] <= self._price.of(architecture, self._space) <= self._band[1]
-
-    def _leaders(self, known: Sequence[Trial]) -> list[Architecture]:
-        """The nets that came furthest, by their loss there."""
-        found: dict[str, Architecture] = {}
-        for rung in range(self._ladder.top, -1, -1):
-            for trial in self._ranked(known, rung):
-                architecture = self._architecture(trial)
-                found.setdefault(architecture.text, architecture)
-        return list(found.values())[:LEADERS]
-
-    # -- the book, read
-
-    def _originals(self) -> Iterator[Trial]:
-        """The trials of the ladder but those that repeat another."""
-        return (t for t in self._trials if not t.id.endswith(RETRY) and self._rung(t) >= 0)
-
-    def _rung(self, trial: Trial) -> int:
-        """The rung of a trial; -1 for the last training of a proxy's winner."""
-        if trial.parameters["step"] == TRAIN:
-            return -1 if self._proxy else self._ladder.top
-        return self._ladder.epochs.index(trial.parameters["epochs"])
-
-    def _spent(self) -> int:
-        """Epochs of all proposals so far; repeated ones cost the search nothing more."""
-        return sum(self._ladder.cost(self._rung(trial)) for trial in self._originals())
-
-    def _ranked(self, known: Sequence[Trial], rung: int) -> list[Trial]:
-        """Those of a rung that ended well, lowest validation loss first; for a front, along cost and loss."""
-        done = [trial for trial in known if trial.status == "done" and self._rung(trial) == rung]
-        if self._front == 1:
-            return sorted(done, key=lambda trial: (trial.metrics or {})["loss"])
-        points = [(self._cost(trial), -(trial.metrics or {})["loss"]) for trial in done]
-        return [done[place] for place in ordered(points)]
-
-    def _texts(self, rung: int) -> set[str]:
-        """The nets that were proposed for a rung."""
-        return {self._architecture(t).text for t in self._originals() if self._rung(t) == rung}
-
-    def _cost(self, trial: Trial) -> float:
-        """What a front is along, beside accuracy."""
-        return self._price.of(self._architecture(trial), self._space)
-
-    def _architecture(self, trial: Trial) -> Architecture:
-        if trial.id not in self._nets:
-            self._nets[trial.id] = Architecture.from_parameters(trial.parameters, self._space)
-        return self._nets[trial.id]

@@ -12,14 +12,14 @@ from autostr_nni.search_spaces.architecture import Architecture
 from autostr_nni.search_spaces.space import SearchSpace
 from autostr_nni.system.errors import InputError
 
-from .core import BUDGET, RETRY, Book, Trial, reasons, succeeded
+from .core import BUDGET, RETRY, Stepped, Trial, reasons, succeeded
 from .steps import RANKING, SUPERNET, TRAIN, WEIGHTS, Planned
 
 if TYPE_CHECKING:
     from autostr_nni.recipe import Recipe
 
 
-class OneShot(Book):
+class OneShot(Stepped):
     """Three steps, each once the one before has ended: the supernet, one trial; the ranking of nets on its
     weights, one trial, whose metrics carry the `finalists`; and the training of each of these from the
     weights that it inherits. The finalist that is most accurate on validation is the result.
@@ -44,13 +44,8 @@ class OneShot(Book):
         self._add(SUPERNET, {"step": SUPERNET})
 
     @property
-    def planned(self) -> int:
-        """Trials of a search without failures; a small space may have fewer finalists."""
-        return sum(step.trials for step in self.planned_steps)
-
-    @property
     def planned_steps(self) -> list[Planned]:
-        """The supernet, the ranking, and the finalists."""
+        """The supernet, the ranking, and the finalists, of which a small space may have fewer."""
         known = sum(not trial.id.endswith(RETRY) for trial in self._of_step(TRAIN))
         return [Planned(SUPERNET, 1), Planned(RANKING, 1), Planned(TRAIN, known or self._finalists)]
 

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from autostr_nni.system import extensions
 from autostr_nni.system.errors import InputError, shown
 
-from .core import Book, Strategy
+from .core import Book
 from .halving import Halving
 from .one_shot import OneShot
+from .protocol import Strategy
 from .random_search import RandomSearch
 from .steps import LARGEST, STEPS
 from .two_step import TwoStep

@@ -14,7 +14,7 @@ from autostr_nni.search_spaces.space import SearchSpace
 from autostr_nni.search_spaces.stride_path import StridePath
 from autostr_nni.system.errors import InputError
 
-from .core import Book, Trial, reasons, succeeded
+from .core import Stepped, Trial, reasons, succeeded
 from .ladder import Ladder, ladder_of
 from .steps import OPERATORS, PATH, RUNG, TRAIN, Planned
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from autostr_nni.recipe import Recipe
 
 
-class TwoStep(Book):
+class TwoStep(Stepped):
     """Step 1: one trial per path, ranked by validation loss (Eq. 2). Step 2: the operator search on the best
     path, itself one trial, whose metrics carry the `architecture` found. Step 3: that net, trained alone.
 
@@ -92,11 +92,6 @@ class TwoStep(Book):
         self._advance()
 
     # -- what is planned
-
-    @property
-    def planned(self) -> int:
-        """Trials of a search without failures."""
-        return sum(planned.trials for planned in self.planned_steps)
 
     @property
     def planned_steps(self) -> list[Planned]:

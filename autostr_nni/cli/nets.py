@@ -114,7 +114,7 @@ def _reached(row: Row, size: bool = False) -> list[str]:
 
 def _nothing_trained(search: Path) -> str:
     from autostr_nni.nni.experiment.stored import resume_command
-    from autostr_nni.runs.summary import read_search
+    from autostr_nni.runs.trial_record import read_search
 
     steps = [record.step for record in read_search(search) if record.metrics is not None]
     done = f"{len(steps)} trials are done" if len(steps) != 1 else "1 trial is done"
@@ -216,7 +216,7 @@ def _file(text: str) -> Path | None:
 
 def _of_search(text: str, search: Path) -> Path:
     """The architecture of a search's best net; before one is trained, that of the operator search."""
-    from autostr_nni.runs.summary import read_search
+    from autostr_nni.runs.trial_record import read_search
 
     net = best_net(search)
     words = net.words if net else None

@@ -11,8 +11,9 @@ from autostr_nni.progress.plan import plan_of
 from autostr_nni.progress.state import seen_in, state_line
 from autostr_nni.recipe import Recipe
 from autostr_nni.runs.figures import figures
-from autostr_nni.runs.summary import TrialRecord
-from autostr_nni.strategies.core import RETRY, Strategy, Trial
+from autostr_nni.runs.trial_record import TrialRecord
+from autostr_nni.strategies.core import RETRY, Trial
+from autostr_nni.strategies.protocol import Strategy
 
 
 class InProcessProgress:

@@ -31,9 +31,11 @@ from autostr_nni.runs.search_folder import (
     strategy_of,
     write_json,
 )
-from autostr_nni.runs.summary import TrialRecord, summarize
+from autostr_nni.runs.summary import summarize
+from autostr_nni.runs.trial_record import TrialRecord
 from autostr_nni.strategies import find
-from autostr_nni.strategies.core import Book, Proposal, Strategy, saved_trials
+from autostr_nni.strategies.core import Book, Proposal, saved_trials
+from autostr_nni.strategies.protocol import Strategy
 from autostr_nni.system.errors import InputError
 
 ONE = Places()

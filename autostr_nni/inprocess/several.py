@@ -21,7 +21,8 @@ from autostr_nni.inprocess.told import Run, broke, progress, trial_folder
 from autostr_nni.progress.display import Log
 from autostr_nni.recipe import Recipe
 from autostr_nni.runs.search_folder import save_state
-from autostr_nni.strategies.core import Metrics, Proposal, Strategy
+from autostr_nni.strategies.core import Metrics, Proposal
+from autostr_nni.strategies.protocol import Strategy
 from autostr_nni.system.errors import InputError
 from autostr_nni.system.lifeline import receive, start
 from autostr_nni.system.threads import default_threads

@@ -18,7 +18,7 @@ from autostr_nni.progress.estimate import DONE, FAILED, RUNNING, Seen
 from autostr_nni.progress.plan import Plan, plan_of
 from autostr_nni.progress.state import seen_in, state_line
 from autostr_nni.runs.layout import trial_folder
-from autostr_nni.runs.summary import TrialRecord
+from autostr_nni.runs.trial_record import TrialRecord
 
 Row = Mapping[str, Any]
 

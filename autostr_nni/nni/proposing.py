@@ -23,7 +23,8 @@ from autostr_nni.nni.experiment.choices import Choices
 from autostr_nni.nni.state import experiment_folder, read_state, told_no_space, write_state
 from autostr_nni.nni.stopping import EarlyStops
 from autostr_nni.nni.trial_side.figures import from_nni
-from autostr_nni.strategies.core import Proposal, Strategy, reached
+from autostr_nni.strategies.core import Proposal, reached
+from autostr_nni.strategies.protocol import Strategy
 from autostr_nni.strategies.registry import record
 from autostr_nni.system.errors import InputError
 from autostr_nni.system.files import NoSpace

@@ -11,7 +11,7 @@ from autostr_nni.nni.trial_side.figures import from_nni
 from autostr_nni.progress.state import describe, epochs_of
 from autostr_nni.runs.figures import Figures, figures
 from autostr_nni.runs.layout import STDERR, trial_folder
-from autostr_nni.runs.summary import TrialRecord, read_trial
+from autostr_nni.runs.trial_record import TrialRecord, read_trial
 from autostr_nni.strategies.core import reached
 from autostr_nni.system.json_text import unpacked
 

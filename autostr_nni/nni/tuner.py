@@ -18,7 +18,7 @@ from autostr_nni.nni import manager_side
 from autostr_nni.nni.experiment.tuners import NAMED
 from autostr_nni.nni.proposing import ProposalTuner
 from autostr_nni.nni.state import keep_recipe
-from autostr_nni.strategies.core import Strategy
+from autostr_nni.strategies.protocol import Strategy
 from autostr_nni.system.errors import InputError
 
 

@@ -14,7 +14,8 @@ from autostr_nni.search_spaces.architecture import Architecture
 from autostr_nni.search_spaces.counting import MACS
 from autostr_nni.search_spaces.space import SearchSpace
 from autostr_nni.search_spaces.stride_path import StridePath
-from autostr_nni.strategies.core import Strategy, Trial
+from autostr_nni.strategies.core import Trial
+from autostr_nni.strategies.protocol import Strategy
 from autostr_nni.strategies.steps import OPERATORS, PATH, RANKING, RUNG, SUPERNET, TRAIN, Planned
 from autostr_nni.system.errors import InputError
 

@@ -14,7 +14,7 @@ from autostr_nni.runs.doing import doing_in
 from autostr_nni.runs.figures import Figures, number
 from autostr_nni.runs.layout import CLIMBED, METRICS, PULSE
 from autostr_nni.runs.records import read_metrics
-from autostr_nni.runs.summary import TrialRecord, architecture_text
+from autostr_nni.runs.trial_record import TrialRecord, architecture_text
 from autostr_nni.strategies.steps import FINDING, SEARCHING, TRAIN
 from autostr_nni.strategies.trials import merit
 from autostr_nni.system.json_text import read_json, read_lines
@@ -36,8 +36,11 @@ def state_line(
     of = f" of {plan.trials}" if plan else ""
     running = [trial for trial in trials if trial.status == RUNNING]
     left = time_left(plan, trials) if plan else None
-    ended = finished or (left is not None and left.seconds <= 0 and not running)
     begun = len({trial.key for trial in trials})
+    over = left is not None and left.seconds <= 0
+    if plan and plan.rungs:  # which of them trials would be on was an estimate
+        over = begun >= plan.trials
+    ended = finished or (over and not running)
     if plan and finished:
         of = f" of {begun}"
     elif plan and plan.rungs:  # what results lead to is not known before the end

@@ -20,8 +20,9 @@ from autostr_nni.report.seeds.groups import seed_of
 from autostr_nni.report.seeds.targets import targets_of
 from autostr_nni.report.settings import groups, settings
 from autostr_nni.runs.figures import Figures, Summary, counted, number
-from autostr_nni.runs.summary import TrialRecord, height, losses_of, summarize
+from autostr_nni.runs.summary import summarize
 from autostr_nni.runs.told import weaknesses
+from autostr_nni.runs.trial_record import TrialRecord, height, losses_of
 from autostr_nni.runs.verdict import rank_paths
 from autostr_nni.search_spaces.counting import UNITS
 from autostr_nni.strategies.front import pareto_front

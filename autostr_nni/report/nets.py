@@ -10,7 +10,7 @@ from autostr_nni.report.reading.history import FAILED, SearchHistory, TrialHisto
 from autostr_nni.report.records import Epoch, Net, TestSet
 from autostr_nni.report.statistics import wilson
 from autostr_nni.runs.figures import Figures, counted, number
-from autostr_nni.runs.summary import architecture_text
+from autostr_nni.runs.trial_record import architecture_text
 from autostr_nni.search_spaces.architecture import Architecture
 from autostr_nni.search_spaces.space import SearchSpace
 from autostr_nni.strategies.steps import LARGEST, NET

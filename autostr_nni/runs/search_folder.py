@@ -19,7 +19,8 @@ from autostr_nni.recipe import Recipe
 from autostr_nni.recipe.load import check_unchanged
 from autostr_nni.runs.layout import LOCK, RECIPE, RECORD, STATE, TRIALS
 from autostr_nni.strategies import registry
-from autostr_nni.strategies.core import Strategy, plain, saved_trials
+from autostr_nni.strategies.core import plain, saved_trials
+from autostr_nni.strategies.protocol import Strategy
 from autostr_nni.system import files
 from autostr_nni.system.errors import InputError
 from autostr_nni.system.files import write_atomic

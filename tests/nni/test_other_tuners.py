@@ -14,8 +14,9 @@ import yaml
 from autostr_nni.nni.experiment.algorithms import REFUSED, recipe_of_trials
 from autostr_nni.nni.experiment.file import load_experiment
 from autostr_nni.nni.manager import launcher
-from autostr_nni.runs.summary import TrialRecord, best_of_all
+from autostr_nni.runs.summary import best_of_all
 from autostr_nni.runs.told import summary_text
+from autostr_nni.runs.trial_record import TrialRecord
 from autostr_nni.search_spaces.architecture import Architecture
 from autostr_nni.system.errors import InputError
 

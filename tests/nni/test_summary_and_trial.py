@@ -15,8 +15,9 @@ import requests
 from autostr_nni.nni.manager.rest import Manager, exempt_loopback
 from autostr_nni.nni.rows import final_metrics
 from autostr_nni.nni.trial_side import parameters as parameters_module
-from autostr_nni.runs.summary import read_search, summarize
+from autostr_nni.runs.summary import summarize
 from autostr_nni.runs.told import summary_text
+from autostr_nni.runs.trial_record import read_search
 from autostr_nni.system.errors import InputError
 from autostr_nni.trial import Reports
 

@@ -79,5 +79,6 @@ def test_a_search_that_has_ended_has_no_time_left(tmp_path: Path) -> None:
     plan = plan_of(strategies.build("halving", made), made, 2)
     trials = [Seen(f"low {n}", "rung 1", DONE, 200, 20) for n in range(9)]
     trials += [Seen("high", "rung 2", DONE, 200, 20), Seen("top", "train", DONE, 500, 50)]
+    assert state_line(plan, trials[1:], []) == "10 of about 11 trials done, 0 running, under 1 min left"
     assert state_line(plan, trials, []) == "11 of about 11 trials done, 0 running"
     assert state_line(plan, trials, [], finished=True) == "11 of 11 trials done, 0 running"

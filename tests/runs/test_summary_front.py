@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from autostr_nni.runs.summary import TrialRecord, best_of_all, summarize, summary_of
+from autostr_nni.runs.summary import best_of_all, summarize, summary_of
 from autostr_nni.runs.told import summary_text
+from autostr_nni.runs.trial_record import TrialRecord
 
 NETS = {  # accuracy, million MACs
     "small": (0.4, 1.0),

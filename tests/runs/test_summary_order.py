@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from autostr_nni.runs.summary import TrialRecord, summarize
+from autostr_nni.runs.summary import summarize
+from autostr_nni.runs.trial_record import TrialRecord
 
 
 def test_the_best_comes_first_and_what_has_no_figure_last() -> None:

@@ -17,8 +17,9 @@ from autostr_nni.cli.main import main
 from autostr_nni.data.sets.lmdb_io import LmdbReader
 from autostr_nni.inprocess.run import run_search
 from autostr_nni.recipe import load_recipe, recipe_from
-from autostr_nni.runs.summary import TrialRecord, losses_of, read_search, summarize
+from autostr_nni.runs.summary import summarize
 from autostr_nni.runs.told import summary_text
+from autostr_nni.runs.trial_record import TrialRecord, losses_of, read_search
 from autostr_nni.runs.verdict import (
     Score,
     WordLosses,

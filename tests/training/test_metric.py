@@ -14,8 +14,9 @@ from autostr_nni.report.analysis import analyse
 from autostr_nni.report.page import render
 from autostr_nni.report.reading.locate import read_folder
 from autostr_nni.runs.records import read_metrics
-from autostr_nni.runs.summary import read_search, summarize
+from autostr_nni.runs.summary import summarize
 from autostr_nni.runs.told import summary_text
+from autostr_nni.runs.trial_record import read_search
 from autostr_nni.strategies import build
 from autostr_nni.training import loop
 from tests.training.recipe_keys.watch import watched

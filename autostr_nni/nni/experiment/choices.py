@@ -10,7 +10,7 @@ from autostr_nni.system.errors import InputError, shown
 
 if TYPE_CHECKING:
     from autostr_nni.recipe import Recipe
-    from autostr_nni.strategies.core import Strategy
+    from autostr_nni.strategies.protocol import Strategy
 
 
 class Choices:

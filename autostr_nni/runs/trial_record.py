@@ -1,0 +1,86 @@
+"""One trial that has ended, as its folder tells it. Light: reads JSON files only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from autostr_nni.recipe.words.metric import WORD_ACCURACY, metric_of
+from autostr_nni.runs.figures import Figures, TrialResult, figures, number
+from autostr_nni.runs.layout import PARAMETERS, WORD_LOSSES, trial_folders
+from autostr_nni.runs.records import read_result
+from autostr_nni.runs.verdict import WordLosses, word_losses
+from autostr_nni.strategies.steps import TRAIN
+from autostr_nni.system.json_text import read_json
+
+
+@dataclass(frozen=True)
+class TrialRecord:
+    """One trial that has ended. ``metrics`` is its final report, or None if it failed."""
+
+    id: str
+    parameters: Mapping[str, Any]
+    metrics: Figures | None
+    folder: Path | None = None
+    result: TrialResult = field(default_factory=TrialResult)
+
+    @property
+    def step(self) -> str:
+        return str(self.parameters.get("step", TRAIN))
+
+    @property
+    def figure(self) -> float | None:
+        """What nets are chosen by."""
+        return number(self.metrics, "default")
+
+    @property
+    def word_accuracy(self) -> float | None:
+        return (
+            self.figure if metric_of(self.metrics) is WORD_ACCURACY else number(self.metrics, "word_accuracy")
+        )
+
+
+def read_trial(folder: Path, parameters: Mapping[str, Any] | None = None) -> TrialRecord:
+    """The record of a trial from what it left in its folder."""
+    result = read_result(folder)
+    if parameters is None:
+        stored = read_json(folder / PARAMETERS) or result
+        parameters = stored.get("parameters") or {
+            key: value for key, value in stored.items() if key != "metrics"
+        }
+    return TrialRecord(
+        folder.name, parameters, figures(result.get("metrics", result)) or None, folder, result
+    )
+
+
+def read_search(folder: Path) -> list[TrialRecord]:
+    """Every trial that a search left on disk."""
+    return [read_trial(path) for path in trial_folders(folder)]
+
+
+def architecture_text(parameters: Mapping[str, Any]) -> str | None:
+    """``ABABB:k5e6,…`` from a trial's flat parameters; None where the operations are not given."""
+    operations = [str(parameters[key]) for key in sorted(parameters) if key.startswith("op_")]
+    if not operations or "stride_path" not in parameters:
+        return None
+    return f"{parameters['stride_path']}:{','.join(operations)}"
+
+
+class Climbing(Protocol):
+    """What is asked of a trial that may climb."""
+
+    @property
+    def parameters(self) -> Mapping[str, Any]: ...
+
+
+def height(trial: Climbing) -> int:
+    """The epochs up to which a trial that climbs was trained; 0 for all that do not."""
+    epochs = trial.parameters.get("epochs")
+    return epochs if type(epochs) is int else 0
+
+
+def losses_of(folder: Path | None) -> WordLosses | None:
+    """The loss of every validation word of a path's trial, where it kept them."""
+    return None if folder is None else word_losses(read_json(folder / WORD_LOSSES))
