@@ -173,9 +173,9 @@ def _table(content: dict[str, Any], source: str) -> LatencyTable:
     for op, cin, cout, h, w, (high, wide), ns in content["blocks"]:
         stride = (_whole(high), _whole(wide))
         blocks[_text(op), _whole(cin), _whole(cout), _whole(h), _whole(w), stride] = _whole(ns)
-    if min(blocks.values()) < 0:
-        raise ValueError
     stem = content["stem"]
+    if min(blocks.values()) < 0 or _whole(stem["ns"]) < 0 or _whole(content["batch"]) < 1:
+        raise ValueError
     return LatencyTable(
         device=_text(content["device"]),
         constant_ns=_whole(content["constant_ns"]),

@@ -86,6 +86,7 @@ def figures_of(row: Row) -> Entry:
         for name, values in (row.get("test") or {}).items()
         if isinstance(values, Mapping)
     }
+    counted = {"table_ms": row["latency_ms"]} if "latency_ms" in row else {}
     return {
         "file": None,
         "trial": row["trial"],
@@ -93,6 +94,7 @@ def figures_of(row: Row) -> Entry:
         "metric": metric.name,
         "validation": chosen_by(row),
         **tests,
+        **counted,
         "macs_m": row["macs_m"],
         "params_m": row["params_m"],
         "bytes": None,
@@ -106,17 +108,21 @@ def as_text(entries: Sequence[Entry], listed: Path) -> str:
     tests = list(dict.fromkeys(key for entry in entries for key in entry if key.startswith("test ")))
     timed = any("latency_ms" in entry for entry in entries)
     timing = ["ms a word"] if timed else []
-    lines: list[tuple[str, ...]] = [("file", "validation", *tests, "M MACs", "M parameters", *timing, "MB")]
+    costs = {"table_ms": "ms by table", "macs_m": "M MACs", "params_m": "M parameters"}
+    costs = {key: head for key, head in costs.items() if any(key in entry for entry in entries)}
+    lines: list[tuple[str, ...]] = [("file", "validation", *tests, *costs.values(), *timing, "MB")]
     for entry in entries:
         latency = [f"{entry['latency_ms']:.2f}"] if timed else []
         shares = (_percent(entry.get(key)) for key in ("validation", *tests))
-        sizes = (_figure(entry[key]) for key in ("macs_m", "params_m"))
+        sizes = (_figure(entry[key]) for key in costs)
         lines.append((entry["file"], *shares, *sizes, *latency, f"{entry['bytes'] / 1e6:.2f}"))
     told = [table(lines, "<" + ">" * (len(lines[0]) - 1)), f"table: {listed}"]
     if timed:
         count = get_num_threads()
         threads = "1 thread" if count == 1 else f"{count} threads"
         told.append(f"ms a word: the median of one image alone, of this machine with {threads}")
+    if "table_ms" in costs:
+        told.append("ms by table: of the backbone, by which the search has counted")
     return "\n".join(told)
 
 

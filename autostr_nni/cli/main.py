@@ -7,6 +7,7 @@ Exit status: 0 success, 1 a fault, 2 wrong input, 130 interrupted, 141 the reade
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import sys
 import traceback
@@ -57,6 +58,8 @@ COMMANDS: tuple[Any, ...] = (
 )
 
 INTERRUPTED, BROKEN_PIPE = 130, 141
+#: What is wrong with a file of the user's, wherever it is met: a name that is too long, or no right to it.
+_OF_FILES = {errno.ENAMETOOLONG, errno.EACCES, errno.EPERM, errno.EROFS}
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -122,6 +125,8 @@ def _complain(error: BaseException) -> int:
         sentence, status = f"{module} is not installed; install it with: {how_to_install(module)}", 1
     elif isinstance(error, KeyboardInterrupt):
         sentence, status = "interrupted", INTERRUPTED
+    elif isinstance(error, OSError) and error.errno in _OF_FILES and error.filename:
+        sentence, status = f"{error.filename}: {error.strerror}; name another place", 2
     else:
         message = " ".join(str(error).split())
         name = type(error).__name__

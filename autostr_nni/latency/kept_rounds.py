@@ -28,7 +28,7 @@ class KeptRounds:
     """A line for what is measured, and a line for each round.
 
     Raises:
-        InputError: the file is there and is of another measurement, or no such file.
+        InputError: the file is there and is of another measurement, or no such file, or cannot be written.
     """
 
     def __init__(self, table: Path, about: dict[str, Any], blocks: int, nets: int) -> None:
@@ -38,7 +38,10 @@ class KeptRounds:
         if self.path.exists():
             self._read(blocks, nets)
         lines = [json.dumps(line) for line in (self.about, *map(asdict, self.rounds))]
-        write_atomic(self.path, "".join(f"{line}\n" for line in lines))  # without a torn last line
+        try:
+            write_atomic(self.path, "".join(f"{line}\n" for line in lines))  # without a torn last line
+        except OSError as error:
+            raise InputError(f"{table}: cannot be written: {error.strerror or error}; name another") from None
 
     def _read(self, blocks: int, nets: int) -> None:
         lines = read_lines(self.path)

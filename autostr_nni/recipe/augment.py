@@ -61,8 +61,10 @@ def amounts(wanted: str | tuple[str | dict[str, float], ...]) -> dict[str, Amoun
 def _augment(value: Any) -> Any:
     """none, light, strong, or a list of kinds, each a name or {name: its largest size}."""
     if isinstance(value, str):
+        if value in KINDS:
+            raise ValueError(f"must be {', '.join(PRESETS)} or a list; one kind alone is written [{value}]")
         if value not in PRESETS:
-            raise ValueError(f"has no {_unknown(value, (*PRESETS, *KINDS))}{_as_list(value)}")
+            raise ValueError(f"has no {_unknown(value, (*PRESETS, *KINDS))}")
         return value
     if not isinstance(value, list | tuple):
         raise ValueError(f"must be {', '.join(PRESETS)} or a list of {', '.join(KINDS)}, not {value!r}")
@@ -81,6 +83,8 @@ def _item(item: Any) -> str | dict[str, float]:
     name, size = next(iter(item.items())) if sized else (item, None)
     if not isinstance(name, str):
         raise ValueError(f"holds {item!r}; write the name of an augmentation, or name: size")
+    if name in PRESETS:
+        raise ValueError(f"has {name} in a list; write {name} alone, or the kinds that you want")
     if name not in KINDS:
         raise ValueError(f"has no {_unknown(name, tuple(KINDS))}")
     if not sized:
@@ -97,10 +101,6 @@ def _unknown(name: str, known: tuple[str, ...]) -> str:
     near = get_close_matches(name, known, n=1, cutoff=0.6)
     hint = f"nearest is {near[0]!r}, " if near else ""
     return f"augmentation {name!r}; {hint}known are {', '.join(known)}"
-
-
-def _as_list(name: str) -> str:
-    return f"; one kind alone is written [{name}]" if name in KINDS else ""
 
 
 Augment = Annotated[str | tuple[str | dict[str, float], ...], BeforeValidator(_augment)]

@@ -90,7 +90,7 @@ class PathSection(Section):
     @model_validator(mode="after")
     def _check_rungs(self) -> PathSection:
         if self.rungs is not None:
-            check_rungs("search.path.rungs", self.rungs, "search.path.epochs", self.epochs)
+            check_rungs("rungs", self.rungs, "search.path.epochs", self.epochs)
         return self
 
 

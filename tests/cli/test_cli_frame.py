@@ -125,6 +125,12 @@ def fail(error: BaseException) -> Any:
         (KeyboardInterrupt(), 130, "autostr: error: interrupted\n"),
         (RuntimeError("two\nlines"), 1, "autostr: error: RuntimeError: two lines (--debug shows where)\n"),
         (ValueError(), 1, "autostr: error: ValueError (--debug shows where)\n"),
+        (
+            OSError(36, "File name too long", "xx"),
+            2,
+            "autostr: error: xx: File name too long; name another place\n",
+        ),
+        (OSError(5, "I/O", "xx"), 1, "autostr: error: OSError: [Errno 5] I/O: 'xx' (--debug shows where)\n"),
         (InputError("a\x1b[31m\nb"), 2, "autostr: error: a\\x1b[31m\\nb\n"),
     ],
 )

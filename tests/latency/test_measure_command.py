@@ -9,6 +9,7 @@ import pytest
 from known_runtime import Known
 
 from autostr_nni.cli.main import main
+from autostr_nni.latency import kept_rounds
 from autostr_nni.latency import measure as measuring
 from autostr_nni.latency.slowest import block_speeds, operation_speeds
 from autostr_nni.search_spaces.latency import read_latency_table, unfinished
@@ -131,3 +132,20 @@ def test_places_where_nothing_is_written(tmp_path: Path, capsys: pytest.CaptureF
         assert main(["measure", str(file)]) == 2
         assert told in capsys.readouterr().err
     assert notes.read_text() == "mine"
+
+
+def test_a_folder_that_may_not_be_written(
+    known: Known,
+    recipe: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(path: Path, content: str) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(kept_rounds, "write_atomic", refuse)
+    file = tmp_path / "table.json"
+    assert main(["measure", str(file), "--recipe", recipe]) == 2
+    err = capsys.readouterr().err
+    assert err == f"autostr: error: {file}: cannot be written: Permission denied; name another\n"

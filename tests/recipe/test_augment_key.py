@@ -35,7 +35,8 @@ def test_a_search_may_have_another() -> None:
 
 WRONG = [
     ("lihgt", "has no augmentation 'lihgt'; nearest is 'light', known are none, light, strong, rotation"),
-    ("blur", "one kind alone is written [blur]"),
+    ("blur", "training.augment must be none, light, strong or a list; one kind alone is written [blur]"),
+    (["light", "blur"], "has light in a list; write light alone"),
     (["rotaton"], "has no augmentation 'rotaton'; nearest is 'rotation', known are rotation, perspective"),
     ([], "is an empty list; write none"),
     (["blur", {"blur": 2}], "names blur more than once"),

@@ -108,6 +108,8 @@ def test_a_block_that_was_not_measured(tmp_path: Path) -> None:
         ({"blocks": [["k3e1", 8, 8, 8, 16, [1, 1]]]}, "is damaged"),
         ({"blocks": [[3, 8, 8, 8, 16, [1, 1], 5]]}, "is damaged"),
         ({"blocks": 7}, "is damaged"),
+        ({"batch": 0}, "is damaged"),
+        ({"stem": {"channels": 8, "height": 8, "width": 16, "ns": -1}}, "is damaged"),
         ({"stem": {"channels": 8, "height": 8, "width": 16}}, "is damaged"),
         ({"constant_ns": "500"}, "is damaged"),
         ({"constant_ns": True}, "is damaged"),

@@ -15,7 +15,7 @@ import yaml
 
 from autostr_nni import strategies
 from autostr_nni.cli.commands.search import next_commands
-from autostr_nni.cli.export_front import as_text
+from autostr_nni.cli.export_front import as_text, figures_of
 from autostr_nni.cli.main import main
 from autostr_nni.export import formats
 from autostr_nni.export.latency import latencies
@@ -77,6 +77,16 @@ def test_all_nets_with_a_table(
     names = ("validation", "test numbers", "test shades", "M MACs", "M parameters", "ms a word", "MB")
     assert [head.index(name) for name in names] == sorted(head.index(name) for name in names)
     assert lines[0].split()[:3] == ["net-1.pt", "30.0", "%"] and lines[3] == "table: net.csv"
+
+
+def test_a_search_by_latency_tells_what_its_table_predicts() -> None:
+    row: Any = {"trial": "a", "word_accuracy": 0.5, "macs_m": 2.0, "params_m": 0.1, "latency_ms": 0.75}
+    head, line, *more = as_text(
+        [{**figures_of(row), "file": "n-1.pt", "bytes": 9}], Path("n.csv")
+    ).splitlines()
+    assert "ms by table" in head and "0.75" in line.split() and more[-1].startswith("ms by table: ")
+    plain = {key: value for key, value in row.items() if key != "latency_ms"}
+    assert "table_ms" not in figures_of(plain)
 
 
 def test_the_others_are_told_beside_the_best(
