@@ -67,15 +67,6 @@ class LatencyTable:
             raise InputError(f"{self.source}: has no {block}; measure again with `autostr measure`")
         return found
 
-    def backbone_ns(self, architecture: Architecture, space: SearchSpace) -> int:
-        """Predict how long a whole backbone takes: stem, blocks and the constant.
-
-        Raises:
-            InputError: one of its blocks is not in the table.
-        """
-        blocks = backbone_blocks(architecture, space)
-        return self.constant_ns + self.stem_ns + sum(self.ns(*block) for block in blocks)
-
 
 def told(block: Block) -> str:
     """Name a block in a sentence."""
@@ -155,7 +146,7 @@ def read_latency_table(path: Path) -> LatencyTable:
             f"{VERSION}; measure again with `autostr measure`"
         )
     try:
-        table = _table(content, str(path))
+        table = table_of(content, str(path))
         error = float(content["check"]["median_error"])
     except (KeyError, TypeError, ValueError, OverflowError):
         raise InputError(f"{path}: is damaged; measure again with `autostr measure`") from None
@@ -167,8 +158,8 @@ def read_latency_table(path: Path) -> LatencyTable:
     return table
 
 
-def _table(content: dict[str, Any], source: str) -> LatencyTable:
-    """Take the table out of a file. Raises what damaged values raise."""
+def table_of(content: Mapping[str, Any], source: str = LatencyTable.source) -> LatencyTable:
+    """Take the table out of a file's content. Raises what damaged values raise."""
     blocks: dict[Block, int] = {}
     for op, cin, cout, h, w, (high, wide), ns in content["blocks"]:
         stride = (_whole(high), _whole(wide))

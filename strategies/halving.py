@@ -146,14 +146,18 @@ class Halving(Climbing):
                 if not all(trial.settled for trial in self._trials):
                     return
                 # Nothing is left to be paid for, and nothing is awaited whose result could open more.
-                winners = self._winners() if self._proxy and not self._of_step(TRAIN) else []
-                for place, winner in enumerate(winners, 1):
-                    name = "train" if place == 1 else f"train-{place}"
-                    self._add(name, {"step": TRAIN, **self._architecture(winner).to_parameters()})
-                if winners:
+                if self._proxy and not self._of_step(TRAIN) and self._train_winners():
                     return
                 done = self.best is not None
                 self._end(None if done else f"no net was trained to the end ({reasons(self.trials)})")
+
+    def _train_winners(self) -> bool:
+        """Add the trainings without the proxy; False where there is no net for one."""
+        winners = self._winners()
+        for place, winner in enumerate(winners, 1):
+            name = "train" if place == 1 else f"train-{place}"
+            self._add(name, {"step": TRAIN, **self._architecture(winner).to_parameters()})
+        return bool(winners)
 
     def _known(self) -> list[Trial] | None:
         """What the next proposal may look at, retries in place of what they repeat; None: it must wait."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
@@ -42,6 +42,7 @@ class Worker:
             environment[VISIBLE] = ",".join(map(str, gpus))
             environment.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")  # as the numbers were counted
         work = (run, dict(proposal.parameters), recipe, place)
+        self.begun = time.monotonic()
         self.process, self.connection = start("autostr_nni.inprocess.worker", work, environment)
 
     def message(self) -> tuple[Any, ...]:
@@ -89,22 +90,14 @@ def run_several(
 ) -> None:
     """Trials until the strategy has finished; what has ended is observed at once, one after another."""
     running: dict[str, Worker] = {}
-    begun: dict[str, float] = {}
     try:
         while not strategy.finished:
             strategy.suggest()
-            for proposal in strategy.pending():
-                held = [gpu for worker in running.values() for gpu in worker.gpus]
-                gpus = places.given(proposal.parameters, recipe, held)
-                if proposal.id in running:
-                    continue
-                if gpus is None or len(running) >= places.most:
-                    break  # in the strategy's order: the first that has to wait keeps its turn
+            for proposal, gpus in _may_start(strategy, recipe, places, running):
                 place = trial_folder(folder, proposal.id)
                 place.mkdir(parents=True, exist_ok=True)
                 log(f"{proposal.id}: started" + (f" on GPU {', '.join(map(str, gpus))}" if gpus else ""))
                 running[proposal.id] = Worker(proposal, recipe, place, run, gpus, places.most)
-                begun[proposal.id] = time.monotonic()
                 state.start(proposal.id)
             if not running:
                 raise RuntimeError(f"the strategy {strategy.name} proposes nothing and has not finished")
@@ -115,7 +108,7 @@ def run_several(
                 elif kind == "report" and not content[1]:
                     log(f"{id}: {progress(content[0])}")
                 elif kind != "report":
-                    metrics = _ended(id, worker.place, kind, content, time.monotonic() - begun[id], log)
+                    metrics = _ended(worker, kind, content, log)
                     running.pop(id).end()
                     strategy.observe(id, metrics)
                     save_state(strategy, recipe, folder)
@@ -125,14 +118,29 @@ def run_several(
             worker.end()
 
 
-def _ended(id: str, place: Path, kind: str, content: list[Any], seconds: float, log: Log) -> Metrics | None:
+def _may_start(
+    strategy: Strategy, recipe: Recipe, places: Places, running: Mapping[str, Worker]
+) -> Iterator[tuple[Proposal, tuple[int, ...]]]:
+    """Proposals that there is a place for beside those running, which grow meanwhile, each with its GPUs."""
+    for proposal in strategy.pending():
+        if proposal.id in running:
+            continue
+        held = [gpu for worker in running.values() for gpu in worker.gpus]
+        gpus = places.given(proposal.parameters, recipe, held)
+        if gpus is None or len(running) >= places.most:
+            return  # in the strategy's order: the first that has to wait keeps its turn
+        yield proposal, gpus
+
+
+def _ended(worker: Worker, kind: str, content: list[Any], log: Log) -> Metrics | None:
     """What a trial's last message says. Raises InputError where the trial found the input at fault."""
+    id = worker.proposal.id
     if kind == "done":
         metrics: Metrics = content[0]
-        log(f"{id}: done in {seconds:.0f} s: {progress(metrics)}")
+        log(f"{id}: done in {time.monotonic() - worker.begun:.0f} s: {progress(metrics)}")
         return metrics
     error, trace = content
     if isinstance(error, InputError):
         raise error  # the next trial would meet the same: let the user mend it
-    broke(id, place, error, trace, log)
+    broke(id, worker.place, error, trace, log)
     return None

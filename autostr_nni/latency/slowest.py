@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from autostr_nni.search_spaces.counting import operation_cost
@@ -26,7 +26,7 @@ class Speed:
         return 1000 * self.ns / self.macs
 
 
-def block_speeds(times: dict[Block, int], batch: int, projection_skip: bool) -> list[Speed]:
+def block_speeds(times: Mapping[Block, int], batch: int, projection_skip: bool) -> list[Speed]:
     """Every block that computes at all, the slowest per MAC first."""
     found = [
         Speed(block[0], ns, batch * operation_cost(*block, projection_skip).macs, block=block)

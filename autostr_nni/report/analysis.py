@@ -9,8 +9,8 @@ from typing import Any, cast
 from autostr_nni import __version__
 from autostr_nni.recipe.training import LEARNT_ABOVE
 from autostr_nni.recipe.words.targets import target_of
-from autostr_nni.report.costs import cost_so_far
-from autostr_nni.report.front import front_data
+from autostr_nni.report.equal_cost.costs import cost_so_far
+from autostr_nni.report.equal_cost.fronts import front_data
 from autostr_nni.report.nets import add_interval, epoch_data, is_largest, net_data, net_merit
 from autostr_nni.report.notes import notes, only_within_seeds
 from autostr_nni.report.reading.history import DONE, FAILED, RUNNING, SearchHistory, checked_recipe

@@ -38,7 +38,7 @@ def test_what_is_printed(
     assert "torch-cpu, 1 thread, batch 1, float32" in out and out.splitlines()[-1] == str(file)
     assert "20 other nets, drawn at random: median error 0.0%, largest" in out
     table = read_latency_table(file)
-    speeds = block_speeds(dict(table.blocks), 1, False)
+    speeds = block_speeds(table.blocks, 1, False)
     rows = [line.split() for line in out.splitlines()]
     slowest = next(place for place, row in enumerate(rows) if row[:1] == ["slowest"])
     first = rows[slowest + 1]

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from autostr_nni.search_spaces.counting import Price
 from autostr_nni.search_spaces.latency import (
     FORMAT,
     VERSION,
@@ -77,8 +78,8 @@ def test_a_table_is_read_and_adds_up(tmp_path: Path) -> None:
     assert [table.ns(*block) for block in blocks] == [10 * place for place in range(1, len(blocks) + 1)]
     check_covers(table, SPACE, "recipe.yml: search.cost.table")
     net = SPACE.at(5)
-    expected = 500 + 70 + sum(10 * (blocks.index(block) + 1) for block in backbone_blocks(net, SPACE))
-    assert table.backbone_ns(net, SPACE) == expected
+    in_tens = [round((blocks.index(block) + 1) / 10) * 100 for block in backbone_blocks(net, SPACE)]
+    assert Price("latency", table).of(net, SPACE) == 500 + 70 + sum(in_tens)  # in steps of 100 ns
 
 
 def test_a_block_that_was_not_measured(tmp_path: Path) -> None:

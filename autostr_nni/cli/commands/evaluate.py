@@ -76,14 +76,7 @@ def run(args: argparse.Namespace) -> int:
     trained = load_trained(file, pick_device(args.device))
     use_threads(trained.recipe)
     check_beam(trained, args.beam or 1)
-    evaluation = trained.recipe.evaluation.model_copy(
-        update={
-            "batch_size": args.batch_size,
-            "decoding": "beam" if args.beam else "greedy",
-            "beam": args.beam or 1,
-        }
-    )
-    trained.recipe = recipe = trained.recipe.model_copy(update={"evaluation": evaluation})
+    trained.recipe = recipe = reading_as(trained.recipe, args.batch_size, args.beam)
     sets: Mapping[str, Path | WordSource] = named_sets(args.sets) if args.sets else own_sets(recipe)
     pairs: dict[str, list[tuple[str, str]]] = {}
     mistakes: list[Mistake] = []
@@ -113,6 +106,12 @@ def run(args: argparse.Namespace) -> int:
         if sheet is not None:
             say(f"errors: {sheet}")
     return 0
+
+
+def reading_as(recipe: Recipe, batch_size: int, beam: int | None) -> Recipe:
+    """The recipe, read with so many images at a time, and by a beam where one is given."""
+    how = {"batch_size": batch_size, "decoding": "beam" if beam else "greedy", "beam": beam or 1}
+    return recipe.model_copy(update={"evaluation": recipe.evaluation.model_copy(update=how)})
 
 
 def interval(row: Row) -> tuple[float, float]:

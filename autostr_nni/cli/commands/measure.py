@@ -81,14 +81,20 @@ def as_text(content: dict[str, Any]) -> str:
     """The table for people: the slowest per MAC, and how well it predicts."""
     from autostr_nni.latency.prediction import DRIFT
     from autostr_nni.latency.slowest import block_speeds, operation_speeds
+    from autostr_nni.search_spaces.latency import table_of
 
-    times = {(*block[:5], tuple(block[5])): block[6] for block in content["blocks"]}
-    speeds = block_speeds(times, content["batch"], content["space"]["projection_skip"])
+    measured = table_of(content)
+    speeds = block_speeds(measured.blocks, measured.batch, content["space"]["projection_skip"])
     found = content["check"]
+    count, seconds = thousands(len(measured.blocks)), f"{content['seconds']:.0f} s"
+    constant, stem = f"{measured.constant_ns / 1e6:.3f} ms", f"{measured.stem_ns / 1e6:.3f} ms"
     head = [
-        ("device", content["device"]),
+        ("device", measured.device),
         ("machine", machine_text(content["machine"])),
-        ("blocks", f"{thousands(len(times))}, in {content['rounds']} rounds, {content['seconds']:.0f} s"),
+        (
+            "blocks",
+            f"{count}, in {content['rounds']} rounds, {seconds}",
+        ),
         ("drift", f"{content['drift']:+.1%} between the first and the last third of the rounds"),
         (
             "check",
@@ -96,7 +102,10 @@ def as_text(content: dict[str, Any]) -> str:
             f"largest {found['largest_error']:.1%}, Kendall's tau {found['kendall_tau']:.2f} (of their MACs "
             f"{found['kendall_tau_of_macs']:.2f})",
         ),
-        ("constant", f"{content['constant_ns'] / 1e6:.3f} ms beside stem ({_ms(content)} ms) and blocks"),
+        (
+            "constant",
+            f"{constant} beside stem ({stem}) and blocks",
+        ),
     ]
     if abs(content["drift"]) > DRIFT:
         head.insert(4, ("", "warning: something else ran on the machine, or it grew warm: measure again"))
@@ -110,7 +119,3 @@ def as_text(content: dict[str, Any]) -> str:
         shape = (f"{cin} to {cout}", f"{h}x{w}", f"{high}x{wide}")
         slow.append((op, *shape, ms, macs, f"{speed.ns_per_thousand:.1f}"))
     return f"{table(head, '<<')}\n\n{table(rows, '<>>')}\n\n{table(slow, '<<>>>>>')}"
-
-
-def _ms(content: dict[str, Any]) -> str:
-    return f"{content['stem']['ns'] / 1e6:.3f}"

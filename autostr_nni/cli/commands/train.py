@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 import sys
 from contextlib import redirect_stdout
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from autostr_nni.cli.nets import ARCH_HELP, NET_HELP, checkpoint, resolve
 from autostr_nni.cli.output import remark, say, say_json
 from autostr_nni.cli.parser import path, path_text
 from autostr_nni.recipe.words.metric import metric_of
-from autostr_nni.runs.figures import Figures
+from autostr_nni.runs.figures import Figures, TrialResult
 from autostr_nni.runs.verdict import judge_best
 from autostr_nni.system.errors import InputError
 
@@ -91,7 +92,13 @@ def run(args: argparse.Namespace) -> int:
         remark(f"autostr: warning: {nothing}")
     if args.json:
         say_json({**result, "folder": str(folder)}, indent=2)
-        return 0
+    else:
+        tell_result(result, folder)
+    return 0
+
+
+def tell_result(result: TrialResult, folder: Path) -> None:
+    """Print the best epoch, what it reads of the test sets, and where it lies."""
     best = result["metrics"]
     accuracy = f"{100 * best['default']:.1f} % of {best['words']:,} words"
     say(f"best epoch {best['epoch'] + 1}: validation {metric_of(best).label} {accuracy}")
@@ -100,7 +107,6 @@ def run(args: argparse.Namespace) -> int:
 
         say(scores_table(result["test"]))
     say(f"checkpoint: {folder / 'best.ckpt'}")
-    return 0
 
 
 def with_epochs(recipe: Recipe, epochs: int) -> Recipe:

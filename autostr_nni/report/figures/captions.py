@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from autostr_nni.report.equal_cost.records import Costs, Front
 from autostr_nni.report.figures.style import count
-from autostr_nni.report.records import Costs, Front, Path, Search
+from autostr_nni.report.records import Path, Search
 from autostr_nni.report.seeds.reached import VALIDATION
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from autostr_nni.report.costs import curve_of
+from autostr_nni.report.equal_cost.costs import curve_of
 from autostr_nni.report.nets import net_merit
 from autostr_nni.report.reading.history import DONE
 

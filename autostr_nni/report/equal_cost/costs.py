@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from autostr_nni.report.equal_cost.records import Costs, EqualCost, Observed, StepEnd
 from autostr_nni.report.reading.history import DONE, FAILED
-from autostr_nni.report.records import Costs, EqualCost, Observed, StepEnd
 from autostr_nni.report.seeds.groups import members
 from autostr_nni.report.statistics import NONE, Curve, band, best_so_far, bootstrap, known
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from autostr_nni.report.equal_cost.records import Front, FrontAtEqualCost
 from autostr_nni.report.reading.history import DONE, FAILED
-from autostr_nni.report.records import Front, FrontAtEqualCost
 from autostr_nni.report.seeds.groups import members
 from autostr_nni.strategies.front import Point, hypervolume
 

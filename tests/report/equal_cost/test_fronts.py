@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from autostr_nni.cli.main import main
-from autostr_nni.report.front import front_data
+from autostr_nni.report.equal_cost.fronts import front_data
 from autostr_nni.strategies.front import hypervolume
 
 MakeSearch = Callable[..., Path]

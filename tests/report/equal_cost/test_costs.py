@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from autostr_nni.report.costs import cost_so_far
+from autostr_nni.report.equal_cost.costs import cost_so_far
 
 
 def search(strategy: str, accuracies: list[float], before: float = 0.0) -> dict[str, Any]:
