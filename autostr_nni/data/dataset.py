@@ -6,7 +6,6 @@ import os
 from array import array
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,18 +13,15 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from autostr_nni.data.charset import END, PAD, Charset
+from autostr_nni.data.charset import Charset
 from autostr_nni.data.decoding.images import STRETCHED, Fitting, decode_image
 from autostr_nni.data.labels import Labels, label_cause
 from autostr_nni.data.mixing import Mix
 from autostr_nni.data.sets.folders import find_sets
 from autostr_nni.data.sets.lmdb_io import LmdbReader, beyond_text
+from autostr_nni.data.targets import Targets
 from autostr_nni.recipe.words.sources import FilterName, WordSource, sources_of
 from autostr_nni.system.errors import InputError
-
-#: Target value of the places after a word's end; cross-entropy ignores it.
-PADDING = -100
-_UNKNOWN = -200  # of a byte that only `Charset.encode_label` knows what to do with
 
 Sample = tuple[torch.Tensor, list[int], str]
 Indices = Sequence[int] | np.ndarray
@@ -36,7 +32,7 @@ class Batch(NamedTuple):
     """Words as tensors: B words, T characters at most, counting the end of the word."""
 
     images: torch.Tensor  #: uint8 [B, 3, height, width], RGB, channels last in memory
-    targets: torch.Tensor  #: int64 [B, T], the end of the word included, then ``PADDING``
+    targets: torch.Tensor  #: int64 [B, T], the end of the word included, then ``targets.PADDING``
     lengths: torch.Tensor  #: int64 [B], characters and the end of the word
     texts: list[str]  #: labels as they are in the set: what a reading is compared with
     dropped: int  #: samples that could not be decoded
@@ -88,7 +84,7 @@ class WordDataset(Dataset["Sample | None"]):
         self.beyond = sum(reader.beyond() for reader in self.readers)
         self._versions = [reader.version() for reader in self.readers]
         self._labels = Labels()
-        self._numbers = np.array(charset.numbers(PADDING, _UNKNOWN), np.int64)
+        self._targets = Targets(charset)
         self._set, self._sample = self._scan()
         self.mix = self._mix(sources)
         self.unshared = 0  # words left out to keep the shares
@@ -147,7 +143,7 @@ class WordDataset(Dataset["Sample | None"]):
             labels[place] = label
         for place in reversed(filled.dropped):
             del labels[place]
-        targets, lengths = _targets(labels, self.charset, self._numbers)
+        targets, lengths = self._targets.of(labels)
         images = pixels[: len(labels)].permute(0, 3, 1, 2)
         return Batch(images, targets, lengths, _decoded(labels), len(filled.dropped))
 
@@ -256,22 +252,6 @@ class WordDataset(Dataset["Sample | None"]):
             self.trimmed += bool(removed)
             self.folded += self.charset.folds(raw)
         return not cause
-
-
-def _targets(labels: list[bytes], charset: Charset, numbers: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
-    """Class numbers of each label with the end of the word, padded, and how many they are."""
-    width = max(map(len, labels), default=-1) + 1
-    text = b"".join([(label + END).ljust(width, PAD) for label in labels])
-    targets = numbers.take(np.frombuffer(text, np.uint8)).reshape(len(labels), width)
-    if targets.min(initial=0) != _UNKNOWN:
-        lengths = np.fromiter(map(len, labels), np.int64, len(labels)) + 1
-        return torch.from_numpy(targets), torch.from_numpy(lengths)
-    ids = [charset.encode_label(label) for label in labels]
-    lengths = np.fromiter(map(len, ids), np.int64, len(ids))
-    targets = np.full((len(ids), int(lengths.max())), PADDING, np.int64)
-    inside = np.arange(targets.shape[1]) < lengths[:, None]
-    targets[inside] = np.fromiter(chain.from_iterable(ids), np.int64, int(lengths.sum()))
-    return torch.from_numpy(targets), torch.from_numpy(lengths)
 
 
 def _decoded(labels: list[bytes]) -> list[str]:

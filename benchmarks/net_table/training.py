@@ -11,7 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from autostr_nni.data.dataset import PADDING, WordDataset
+from autostr_nni.data.dataset import WordDataset
+from autostr_nni.data.targets import PADDING
 from autostr_nni.models.folded_batch_norm import folded
 from autostr_nni.models.recognizer import build_recognizer
 from autostr_nni.reading.evaluation import Reader, open_set

@@ -9,9 +9,10 @@ import torch
 from PIL import Image
 
 from autostr_nni.data.charset import Charset
-from autostr_nni.data.dataset import PADDING, WordDataset
+from autostr_nni.data.dataset import WordDataset
 from autostr_nni.data.loader import make_loader
 from autostr_nni.data.sets.lmdb_write import label_key, write_lmdb
+from autostr_nni.data.targets import PADDING
 from autostr_nni.system.errors import InputError
 
 PRINTABLE = Charset.named("printable")
