@@ -8,14 +8,9 @@ from typing import Any
 
 from autostr_nni.nni.experiment.file import ExperimentFile
 from autostr_nni.nni.experiment.stored import more_command, resume_command
-from autostr_nni.nni.manager.launcher import (
-    RunningExperiment,
-    SearchError,
-    choose_port,
-    follow,
-    start_experiment,
-)
+from autostr_nni.nni.manager.launcher import choose_port, start_experiment
 from autostr_nni.nni.manager.rest import FINAL_STATUSES, LOOPBACK
+from autostr_nni.nni.manager.running import RunningExperiment, SearchError, follow
 from autostr_nni.nni.progress import ExperimentProgress
 from autostr_nni.nni.rows import failed_sentence, last_words, parameters_of, record_of
 from autostr_nni.nni.state import keep_recipe, read_state

@@ -13,7 +13,7 @@ import yaml
 
 from autostr_nni.nni.experiment.algorithms import REFUSED, recipe_of_trials
 from autostr_nni.nni.experiment.file import load_experiment
-from autostr_nni.nni.manager import launcher
+from autostr_nni.nni.manager.running import IDLE_LOOKS, follow
 from autostr_nni.runs.summary import best_of_all
 from autostr_nni.runs.told import summary_text
 from autostr_nni.runs.trial_record import TrialRecord
@@ -184,5 +184,5 @@ class Running:
 def test_a_tuner_without_more_trials_is_done() -> None:
     looks: list[Any] = []
     running: Any = Running("SUCCEEDED", "RUNNING", "RUNNING", "SUCCEEDED")
-    status, _, rows = launcher.follow(running, looks.append, lambda: True, interval=0.01)
-    assert status == "DONE" and rows == [{"status": "SUCCEEDED"}] and len(looks) == 3 + launcher.IDLE_LOOKS
+    status, _, rows = follow(running, looks.append, lambda: True, interval=0.01)
+    assert status == "DONE" and rows == [{"status": "SUCCEEDED"}] and len(looks) == 3 + IDLE_LOOKS

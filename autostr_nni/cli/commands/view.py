@@ -27,7 +27,7 @@ def add_parser(subparsers: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Show the page; status 1 where it does not start."""
-    from autostr_nni.nni.manager.launcher import SearchError
+    from autostr_nni.nni.manager.running import SearchError
     from autostr_nni.nni.view import view
     from autostr_nni.report.reading.locate import find_search
     from autostr_nni.runs.layout import DATABASE

@@ -1,42 +1,31 @@
-"""Starting NNI's manager for an experiment file, following it to its end, and stopping all of it."""
+"""Starting NNI's manager for an experiment file."""
 
 from __future__ import annotations
 
 import contextlib
 import json
 import os
-import shlex
 import socket
 import sys
-import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import psutil
-import requests
 
 from autostr_nni.nni.experiment.file import ExperimentFile
 from autostr_nni.nni.experiment.gpus import operator_gpus, shared_elsewhere
-from autostr_nni.nni.experiment.stored import resume_command
-from autostr_nni.nni.manager import processes
 from autostr_nni.nni.manager.patience import patient_start
 from autostr_nni.nni.manager.places import list_folder, list_kept_in, settings_folder
-from autostr_nni.nni.manager.rest import FINAL_STATUSES, LOOPBACK, Manager, exempt_loopback
+from autostr_nni.nni.manager.rest import LOOPBACK, exempt_loopback
+from autostr_nni.nni.manager.running import RunningExperiment, SearchError
 from autostr_nni.runs.layout import LOGS
 from autostr_nni.system.errors import InputError
 from autostr_nni.system.threads import default_threads, wait_asleep
 from autostr_nni.warm.talk import COLD_VARIABLE
 
 PRELOAD = Path(__file__).parent / "mended" / "preload.cjs"
-ENDED = ("DONE", "ERROR", "STOPPED")  # NNI's words for an experiment that does no more
-IDLE_LOOKS = 4  # without a trial, after which a tuner that has said to have none has none
-STOP_PATIENCE = 20.0  # seconds for the manager to end its trials (NNI kills them after 5) and itself
-
-
-class SearchError(Exception):
-    """The experiment could not be started or did not end well; the text is one sentence."""
 
 
 def choose_port(port: int | None, host: str = LOOPBACK) -> int:
@@ -98,59 +87,6 @@ def as_environment(environment: dict[str, str]) -> Iterator[None]:
     finally:
         os.environ.clear()
         os.environ.update(before)
-
-
-class RunningExperiment:
-    """An NNI experiment on this machine and the processes that belong to it."""
-
-    def __init__(self, id: str, port: int, directory: Path, process: psutil.Process) -> None:
-        self.id = id
-        self.port = port
-        self.folder = directory / id
-        self.address = f"http://{LOOPBACK}:{port}"
-        self.manager = Manager(self.address)
-        self._process = process
-
-    @property
-    def alive(self) -> bool:
-        try:
-            return bool(self._process.status() != psutil.STATUS_ZOMBIE)
-        except psutil.NoSuchProcess:
-            return False
-
-    def status(self) -> tuple[str, list[str]]:
-        """NNI's word for the experiment's state, and the errors it has noted."""
-        reply = self.manager.get("check-status")
-        return (
-            (reply["status"], list(reply.get("errors", [])))
-            if isinstance(reply, dict)
-            else ("INITIALIZED", [])
-        )
-
-    def rows(self) -> list[dict[str, Any]]:
-        """NNI's list of trials."""
-        return list(self.manager.get("trial-jobs") or [])
-
-    def stop(self) -> None:
-        """End the manager and every process below it, trials and their children included."""
-        family = self._family()
-        if self.alive:
-            with contextlib.suppress(requests.RequestException):
-                self.manager.request("DELETE", "experiment", timeout=5)
-            self.manager.close()
-            deadline = time.monotonic() + STOP_PATIENCE
-            while self.alive and time.monotonic() < deadline:
-                family |= self._family()
-                time.sleep(0.1)
-        family |= self._family()
-        # NNI kills a trial's first process only, and a manager that hangs, or was killed, kills nothing.
-        processes.end(family | processes.members_of(self.folder))
-
-    def _family(self) -> set[psutil.Process]:
-        try:
-            return {self._process, *self._process.children(recursive=True)}
-        except psutil.Error:
-            return set()
 
 
 def start_experiment(
@@ -226,47 +162,3 @@ def _kill(process: Any) -> None:
             for member in family:
                 with contextlib.suppress(psutil.Error):
                     member.kill()
-
-
-def follow(
-    running: RunningExperiment,
-    look: Callable[[list[dict[str, Any]]], None],
-    runs_out: Callable[[], bool] = lambda: False,
-    interval: float = 1.0,
-) -> tuple[str, list[str], list[dict[str, Any]]]:
-    """Wait for the end; ``look`` is called with NNI's rows, every ``interval`` seconds.
-
-    The end itself is noticed in a quarter of a second. ``runs_out`` tells, while no trial runs, whether it
-    is the end too that the tuner has no more of them: NNI itself would wait for ever.
-
-    Returns NNI's status (DONE, ERROR or STOPPED), its errors and the rows. Raises SearchError if the manager
-    dies.
-    """
-    silent = idle = 0
-    looked = -interval
-    while True:
-        try:
-            status, errors = running.status()
-            silent = 0
-            if status not in ENDED and time.monotonic() - looked < interval:
-                time.sleep(min(interval, 0.25))
-                continue
-            rows = running.rows()
-        except requests.RequestException as error:
-            silent += 1
-            if not running.alive or silent > 30:
-                log = shlex.quote(str(running.folder / LOGS))
-                raise SearchError(
-                    f"NNI's manager is gone ({type(error).__name__}); its log: {log}; go on with: "
-                    f"{resume_command(running.folder)}"
-                ) from None
-            time.sleep(interval)
-            continue
-        look(rows)
-        looked = time.monotonic()
-        none_left = status == "TUNER_NO_MORE_TRIAL" and all(row["status"] in FINAL_STATUSES for row in rows)
-        idle = idle + 1 if none_left and runs_out() else 0
-        if idle == IDLE_LOOKS:
-            return "DONE", errors, rows
-        if status in ENDED:
-            return status, errors, rows
