@@ -89,6 +89,8 @@ def test_weights_to_start_from(
     told = capsys.readouterr().out
     assert f"weights of {best}: stem, BiLSTM, translator, layers 1, 3 to 6" in told
     assert "begins afresh: layer 2 (skip there)" in told
+    assert main(["train", OTHER, *again, "--init", best, "--epochs", "1"]) == 0  # has ended
+    assert "again goes on with its own weights; --init counts for a new folder" in capsys.readouterr().err
     missing = refused(
         capsys, "train", str(trained / "architecture.json"), *again, "--init", "/none/best.ckpt"
     )

@@ -105,6 +105,10 @@ def test_one_seed(searches: Any, tmp_path: Path, capsys: pytest.CaptureFixture[s
 def test_is_each_the_better_one_at_home(searches: Any) -> None:
     told = told_of(searches("random", 3))
     said = targets_text(told)
+    by_time = [
+        {**s, "best": {**s["best"], "cost": "latency_ms", "latency_ms": 0.7}} for s in told["searches"]
+    ]
+    assert " 0.7 ms " in targets_text({**told, "searches": by_time}).splitlines()[1]
     (pair,) = told["targets"]["pairs"]
     assert (pair["first"], pair["second"], pair["seeds"]) == (
         "random for scene",

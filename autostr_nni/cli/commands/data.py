@@ -144,7 +144,7 @@ def _synth(args: argparse.Namespace) -> int:
     else:
         say(
             "{words} words in {folder}: {seconds:.1f} s, {words_per_second:.0f} words/s, "
-            "{processes} processes, {fonts} fonts".format(**summary)
+            "{processes} process{es}, {fonts} fonts".format(**summary, es="es" * (summary["processes"] != 1))
         )
         for line in left_out_lines(summary):
             say(f"  {line}")

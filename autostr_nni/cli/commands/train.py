@@ -71,6 +71,7 @@ def run(args: argparse.Namespace) -> int:
     if folder.exists() and not folder.is_dir():  # told before words are rendered
         raise InputError(f"--out {folder}: cannot be used as a folder: it is a file")
     prepare_data(recipe, tell)
+    from autostr_nni.training.going_on.same_training import begun
     from autostr_nni.training.run_trial import (
         train_architecture,  # slow: after what may be wrong with the input
     )
@@ -83,6 +84,8 @@ def run(args: argparse.Namespace) -> int:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"--out {folder}: cannot be used as a folder: {error.strerror}") from None
+    if init is not None and begun(folder):
+        remark(f"autostr: {folder} goes on with its own weights; --init counts for a new folder alone")
     # Training prints of its own.
     with stoppable(), redirect_stdout(sys.stderr if args.json else sys.stdout):
         result = train_architecture(architecture, space, recipe, folder, report, init=init)

@@ -6,23 +6,22 @@ from collections.abc import Mapping
 from typing import Any
 
 from autostr_nni.cli.table import table
+from autostr_nni.runs.told import cost_cell, cost_head
 
 
 def targets_text(report: Mapping[str, Any]) -> str:
     """The nets of all targets on the test words of each, and how far they differ."""
     about = report["targets"]
     searches = {search["key"]: search for search in report["searches"]}
-    rows = [
-        ("found for", *(f"{item['set']} ({item['target']})" for item in about["sets"]), "M MACs", "search")
-    ]
+    head = cost_head([searches[row["search"]]["best"] or {} for row in about["rows"]])
+    rows = [("found for", *(f"{item['set']} ({item['target']})" for item in about["sets"]), head, "search")]
     for row in about["rows"]:
         search = searches[row["search"]]
-        best = search["best"] or {"tests": {}, "macs_m": None}
+        best = search["best"] or {"tests": {}}
         scores = [
             _score(best["tests"].get(item["set"]), item["target"] == row["target"]) for item in about["sets"]
         ]
-        macs = "-" if best["macs_m"] is None else f"{best['macs_m']:.4g}"
-        rows.append((row["target"], *scores, macs, search["label"]))
+        rows.append((row["target"], *scores, cost_cell(best, head), search["label"]))
     told = table(rows, "<" + ">" * (len(about["sets"]) + 1) + "<")
     return "\n".join([told, "* at home: the words that it was searched for by", *about["sentences"]])
 

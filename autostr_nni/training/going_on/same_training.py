@@ -26,8 +26,7 @@ def check_same_training(architecture: Architecture, space: SearchSpace, recipe: 
     where no rate is planned for all of them, and the search's own settings, by which no net is
     trained. Nothing is refused before there is something to go on from.
     """
-    begun = [folder / LAST, previous_of(folder / LAST), folder / BEST, folder / METRICS]
-    if not any(path.exists() for path in begun):
+    if not begun(folder):
         return
     told = dict(completed(_recipe_of(folder)))
     now = recipe.model_dump(mode="json")
@@ -40,6 +39,12 @@ def check_same_training(architecture: Architecture, space: SearchSpace, recipe: 
     known = folder / ARCHITECTURE
     if known.exists() and _plain(known.read_text(encoding="utf-8")) != _plain(architecture.to_json(space)):
         raise InputError(f"{folder}: holds the training of another architecture; give another folder")
+
+
+def begun(folder: Path) -> bool:
+    """Whether a training has left something in a folder to go on from."""
+    left = [folder / LAST, previous_of(folder / LAST), folder / BEST, folder / METRICS]
+    return any(path.exists() for path in left)
 
 
 def _recipe_of(folder: Path) -> Mapping[str, Any]:
