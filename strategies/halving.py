@@ -2,8 +2,12 @@
 
 Many nets are trained for a short while; of those that were trained equally long the best go on from their
 own checkpoints, up to a full training (Jamieson and Talwalkar 2016; asynchronous as in Li et al. 2020). A net
-that reaches the top has had the very training that random search gives each of its nets. Where nets are
-ranked by a proxy, the best of the top is trained once more, without it.
+that reaches the top has had the very training that random search gives each of its nets. Full trainings come
+last: they cost most, and what climbs first is seldom the best. Where nets are ranked by a proxy, the best of
+the top is trained once more, without it.
+
+Later candidates are neighbours of the leaders, or come from the whole space: of several drawn there the one
+whose stride path promises most, by a regression of the results so far (`PathRegression`).
 
 For a front of several nets those go on that no other is both cheaper and better than, the most different
 first: by accuracy alone all would cost about what the budget allows.
@@ -21,11 +25,13 @@ from autostr_nni.search_spaces.counting import MACS, Price
 from autostr_nni.search_spaces.drawing import sample_within
 from autostr_nni.search_spaces.mutation import mutate
 from autostr_nni.search_spaces.space import SearchSpace
+from autostr_nni.search_spaces.stride_path import StridePath
 from autostr_nni.system.errors import InputError
 
 from .climbing import Climbing
 from .core import BUDGET, RETRY, Trial, reasons
 from .ladder import Ladder, ladder_of
+from .path_regression import PathRegression
 from .steps import RUNG, TRAIN, Planned
 
 if TYPE_CHECKING:
@@ -33,6 +39,8 @@ if TYPE_CHECKING:
 
 
 _TRIES = 200  # draws of a neighbour before a net is drawn from the whole space
+_DRAWN = 16  # nets of the whole space of which one becomes a candidate
+_FULL = 1 / 3  # of the budget: the full trainings
 
 
 class Halving(Climbing):
@@ -108,6 +116,7 @@ class Halving(Climbing):
         # The last training of each of a proxy's winners is one net's.
         self._budget = (nets - proxy * front) * ladder.epochs[-1]
         self._band = least, most
+        self._full = max(front, round(nets * _FULL))  # nets that are trained to the end
         self._first = ladder.reduction**ladder.top  # candidates before neighbours are tried
         self._advance()
 
@@ -131,8 +140,10 @@ class Halving(Climbing):
         there = Counter(map(self._rung, self._originals()))
         counts = [there[0] + more]
         for rung in range(1, self._ladder.top + 1):
-            due = 0 if self._finished else max(self._front, counts[-1] // self._ladder.reduction)
-            counts.append(max(there[rung], due))
+            due = max(self._front, counts[-1] // self._ladder.reduction)
+            if rung == self._ladder.top:
+                due = min(counts[-1], self._full)
+            counts.append(max(there[rung], 0 if self._finished else due))
         return counts
 
     # -- what is proposed
@@ -173,14 +184,16 @@ class Halving(Climbing):
         return self._budget - self._spent() < self._ladder.cost(0) + self._reserve()
 
     def _reserve(self) -> int:
-        """Epochs kept back so that as many nets as are wanted can be brought to the top."""
+        """Epochs kept back for full trainings, and so that nets of the lowest rung can be brought there."""
         reached = sum(self._rung(trial) == self._ladder.top for trial in self._originals())
-        return max(0, self._front - reached) * (self._ladder.epochs[-1] - self._ladder.epochs[0])
+        from_below = max(0, self._front - reached) * (self._ladder.epochs[-1] - self._ladder.epochs[0])
+        last = self._ladder.cost(self._ladder.top) if self._ladder.top else 0
+        return max(from_below, max(0, self._full - reached) * last)
 
     def _propose_some(self, known: Sequence[Trial]) -> bool:
-        """Add the next proposal; of the last of the budget several, as many as nets are wanted."""
+        """Add the next proposal; of the last of the budget as many as are trained to the end."""
         kept, found = 0, False  # kept: what those proposed still need to come to the top
-        for _ in range(self._front if self._closing() else 1):
+        for _ in range(self._full if self._closing() else 1):
             rung = self._propose(known, kept)
             if rung is None:
                 break
@@ -191,7 +204,7 @@ class Halving(Climbing):
         """Add the next proposal, and give its rung; None where the budget pays for none."""
         left = self._budget - self._spent() - kept
         closing = self._closing()
-        for rung in range(self._ladder.top, 0, -1):
+        for rung in range(self._ladder.top - (not closing), 0, -1):
             # The last of the budget goes to nets that it brings to the top.
             ahead = range(rung, self._ladder.top + 1) if closing else (rung,)
             if sum(map(self._ladder.cost, ahead)) > left:
@@ -226,13 +239,29 @@ class Halving(Climbing):
                 found = mutate(self._space, rng.choice(leaders), rng)
                 if found.text not in seen and self._allowed(found):
                     return found
-        for _ in range(_TRIES):
-            found = sample_within(self._space, rng, self._band[1], price=self._price)
-            if found.text not in seen and self._allowed(found):
-                return found
+        drawn = self._drawn(rng, seen, _DRAWN if len(seen) >= self._first else 1)
+        if drawn:
+            promise = PathRegression(self._space, self._losses(known))
+            return min(drawn, key=lambda net: promise.of(net.path))
         band = f"{self._band[0] / 1e6:g} to {self._price.said(self._band[1])}"
         advice = "widen the band or lower search.halving.nets"
         raise InputError(f"search.halving: no further net with {band} was met; {advice}")
+
+    def _drawn(self, rng: random.Random, seen: set[str], count: int) -> list[Architecture]:
+        """So many untried nets of the whole space, or as many as are met."""
+        found: list[Architecture] = []
+        for _ in range(_TRIES):
+            net = sample_within(self._space, rng, self._band[1], price=self._price)
+            if net.text not in seen and self._allowed(net):
+                found.append(net)
+            if len(found) == count:
+                break
+        return found
+
+    def _losses(self, known: Sequence[Trial]) -> list[tuple[StridePath, float]]:
+        """Stride path and loss of all nets after the lowest rung."""
+        done = [trial for trial in known if trial.status == "done" and self._rung(trial) == 0]
+        return [(self._architecture(trial).path, (trial.metrics or {})["loss"]) for trial in done]
 
     def _allowed(self, architecture: Architecture) -> bool:
         return self._band[0] <= self._price.of(architecture, self._space) <= self._band[1]
