@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable, Mapping
+from statistics import fmean
 from typing import Any
 
 import pytest
@@ -126,6 +127,28 @@ def test_later_candidates_are_neighbours_and_never_repeat() -> None:
     later = range(9, len(texts))
     # Two strides differ at most, and operations that cannot stand where the stride went.
     assert all(min(apart(texts[n], known) for known in texts[:n]) <= 4 for n in later)
+
+
+@pytest.mark.parametrize(("nets", "full"), [(1, 1), (5, 2), (10, 3)])
+def test_full_trainings_come_last(nets: int, full: int) -> None:
+    strategy = make(nets)
+    finish(strategy, trained)
+    steps = [trial.parameters["step"] for trial in strategy.trials]
+    first = steps.index("train")
+    assert "rung" not in steps[first:] or nets == 1
+    assert full <= len(steps) - first <= full + 1
+
+
+def test_candidates_of_the_whole_space_follow_what_stride_paths_have_shown() -> None:
+    """`trained` is the better the later the last A comes."""
+    strategy = make(20, explore=1.0)
+    finish(strategy, trained)
+    nets = [architecture(t.parameters) for t in strategy.trials if t.parameters.get("epochs") == 1]
+
+    def late(some: list[Architecture]) -> float:
+        return fmean(max(n for n, stride in enumerate(net.path.strides) if stride == (2, 2)) for net in some)
+
+    assert late(nets[20:]) > late(nets[:9]) + 1
 
 
 def any_order(choose: Callable[[list[Any]], Any], fails: set[str]) -> str:
