@@ -239,10 +239,14 @@ class Halving(Climbing):
                 found = mutate(self._space, rng.choice(leaders), rng)
                 if found.text not in seen and self._allowed(found):
                     return found
-        drawn = self._drawn(rng, seen, _DRAWN if len(seen) >= self._first else 1)
-        if drawn:
-            promise = PathRegression(self._space, self._losses(known))
+        losses = self._losses(known)
+        fits = len(seen) >= self._first and len(losses) > 1
+        drawn = self._drawn(rng, seen, _DRAWN if fits else 1)
+        if drawn and fits:
+            promise = PathRegression(self._space, losses, rng)
             return min(drawn, key=lambda net: promise.of(net.path))
+        if drawn:
+            return drawn[0]
         band = f"{self._band[0] / 1e6:g} to {self._price.said(self._band[1])}"
         advice = "widen the band or lower search.halving.nets"
         raise InputError(f"search.halving: no further net with {band} was met; {advice}")
