@@ -6,40 +6,31 @@ that reaches the top has had the very training that random search gives each of 
 last: they cost most, and what climbs first is seldom the best. Where nets are ranked by a proxy, the best of
 the top is trained once more, without it.
 
-Later candidates are neighbours of the leaders, or come from the whole space: of several drawn there the one
-whose stride path promises most, by a regression of the results so far (`PathRegression`).
-
 For a front of several nets those go on that no other is both cheaper and better than, the most different
 first: by accuracy alone all would cost about what the budget allows.
 """
 
 from __future__ import annotations
 
-import random
 from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from autostr_nni.search_spaces.architecture import Architecture
 from autostr_nni.search_spaces.counting import MACS, Price
-from autostr_nni.search_spaces.drawing import sample_within
-from autostr_nni.search_spaces.mutation import mutate
 from autostr_nni.search_spaces.space import SearchSpace
-from autostr_nni.search_spaces.stride_path import StridePath
 from autostr_nni.system.errors import InputError
 
+from .candidates import Candidates
 from .climbing import Climbing
 from .core import BUDGET, RETRY, Trial, reasons
 from .ladder import Ladder, ladder_of
-from .path_regression import PathRegression
 from .steps import RUNG, TRAIN, Planned
 
 if TYPE_CHECKING:
     from autostr_nni.recipe import Recipe
 
 
-_TRIES = 200  # draws of a neighbour before a net is drawn from the whole space
-_DRAWN = 16  # nets of the whole space of which one becomes a candidate
 _FULL = 1 / 3  # of the budget: the full trainings
 
 
@@ -112,12 +103,12 @@ class Halving(Climbing):
         if nets < needed:
             why = "" if front == 1 else f": search.front.size is {front}, and so many are trained to the end"
             raise InputError(f"search.halving.nets must be at least {needed}, not {nets}{why}")
-        self._seed, self._explore, self._lookback = seed, explore, lookback
+        self._seed, self._lookback = seed, lookback
         # The last training of each of a proxy's winners is one net's.
         self._budget = (nets - proxy * front) * ladder.epochs[-1]
-        self._band = least, most
         self._full = max(front, round(nets * _FULL))  # nets that are trained to the end
-        self._first = ladder.reduction**ladder.top  # candidates before neighbours are tried
+        first = ladder.reduction**ladder.top
+        self._candidates = Candidates(space, (least, most), price, explore, first)
         self._advance()
 
     @property
@@ -230,42 +221,8 @@ class Halving(Climbing):
         self._add(f"halving-{number:03d}", {**parameters, **architecture.to_parameters()})
 
     def _candidate(self, known: Sequence[Trial]) -> Architecture:
-        """A net that was not tried yet: random at first, later often a neighbour of one of the leaders."""
+        """A net that was not tried yet."""
         seen = self._texts(0)
-        rng = random.Random(f"{self._seed} {len(seen)}")
-        leaders = self._leaders(known)
-        if len(seen) >= self._first and leaders and rng.random() >= self._explore:
-            for _ in range(_TRIES):
-                found = mutate(self._space, rng.choice(leaders), rng)
-                if found.text not in seen and self._allowed(found):
-                    return found
-        losses = self._losses(known)
-        fits = len(seen) >= self._first and len(losses) > 1
-        drawn = self._drawn(rng, seen, _DRAWN if fits else 1)
-        if drawn and fits:
-            promise = PathRegression(self._space, losses, rng)
-            return min(drawn, key=lambda net: promise.of(net.path))
-        if drawn:
-            return drawn[0]
-        band = f"{self._band[0] / 1e6:g} to {self._price.said(self._band[1])}"
-        advice = "widen the band or lower search.halving.nets"
-        raise InputError(f"search.halving: no further net with {band} was met; {advice}")
-
-    def _drawn(self, rng: random.Random, seen: set[str], count: int) -> list[Architecture]:
-        """So many untried nets of the whole space, or as many as are met."""
-        found: list[Architecture] = []
-        for _ in range(_TRIES):
-            net = sample_within(self._space, rng, self._band[1], price=self._price)
-            if net.text not in seen and self._allowed(net):
-                found.append(net)
-            if len(found) == count:
-                break
-        return found
-
-    def _losses(self, known: Sequence[Trial]) -> list[tuple[StridePath, float]]:
-        """Stride path and loss of all nets after the lowest rung."""
         done = [trial for trial in known if trial.status == "done" and self._rung(trial) == 0]
-        return [(self._architecture(trial).path, (trial.metrics or {})["loss"]) for trial in done]
-
-    def _allowed(self, architecture: Architecture) -> bool:
-        return self._band[0] <= self._price.of(architecture, self._space) <= self._band[1]
+        losses = [(self._architecture(trial).path, (trial.metrics or {})["loss"]) for trial in done]
+        return self._candidates.draw(f"{self._seed} {len(seen)}", seen, self._leaders(known), losses)
