@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from autostr_nni.recipe import Recipe
 
 
-_FULL = 1 / 3  # of the budget: the full trainings
+_FULL, _FULL_OF_FRONT = 1 / 3, 1 / 2  # of the budget in nets: the full trainings
 
 
 class Halving(Climbing):
@@ -106,7 +106,8 @@ class Halving(Climbing):
         self._seed, self._lookback = seed, lookback
         # The last training of each of a proxy's winners is one net's.
         self._budget = (nets - proxy * front) * ladder.epochs[-1]
-        self._full = max(front, round(nets * _FULL))  # nets that are trained to the end
+        # Nets that are trained to the end. Of those of a front some turn out to be dominated: there are more.
+        self._full = max(front, round(nets * (_FULL if front == 1 else _FULL_OF_FRONT)))
         first = ladder.reduction**ladder.top
         self._candidates = Candidates(space, (least, most), price, explore, first)
         self._advance()

@@ -1,4 +1,4 @@
-"""What stride paths promise by the losses of others."""
+"""Where candidates come from: what stride paths promise by the losses of others."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from autostr_nni.search_spaces.space import SearchSpace
 from autostr_nni.search_spaces.stride_path import StridePath
-from autostr_nni.strategies.path_regression import PathRegression
+from autostr_nni.strategies.candidates import PathRegression
 
 SPACE = SearchSpace()
 
