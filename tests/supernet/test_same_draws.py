@@ -90,7 +90,10 @@ BAND = {"count": 12, "min_m": 90, "largest": True}
 KNOWN = {
     "random": (lambda: drawn_by("random", random=BAND), "0ad2df0f6e4cc80b"),
     "typical": (lambda: drawn_by("random", random={**BAND, "paths": "typical"}), "5d4d900b1e0be82e"),
-    "halving": (lambda: drawn_by("halving", halving={"nets": 12, "min_m": 60}), "c3d5c099d3125a4b"),
+    "halving": (
+        lambda: drawn_by("halving", halving={"nets": 12, "min_m": 60}),
+        "20fcd8b1fb313157",
+    ),  # of halving whose full trainings come last
     "one-shot": (supernet_draws, "682e83547dc0b7ee"),
     "ranking": (ranked, "dca0c125f1991979"),
     "operators": (derived, "d85ab37015dfab2b"),
