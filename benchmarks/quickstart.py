@@ -62,7 +62,9 @@ def _extract(commit: str, path: str, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with tarfile.open(fileobj=io.BytesIO(packed.stdout)) as archive:
         # The package has links to the other parts, which are put in their places as folders.
-        archive.extractall(folder, [m for m in archive.getmembers() if not m.issym()], filter="data")
+        # Python before 3.11.4 has no filters, and takes no such argument.
+        archive.extraction_filter = getattr(tarfile, "data_filter", None)
+        archive.extractall(folder, [m for m in archive.getmembers() if not m.issym()])
 
 
 def shorten(recipe: Path) -> None:
