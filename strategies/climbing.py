@@ -49,9 +49,13 @@ class Climbing(Stepped):
         """Epochs of all proposals so far; repeated ones cost the search nothing more."""
         return sum(self._ladder.cost(self._rung(trial)) for trial in self._originals())
 
+    def _done(self, known: Sequence[Trial], rung: int) -> list[Trial]:
+        """Those of a rung that ended well, in the order of proposal."""
+        return [trial for trial in known if trial.status == "done" and self._rung(trial) == rung]
+
     def _ranked(self, known: Sequence[Trial], rung: int) -> list[Trial]:
         """Those of a rung that ended well, lowest validation loss first; for a front, along cost and loss."""
-        done = [trial for trial in known if trial.status == "done" and self._rung(trial) == rung]
+        done = self._done(known, rung)
         if self._front == 1:
             return sorted(done, key=lambda trial: (trial.metrics or {})["loss"])
         points = [(self._cost(trial), -(trial.metrics or {})["loss"]) for trial in done]
@@ -81,6 +85,6 @@ class Climbing(Stepped):
 
     def _winners(self) -> list[Trial]:
         """The nets of the top rung that a search hands over, the best first."""
-        top = [t for t in self._trials if t.status == "done" and self._rung(t) == self._ladder.top]
+        top = self._done(self._trials, self._ladder.top)
         nets = [(self._cost(trial), trial.metrics) for trial in top]
         return [top[place] for place in reversed(handed_over(nets, self._front, self._learnt_above))]

@@ -224,6 +224,7 @@ class Halving(Climbing):
     def _candidate(self, known: Sequence[Trial]) -> Architecture:
         """A net that was not tried yet."""
         seen = self._texts(0)
-        done = [trial for trial in known if trial.status == "done" and self._rung(trial) == 0]
-        losses = [(self._architecture(trial).path, (trial.metrics or {})["loss"]) for trial in done]
+        losses = [
+            (self._architecture(trial).path, (trial.metrics or {})["loss"]) for trial in self._done(known, 0)
+        ]
         return self._candidates.draw(f"{self._seed} {len(seen)}", seen, self._leaders(known), losses)

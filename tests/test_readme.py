@@ -132,7 +132,7 @@ def test_own_search_is_complete(tmp_path: Path) -> None:
     (tmp_path / "search.yml").write_text(block("yaml", "own search"), encoding="utf-8")
     experiment = load_experiment(tmp_path / "search.yml")
     strategy = experiment.strategy()
-    assert strategy is not None and strategy.name == "halving"
+    assert strategy is not None and (strategy.name, strategy.planned) == ("halving", 26)
     (tmp_path / "recipe.yml").write_text(
         block("yaml", "own recipe").replace("lowercase", "lowrcase"), encoding="utf-8"
     )

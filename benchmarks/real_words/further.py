@@ -33,13 +33,13 @@ def main() -> None:
     parser.add_argument("searches", type=Path, nargs="+")
     parser.add_argument("--recipe", type=Path, default=RECIPE)
     args = parser.parse_args()
-    recipe = args.folder / "further.recipe.yml"  # its sets lie beside it, as those of the searches do
-    recipe.write_text(args.recipe.read_text(encoding="utf-8"), encoding="utf-8")
+    recipe = args.recipe.read_text(encoding="utf-8")
     found: dict[tuple[str, int], Accuracies] = {}
     for search in args.searches:
         strategy, seed = search.name.rsplit("-", 1)
-        found[strategy, int(seed)] = tested(search, recipe, args.folder / "further" / search.name)
-        told = "  ".join(f"{name} {share:.1%}" for name, share in found[strategy, int(seed)].items())
+        seeded = re.sub(r"^seed: .*", f"seed: {seed}", recipe, flags=re.M)
+        accuracies = found[strategy, int(seed)] = tested(search, seeded, args.folder)
+        told = "  ".join(f"{name} {share:.1%}" for name, share in accuracies.items())
         print(f"{search.name:<16}{told}", flush=True)
     strategies = sorted({strategy for strategy, _ in found})
     for first, second in itertools.combinations(strategies, 2):
@@ -50,24 +50,16 @@ def main() -> None:
             print(f"{first} - {second}, {name}: {100 * mean:+.1f} points{reach}, {len(seeds)} seeds")
 
 
-def tested(search: Path, recipe: Path, out: Path) -> Accuracies:
-    """Word accuracy of a search's net on each test set, after its further training."""
+def tested(search: Path, recipe: str, folder: Path) -> Accuracies:
+    """Word accuracy of a search's net on each test set, after its further training below ``folder``."""
+    out = folder / "further" / search.name
     scores = out / "tested.json"
     if not scores.is_file():
-        seed = f"seed: {search.name.rsplit('-', 1)[1]}"
-        seeded = recipe.with_name(f"further-{search.name}.recipe.yml")
-        seeded.write_text(re.sub(r"^seed: .*", seed, recipe.read_text(encoding="utf-8"), flags=re.M), "utf-8")
-        train = [
-            AUTOSTR,
-            "train",
-            str(search),
-            "--init",
-            str(search),
-            "--recipe",
-            str(seeded),
-            "--out",
-            str(out),
-        ]
+        # Beside the recipes of the searches: the sets lie there.
+        file = folder / f"further-{search.name}.recipe.yml"
+        file.write_text(recipe, encoding="utf-8")
+        net = str(search)
+        train = [AUTOSTR, "train", net, "--init", net, "--recipe", str(file), "--out", str(out)]
         subprocess.run(train, check=True)
         evaluate = [AUTOSTR, "evaluate", str(out), "--json"]
         scores.write_bytes(subprocess.run(evaluate, check=True, stdout=subprocess.PIPE).stdout)

@@ -91,10 +91,7 @@ def as_text(content: dict[str, Any]) -> str:
     head = [
         ("device", measured.device),
         ("machine", machine_text(content["machine"])),
-        (
-            "blocks",
-            f"{count}, in {content['rounds']} rounds, {seconds}",
-        ),
+        ("blocks", f"{count}, in {content['rounds']} rounds, {seconds}"),
         ("drift", f"{content['drift']:+.1%} between the first and the last third of the rounds"),
         (
             "check",
@@ -102,10 +99,7 @@ def as_text(content: dict[str, Any]) -> str:
             f"largest {found['largest_error']:.1%}, Kendall's tau {found['kendall_tau']:.2f} (of their MACs "
             f"{found['kendall_tau_of_macs']:.2f})",
         ),
-        (
-            "constant",
-            f"{constant} beside stem ({stem}) and blocks",
-        ),
+        ("constant", f"{constant} beside stem ({stem}) and blocks"),
     ]
     if abs(content["drift"]) > DRIFT:
         head.insert(4, ("", "warning: something else ran on the machine, or it grew warm: measure again"))
