@@ -17,6 +17,7 @@ from autostr_nni.system.text_files import read_text
 
 from .architecture import Architecture
 from .counting import places
+from .operation import Skip
 from .operations import DEFAULT_OPERATION
 from .path_set import State
 from .space import SearchSpace
@@ -165,7 +166,10 @@ def table_of(content: Mapping[str, Any], source: str = LatencyTable.source) -> L
         stride = (_whole(high), _whole(wide))
         blocks[_text(op), _whole(cin), _whole(cout), _whole(h), _whole(w), stride] = _whole(ns)
     stem = content["stem"]
-    if min(blocks.values()) < 0 or _whole(stem["ns"]) < 0 or _whole(content["batch"]) < 1:
+    # Only what passes by takes no time: a network that costs nothing has no logarithm for Eq. 3.
+    if any(ns < (0 if op == Skip.name else 1) for (op, *_), ns in blocks.items()):
+        raise ValueError
+    if not blocks or _whole(stem["ns"]) < 0 or _whole(content["batch"]) < 1:
         raise ValueError
     return LatencyTable(
         device=_text(content["device"]),

@@ -106,6 +106,8 @@ def test_a_block_that_was_not_measured(tmp_path: Path) -> None:
         ({"blocks": []}, "is damaged"),
         ({"blocks": [["k3e1", 8, 8, 8, 16, [1, 1], 1.5]]}, "is damaged"),
         ({"blocks": [["k3e1", 8, 8, 8, 16, [1, 1], -1]]}, "is damaged"),
+        ({"blocks": [["k3e1", 8, 8, 8, 16, [1, 1], 0]]}, "is damaged"),
+        ({"blocks": [["skip", 8, 8, 8, 16, [1, 1], -1]]}, "is damaged"),
         ({"blocks": [["k3e1", 8, 8, 8, 16, [1, 1]]]}, "is damaged"),
         ({"blocks": [[3, 8, 8, 8, 16, [1, 1], 5]]}, "is damaged"),
         ({"blocks": 7}, "is damaged"),
