@@ -17,6 +17,7 @@ from autostr_nni.strategies.trials import learnt_nothing
 
 UNDECIDED = 0.9  # share of the largest possible entropy over which operations are not decided
 SURE = 0.95
+SOONER = "or rank attention's nets by CTC, which reads sooner (search.proxy.translator: ctc)"
 
 Probabilities = Sequence[Mapping[str, float]]  # of every layer's operations
 
@@ -186,8 +187,7 @@ def judge_rungs(nets: Sequence[Score], above: float = LEARNT_ABOVE) -> str | Non
     order = f" (of these, {kept} of {pairs} pairs kept their order by loss on the next rung)" if pairs else ""
     return (
         f"{after} the best of {len(first)} nets read {_percent(best)} of the words, so which of them went on "
-        f"is unsure{order}; begin the rungs later (search.halving.rungs), or rank by what reads sooner "
-        "(search.proxy.translator: ctc)"
+        f"is unsure{order}; begin the rungs later (search.halving.rungs), {SOONER}"
     )
 
 
@@ -215,7 +215,7 @@ def judge_ranking(best: Score, above: float = LEARNT_ABOVE) -> str | None:
     return (
         f"on the supernet's weights the first net of the ranking reads {_percent(best.accuracy)} of the "
         "words, so the choice of finalists is near to chance; train the supernet longer "
-        "(search.one_shot.epochs), or rank by what reads sooner (search.proxy.translator: ctc)"
+        f"(search.one_shot.epochs), {SOONER}"
     )
 
 
