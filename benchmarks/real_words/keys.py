@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -42,7 +43,7 @@ def main() -> None:
     for seed in args.seeds:
         for key in (PLAIN, *args.keys):
             made = changed({**recipe, "seed": seed}, key)
-            name = f"{key.replace(' ', '-').replace('=', '-')}-{seed}"
+            name = f"{re.sub('[^a-z0-9.]+', '-', key).strip('-')}-{seed}"
             scores = found[key, seed] = trained(args.net, made, args.folder, name)
             told = "  ".join(f"{test} {share:.1%}" for test, share in scores.items() if test != "images/s")
             print(f"{name:<32}{told}  {scores['images/s']:.0f} images/s", flush=True)
