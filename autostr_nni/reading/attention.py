@@ -47,7 +47,7 @@ def look(trained: Trained, file: Path) -> Sight | None:
     if isinstance(recognizer.rectifier, Rectifier):
         points = recognizer.rectifier.control_points(inside)[0].cpu().numpy()
     rectified = (recognizer.rectifier(inside)[0].permute(1, 2, 0) * 127.5 + 127.5).round().clamp(0, 255)
-    reading = UnrolledReader(recognizer, trained.recipe.data.max_length)(images)
+    reading = UnrolledReader(recognizer, trained.longest)(images)
     text = "".join(Charset.named(trained.recipe.data.charset).letters(reading.ids[0].tolist()))
     length = len(text)
     logits, attention = reading.logits[0], reading.attention[0, :length].float()

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from autostr_nni.data.charset import Charset
+from autostr_nni.data.sets.usable import EVALUATED_LENGTH
 from autostr_nni.models.recognizer import Recognizer, build_recognizer
 from autostr_nni.recipe import Recipe, recipe_from
 from autostr_nni.runs.figures import Figures, figures
@@ -39,6 +40,22 @@ class Trained:
     architecture: Architecture
     space: SearchSpace
     metrics: Figures
+
+    @property
+    def longest(self) -> int:
+        """Most characters of a word as it reads: those of test words, be they more than it was trained on."""
+        return longest_read(self.recipe)
+
+    @property
+    def longest_exported(self) -> int:
+        """The same of its file for other programs, where attention takes a step for each, needed or not."""
+        steps_cost = self.recipe.model.translator.kind != "ctc"
+        return self.recipe.data.max_length if steps_cost else self.longest
+
+
+def longest_read(recipe: Recipe) -> int:
+    """Most characters of a word that is read outside of training, in evaluation and by `autostr read`."""
+    return max(recipe.data.max_length, EVALUATED_LENGTH)
 
 
 def save_file(path: Path, content: dict[str, Any]) -> None:

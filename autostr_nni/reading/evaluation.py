@@ -18,11 +18,10 @@ from autostr_nni.data.charset import Charset
 from autostr_nni.data.dataset import Batch, WordDataset
 from autostr_nni.data.decoding.images import fitting_of
 from autostr_nni.data.loader import make_loader
-from autostr_nni.data.sets.usable import EVALUATED_LENGTH
 from autostr_nni.models.folded_batch_norm import folded
 from autostr_nni.models.recognizer import Recognizer, input_size
 from autostr_nni.models.translator import AttentionDecoder
-from autostr_nni.reading.checkpoint import Trained
+from autostr_nni.reading.checkpoint import Trained, longest_read
 from autostr_nni.reading.memory import memory_told
 from autostr_nni.reading.metrics import Scores, comparable, score
 from autostr_nni.recipe import Recipe
@@ -111,9 +110,8 @@ class Reader:
 def open_test_set(recipe: Recipe, folder: Path | WordSource) -> WordDataset:
     """A set to be scored: words longer than the recipe's are read like any other, and count."""
     charset = Charset.named(recipe.data.charset)
-    longest = max(recipe.data.max_length, EVALUATED_LENGTH)
     size, fitting = input_size(recipe.model), fitting_of(recipe.model)
-    return WordDataset([folder], charset, longest, size, seed=recipe.seed, fitting=fitting)
+    return WordDataset([folder], charset, longest_read(recipe), size, seed=recipe.seed, fitting=fitting)
 
 
 def open_set(

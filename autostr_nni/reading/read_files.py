@@ -42,7 +42,7 @@ def read_files(
         found: Iterator[TextAndConfidence] = iter(())
         if good:
             images = torch.from_numpy(np.stack(good)).permute(0, 3, 1, 2).to(device)
-            reading = recognizer.read(images, trained.recipe.data.max_length, beam)
+            reading = recognizer.read(images, trained.longest, beam)
             texts = [charset.decode(ids) for ids in reading.ids.tolist()]
             found = iter(list(zip(texts, reading.confidence.tolist(), strict=True)))
         for file, p in zip(part, pixels, strict=True):
