@@ -9,8 +9,8 @@ import pytest
 import torch
 import yaml
 
-from autostr_nni.cli.check_start import check_start
 from autostr_nni.cli.main import main
+from autostr_nni.cli.make_ready import check_start
 from autostr_nni.models.recognizer import build_recognizer
 from autostr_nni.nni.experiment.file import load_experiment
 from autostr_nni.reading.checkpoint import Trained, save_trained

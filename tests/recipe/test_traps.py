@@ -84,7 +84,7 @@ def test_a_search_does_not_start(
     how: list[str],
 ) -> None:
     monkeypatch.setattr(
-        "autostr_nni.cli.commands.search.prepare_data", lambda *_: pytest.fail("words were rendered")
+        "autostr_nni.cli.make_ready.prepare_data", lambda *_: pytest.fail("words were rendered")
     )
     assert main(["search", str(tiny_search(tmp_path, **changes)), *how]) == 2
     error = capsys.readouterr().err

@@ -12,10 +12,10 @@ from autostr_nni.cli.commands.search import (
     add_page_options,
     beside,
     places_of,
-    prepare_data,
     stopped,
     tell,
 )
+from autostr_nni.cli.make_ready import prepare_data
 from autostr_nni.cli.parser import path_text
 from autostr_nni.runs.layout import STATE
 from autostr_nni.system.errors import InputError

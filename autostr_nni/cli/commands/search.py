@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from autostr_nni.cli.check_start import check_start
+from autostr_nni.cli.make_ready import make_ready
 from autostr_nni.cli.output import complain, remark, say, say_json
 from autostr_nni.cli.parser import path
 from autostr_nni.runs.figures import Summary
@@ -134,45 +134,6 @@ def run(args: argparse.Namespace) -> int:
             return 130
         return stopped(interrupt, folder_without_nni(args, experiments[0]) if args.in_process else None)
     return tell(result, args) if experiments[0].target is None else tell_all(results, args)
-
-
-def make_ready(experiment: ExperimentFile, args: argparse.Namespace, display: Display) -> None:
-    """See to devices and words before the first trial. Raises InputError for what is not there."""
-    from autostr_nni.nni.experiment.gpus import fit_to_machine
-    from autostr_nni.recipe.traps import check_traps
-
-    if not args.in_process:
-        fit_to_machine(experiment, display)
-    check_start(experiment, display)
-    if experiment.recipe is not None and (experiment.here or args.in_process):
-        check_traps(experiment.recipe)
-        check_devices(experiment.recipe)
-        prepare_data(experiment.recipe, display)
-
-
-def check_devices(recipe: Recipe) -> None:
-    """Raise InputError where a device that the recipe names is not there; those without a name always are."""
-    training = recipe.training
-    apart = recipe.search.operators.devices not in (None, 1)
-    if not training.device.startswith("cuda") and training.devices == 1 and not apart:
-        return  # spares the import of torch
-    from autostr_nni.training.device_setup import devices_of
-
-    try:
-        devices_of(training)
-        if apart:
-            devices_of(recipe.for_operators().training, "search.operators.devices")
-    except InputError as error:
-        raise InputError(f"{recipe.source or 'recipe'}: {error}") from None
-
-
-def prepare_data(recipe: Any, log: Any) -> None:
-    """Render the word sets that the recipe asks for, before any trial needs them."""
-    from autostr_nni.data.sets.prepare import prepare_data
-    from autostr_nni.recipe.extras import check_extras
-
-    check_extras(recipe)
-    prepare_data(recipe, log)
 
 
 def _through_nni(experiment: ExperimentFile, args: argparse.Namespace, log: Display) -> dict[str, Any]:

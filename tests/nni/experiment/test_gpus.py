@@ -177,7 +177,7 @@ def test_the_command_refuses_before_anything_starts(
         pytest.fail("something was started")
 
     monkeypatch.setattr("autostr_nni.nni.search.start_experiment", no)
-    monkeypatch.setattr("autostr_nni.cli.commands.search.prepare_data", no)
+    monkeypatch.setattr("autostr_nni.cli.make_ready.prepare_data", no)
     machine(8)
     assert main(["search", str(written(trialGpuNumber=9, service=OWN))]) == 2
     assert "trialGpuNumber is 9, and this machine has 8 GPUs; write 8 or less" in capsys.readouterr().err
