@@ -19,18 +19,18 @@ from autostr_nni.nni.experiment.algorithms import (
     with_target,
 )
 from autostr_nni.nni.experiment.gpus import check_gpu_keys
+from autostr_nni.nni.experiment.places import named_folder, resolved, with_code, with_places
 from autostr_nni.nni.experiment.tuners import GENERIC, code_of, strategy_of
 from autostr_nni.nni.experiment.values import (
     OF_SERVICES,
     check_space,
     check_values,
     checked_service,
-    plain_key,
     spelled,
 )
 from autostr_nni.recipe.words.targets import MARK, split
 from autostr_nni.recipe.yaml_file import read_yaml
-from autostr_nni.system.errors import InputError, shown
+from autostr_nni.system.errors import InputError
 
 if TYPE_CHECKING:
     from autostr_nni.recipe import Recipe
@@ -123,22 +123,22 @@ def load_experiment(path: Path, out: Path | None = None, target: str | None = No
         if config.get(key) is None:
             raise InputError(f"{path}: the key {key} is missing")
     check_values(config, path)
-    config["trainingService"] = _with_places(checked_service(config["trainingService"], path), folder, path)
+    config["trainingService"] = with_places(checked_service(config["trainingService"], path), folder, path)
     check_gpu_keys(config, path)
     if config.get("sharedStorage") is not None and _platforms(config["trainingService"]) <= set(OF_SERVICES):
         raise InputError(f"{path}: sharedStorage has no use on the platforms local and remote; leave it out")
-    config["trialCodeDirectory"] = _folder(
+    config["trialCodeDirectory"] = named_folder(
         folder, config.get("trialCodeDirectory", "."), path, "trialCodeDirectory"
     )
     workplace = config.get("experimentWorkingDirectory") or "~/nni-experiments"
     config["experimentWorkingDirectory"] = (
         str(out.expanduser().resolve())
         if out is not None
-        else str(_resolved(folder, workplace, path, "experimentWorkingDirectory"))
+        else str(resolved(folder, workplace, path, "experimentWorkingDirectory"))
     )
     if config.get("assessor") is not None:
-        config["assessor"] = checked_assessor(_with_code(config["assessor"], folder, path, "assessor"), path)
-    tuner = checked_tuner(_with_code(config["tuner"], folder, path, "tuner"), path)
+        config["assessor"] = checked_assessor(with_code(config["assessor"], folder, path, "assessor"), path)
+    tuner = checked_tuner(with_code(config["tuner"], folder, path, "tuner"), path)
     if target is not None:
         config["experimentName"] = f"{config.get('experimentName') or path.stem} {target}"
         config["trialCommand"] = with_target(config["trialCommand"], target)
@@ -159,51 +159,8 @@ def _read(path: Path) -> Mapping[str, Any]:
     return content
 
 
-def _folder(base: Path, value: Any, path: Path, key: str) -> str:
-    folder = _resolved(base, value, path, key)
-    if not folder.is_dir():
-        raise InputError(f"{path}: {key} names the folder {folder}, which does not exist")
-    return str(folder)
-
-
-def _resolved(base: Path, value: Any, path: Path, key: str) -> Path:
-    """A path of the file, which starts at `base` where it is relative."""
-    if not isinstance(value, str) or "\0" in value or len(value) > 3_000:
-        raise InputError(f"{path}: {key} must be a path, not {shown(value)}")
-    try:
-        resolved = (base / Path(value).expanduser()).resolve()
-        resolved.exists()
-    except (OSError, RuntimeError):  # a name too long; nobody of the name after ~; links in a circle
-        raise InputError(f"{path}: {key} must be a path, not {shown(value)}") from None
-    return resolved
-
-
 def _platforms(service: Any) -> set[str]:
     return {str(item.get("platform")) for item in (service if isinstance(service, list) else [service])}
-
-
-def _with_places(given: Any, folder: Path, path: Path) -> Any:
-    """The training service with absolute paths, also of SSH keys; relative ones start at `folder`."""
-    if isinstance(given, list):
-        return [_with_places(item, folder, path) for item in given]
-    if given.get("trialCodeDirectory") is not None:
-        key = "trainingService.trialCodeDirectory"
-        given["trialCodeDirectory"] = _folder(folder, given["trialCodeDirectory"], path, key)
-    for machine in given.get("machineList") or []:
-        if isinstance(machine, dict) and machine.get("sshKeyFile") is not None:
-            machine["sshKeyFile"] = str((folder / Path(machine["sshKeyFile"]).expanduser()).resolve())
-    return given
-
-
-def _with_code(given: Any, folder: Path, path: Path, kind: str) -> Any:
-    """A tuner or assessor of a class with the absolute folder of its code."""
-    if not isinstance(given, Mapping):
-        return given
-    given = {("codeDirectory" if plain_key(key) == "codedirectory" else key): given[key] for key in given}
-    if "codeDirectory" in given or "classname" in map(plain_key, given):
-        code = given.get("codeDirectory")
-        given["codeDirectory"] = _folder(folder, "." if code is None else code, path, f"{kind}.codeDirectory")
-    return given
 
 
 def _recipe(tuner: dict[str, Any], config: Mapping[str, Any], path: Path) -> tuple[Recipe | None, str | None]:
@@ -222,7 +179,7 @@ def _recipe(tuner: dict[str, Any], config: Mapping[str, Any], path: Path) -> tup
     if set(arguments) != set(wanted) or not all(isinstance(value, str) for value in arguments.values()):
         form = ", ".join(f"{key}: {'FILE' if key == 'recipe' else 'NAME'}" for key in wanted)
         raise InputError(f"{path}: tuner.classArgs must be {{{form}}}, {', and '.join(wanted.values())}")
-    recipe_path = _resolved(Path(tuner["codeDirectory"]), arguments["recipe"], path, "tuner.classArgs.recipe")
+    recipe_path = resolved(Path(tuner["codeDirectory"]), arguments["recipe"], path, "tuner.classArgs.recipe")
     if not split(recipe_path)[0].is_file():
         raise InputError(f"{path}: tuner.classArgs.recipe names {recipe_path}, which does not exist")
     arguments["recipe"] = str(recipe_path)
@@ -243,7 +200,7 @@ def _complete_search(experiment: ExperimentFile, folder: Path) -> None:
     config, strategy = experiment.config, experiment.strategy()
     given = config.get("searchSpace")
     if config.get("searchSpaceFile") is not None:
-        file = _resolved(folder, config["searchSpaceFile"], experiment.path, "searchSpaceFile")
+        file = resolved(folder, config["searchSpaceFile"], experiment.path, "searchSpaceFile")
         if not file.is_file():
             raise InputError(f"{experiment.path}: searchSpaceFile names {file}, which does not exist")
         config["searchSpaceFile"] = str(file)
