@@ -46,7 +46,7 @@ def about(trained: Trained, part: str) -> dict[str, str]:
         "charset": charset.characters,
         "fold_case": json.dumps(charset.fold_case),
         "end": str(charset.eos),
-        "max_length": str(trained.longest_exported),
+        "max_length": str(trained.longest),
         "image_height": str(height),
         "image_width": str(width),
         "pixels": pixels_told(trained.recipe.model),

@@ -91,7 +91,7 @@ def export(trained: Trained, file: Path, images: np.ndarray, part: str = "recogn
     if part == "encoder":
         net: nn.Module = FeatureReader(recognizer)
     else:
-        net = decoding_inside(recognizer, trained.longest_exported)
+        net = decoding_inside(recognizer, trained.longest)
     facts = about(trained, part)
     started = time.perf_counter()
     with whole_file(file) as temporary:
@@ -121,7 +121,7 @@ class _Outputs(nn.Module):
 def compare(trained: Trained, net: nn.Module, run: Run, images: np.ndarray, part: str) -> list[Comparison]:
     """Run file and PyTorch on all images at every batch size. Raises NotEqual where they differ."""
     charset = Charset.named(trained.recipe.data.charset)
-    longest = trained.longest_exported
+    longest = trained.longest
 
     def own(pixels: np.ndarray) -> Any:
         tensor = torch.from_numpy(pixels)

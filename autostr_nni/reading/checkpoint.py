@@ -43,18 +43,17 @@ class Trained:
 
     @property
     def longest(self) -> int:
-        """Most characters of a word as it reads: those of test words, be they more than it was trained on."""
-        return longest_read(self.recipe)
+        """Most characters that `autostr read` and an exported file give of a word.
 
-    @property
-    def longest_exported(self) -> int:
-        """The same of its file for other programs, where attention takes a step for each, needed or not."""
-        steps_cost = self.recipe.model.translator.kind != "ctc"
-        return self.recipe.data.max_length if steps_cost else self.longest
+        With CTC as many as of a test word, which costs nothing. Attention takes a step for each in a file,
+        needed or not, so that it stops at those that it was trained on.
+        """
+        ctc = self.recipe.model.translator.kind == "ctc"
+        return longest_read(self.recipe) if ctc else self.recipe.data.max_length
 
 
 def longest_read(recipe: Recipe) -> int:
-    """Most characters of a word that is read outside of training, in evaluation and by `autostr read`."""
+    """Most characters of a test word: it may have more than those to train on."""
     return max(recipe.data.max_length, EVALUATED_LENGTH)
 
 

@@ -36,7 +36,7 @@ def test_a_thousand_words_read_alike_in_onnx(
     images, charset = rendered_words(trained.recipe, 1000, seed=9), Charset.named("lowercase")
     run = FORMATS[".onnx"].load(file)
     texts = [charset.decode(ids.tolist()) for part in np.split(images, 20) for ids in run(part)[0]]
-    reading = trained.recognizer.read(torch.from_numpy(images), trained.longest_exported)
+    reading = trained.recognizer.read(torch.from_numpy(images), trained.longest)
     assert texts == [charset.decode(ids) for ids in reading.ids.tolist()]
     assert len(set(texts)) > 20 and set(map(len, texts)) >= {0, 1, 2, 3}
 
