@@ -65,7 +65,6 @@ SHORT = {
     r"count: \d0000": "count: 24",
     r"^  epochs: 8 *$": "  epochs: 2",
     r"epoch_images: \d+": "epoch_images: 16",
-    r"milestones: \[7\]": "milestones: []",
     r"short_words: \{.*\}": "short_words: {epochs: 0}",
     r"halving: \{nets: 5": "halving: {rungs: [1, 2], nets: 2",
     r"random: \{count: 5": "random: {count: 2",
