@@ -21,7 +21,8 @@ TRIALS, DIE, LATE = 13, (1, 4), (2, 5, 7)
 
 def check_rows(rows: list[dict[str, Any]], ran: dict[str, dict[str, Any]]) -> None:
     assert len(rows) == TRIALS + len(DIE) + 1  # the dead ones are repeated, and one trial follows the barrier
-    assert sum(row["status"] == "FAILED" for row in rows) == len(DIE)
+    statuses = {row["trialJobId"]: row["status"] for row in rows}
+    assert list(statuses.values()).count("FAILED") == len(DIE), statuses
     good = [row for row in rows if row["status"] == "SUCCEEDED"]
     wrong = [row["trialJobId"] for row in good if ran[row["trialJobId"]] != parameters_of(row)]
     wrong += [
