@@ -16,7 +16,7 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from autostr_nni.report.seeds.paired import paired
@@ -39,32 +39,42 @@ def main() -> None:
         strategy, seed = search.name.rsplit("-", 1)
         seeded = re.sub(r"^seed: .*", f"seed: {seed}", recipe, flags=re.M)
         accuracies = found[strategy, int(seed)] = tested(search, seeded, args.folder)
-        told = "  ".join(f"{name} {share:.1%}" for name, share in accuracies.items())
-        print(f"{search.name:<16}{told}", flush=True)
+        shares = "  ".join(f"{name} {share:.1%}" for name, share in accuracies.items())
+        print(f"{search.name:<16}{shares}", flush=True)
     strategies = sorted({strategy for strategy, _ in found})
     for first, second in itertools.combinations(strategies, 2):
         seeds = sorted({seed for _, seed in found if {(first, seed), (second, seed)} <= found.keys()})
         for name in found[first, seeds[0]] if seeds else ():
-            mean, low, high, _ = paired([found[first, s][name] - found[second, s][name] for s in seeds])
-            reach = "" if low is None or high is None else f" ({100 * low:+.1f} to {100 * high:+.1f})"
-            print(f"{first} - {second}, {name}: {100 * mean:+.1f} points{reach}, {len(seeds)} seeds")
+            differences = [found[first, s][name] - found[second, s][name] for s in seeds]
+            print(f"{first} - {second}, {name}: {told(differences)}")
 
 
 def tested(search: Path, recipe: str, folder: Path) -> Accuracies:
     """Word accuracy of a search's net on each test set, after its further training below ``folder``."""
-    out = folder / "further" / search.name
+    # Beside the recipes of the searches: the sets lie there.
+    file = folder / f"further-{search.name}.recipe.yml"
+    file.write_text(recipe, encoding="utf-8")
+    return scored(
+        [str(search), "--init", str(search), "--recipe", str(file)], folder / "further" / search.name
+    )
+
+
+def scored(training: Sequence[str], out: Path) -> Accuracies:
+    """Word accuracy on each test set of what ``autostr train`` makes of these arguments, once, in ``out``."""
     scores = out / "tested.json"
     if not scores.is_file():
-        # Beside the recipes of the searches: the sets lie there.
-        file = folder / f"further-{search.name}.recipe.yml"
-        file.write_text(recipe, encoding="utf-8")
-        net = str(search)
-        train = [AUTOSTR, "train", net, "--init", net, "--recipe", str(file), "--out", str(out)]
-        subprocess.run(train, check=True)
+        subprocess.run([AUTOSTR, "train", *training, "--out", str(out)], check=True)
         evaluate = [AUTOSTR, "evaluate", str(out), "--json"]
         scores.write_bytes(subprocess.run(evaluate, check=True, stdout=subprocess.PIPE).stdout)
     rows = json.loads(scores.read_text(encoding="utf-8"))["sets"]
     return {name: row["word_accuracy"] for name, row in rows.items()}
+
+
+def told(differences: Sequence[float]) -> str:
+    """Mean of differences in accuracy over seeds, in points, with its interval where there are enough."""
+    mean, low, high, _ = paired(differences)
+    reach = "" if low is None or high is None else f" ({100 * low:+.1f} to {100 * high:+.1f})"
+    return f"{100 * mean:+.1f} points{reach}, {len(differences)} seeds"
 
 
 if __name__ == "__main__":

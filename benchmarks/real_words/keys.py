@@ -14,18 +14,15 @@ from __future__ import annotations
 import argparse
 import json
 import re
-import subprocess
-import sys
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
 import yaml
 
-from autostr_nni.report.seeds.paired import paired
+from benchmarks.real_words.further import scored, told
 
 RECIPE = Path(__file__).parents[2] / "examples" / "real_words" / "recipe.yml"
-AUTOSTR = str(Path(sys.executable).with_name("autostr"))
 PLAIN = "as it is"
 
 
@@ -45,17 +42,15 @@ def main() -> None:
             made = changed({**recipe, "seed": seed}, key)
             name = f"{re.sub('[^a-z0-9.]+', '-', key).strip('-')}-{seed}"
             scores = found[key, seed] = trained(args.net, made, args.folder, name)
-            told = "  ".join(f"{test} {share:.1%}" for test, share in scores.items() if test != "images/s")
-            print(f"{name:<32}{told}  {scores['images/s']:.0f} images/s", flush=True)
+            shares = "  ".join(f"{test} {share:.1%}" for test, share in scores.items() if test != "images/s")
+            print(f"{name:<32}{shares}  {scores['images/s']:.0f} images/s", flush=True)
     for key in args.keys:
         for test in found[PLAIN, args.seeds[0]]:
             pairs = [(found[key, seed][test], found[PLAIN, seed][test]) for seed in args.seeds]
             if test == "images/s":
                 print(f"{key}, {test}: {fmean(a / b for a, b in pairs):.2f} times as many")
                 continue
-            mean, low, high, _ = paired([a - b for a, b in pairs])
-            reach = "" if low is None or high is None else f" ({100 * low:+.1f} to {100 * high:+.1f})"
-            print(f"{key}, {test}: {100 * mean:+.1f} points{reach}, {len(pairs)} seeds")
+            print(f"{key}, {test}: {told([a - b for a, b in pairs])}")
 
 
 def changed(recipe: dict[str, Any], key: str) -> dict[str, Any]:
@@ -74,20 +69,13 @@ def changed(recipe: dict[str, Any], key: str) -> dict[str, Any]:
 
 def trained(net: str, recipe: dict[str, Any], folder: Path, name: str) -> dict[str, float]:
     """Word accuracy on each test set of a net trained by a recipe, and the images that it saw in a second."""
-    out = folder / "keys" / name
-    scores = out / "tested.json"
-    if not scores.is_file():
-        file = folder / f"keys-{name}.recipe.yml"  # beside the sets
-        file.write_text(yaml.safe_dump(recipe, sort_keys=False), encoding="utf-8")
-        target = "#scene" if "targets" in recipe["data"] else ""
-        subprocess.run([AUTOSTR, "train", net, "--recipe", f"{file}{target}", "--out", str(out)], check=True)
-        evaluate = [AUTOSTR, "evaluate", str(out), "--json"]
-        scores.write_bytes(subprocess.run(evaluate, check=True, stdout=subprocess.PIPE).stdout)
-    rows = json.loads(scores.read_text(encoding="utf-8"))["sets"]
+    out, file = folder / "keys" / name, folder / f"keys-{name}.recipe.yml"  # beside the sets
+    file.write_text(yaml.safe_dump(recipe, sort_keys=False), encoding="utf-8")
+    target = "#scene" if "targets" in recipe["data"] else ""
+    accuracies = scored([net, "--recipe", f"{file}{target}"], out)
     epochs = [json.loads(line) for line in (out / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
     last = [epoch for epoch in epochs if "seconds" in epoch][-1]
-    speed = last["images_seen"] / last["seconds"]
-    return {**{test: row["word_accuracy"] for test, row in rows.items()}, "images/s": speed}
+    return {**accuracies, "images/s": last["images_seen"] / last["seconds"]}
 
 
 if __name__ == "__main__":
