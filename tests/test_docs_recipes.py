@@ -55,6 +55,8 @@ def test_mixed_sets(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     told = capsys.readouterr().out
     assert f"9 of {place / 'train'} (20 words" in told and f"1 of {place / 'rendered'} (6 words" in told
     assert "validation reads 13 images: 7 of" in told
+    alike = [line for line in told.splitlines() if "an epoch of" in line]
+    assert len(alike) == 1 and "an epoch of training and search.path and search.operators draws" in alike[0]
     assert main(["train", NET, "--recipe", str(recipe), "--out", "out"]) == 0
     told = capsys.readouterr().out
     assert "an epoch draws 10 images: 9 of" in told

@@ -133,7 +133,8 @@ def _told_mix(
             "search.operators": search.operators.epoch_images,
         }
         images = {name: count or sum(sizes) for name, count in epochs.items()}
-        told = [f"  an epoch of {name} draws {mix.told(count)}" for name, count in images.items()]
+        alike = {n: [name for name, count in images.items() if count == n] for n in images.values()}
+        told = [f"  an epoch of {' and '.join(names)} draws {mix.told(n)}" for n, names in alike.items()]
     else:
         images = {"validation": len(mix.once(recipe.data.validation_limit, recipe.seed))}
         told = [f"  validation reads {mix.told(images['validation'])}"]
