@@ -20,11 +20,12 @@ from autostr_nni.search_spaces.space import SearchSpace
 from autostr_nni.system.errors import InputError
 from autostr_nni.system.files import write_atomic
 from autostr_nni.training.batches import tell_mix
+from autostr_nni.training.callbacks.epoch_end import EpochEnd, best_epoch
 from autostr_nni.training.compiling import compile_backbone
 from autostr_nni.training.device_setup import on_devices, prepare_torch, torch_device
 from autostr_nni.training.distributed.group import Team
 from autostr_nni.training.going_on.initial import Init, begin
-from autostr_nni.training.loop import EpochEnd, best_epoch, fit
+from autostr_nni.training.loop import fit
 from autostr_nni.training.net_task import RecognitionTask
 
 

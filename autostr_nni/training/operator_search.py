@@ -18,10 +18,11 @@ from autostr_nni.search_spaces.space import SearchSpace
 from autostr_nni.search_spaces.stride_path import StridePath
 from autostr_nni.system.files import write_atomic
 from autostr_nni.training.batches import tell_mix
+from autostr_nni.training.callbacks.epoch_end import EpochEnd
 from autostr_nni.training.device_setup import prepare_torch, torch_device
 from autostr_nni.training.distributed.group import Team
 from autostr_nni.training.going_on.initial import Init, begin
-from autostr_nni.training.loop import EpochEnd, fit
+from autostr_nni.training.loop import fit
 from autostr_nni.training.one_net import fixed_metrics
 from autostr_nni.training.operator_task import OperatorSearchTask, build_supernet_recognizer
 from autostr_nni.training.planning import opened_while_planning

@@ -1,4 +1,4 @@
-"""What all training shares, as a Lightning module."""
+"""What all training shares besides validation, as a Lightning module."""
 
 from __future__ import annotations
 
@@ -7,24 +7,19 @@ import time
 from copy import deepcopy
 from typing import Any
 
-import pytorch_lightning as pl
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader
 
 from autostr_nni.data.augment import Augmentation
 from autostr_nni.data.dataset import Batch, WordDataset
 from autostr_nni.models.recognizer import Recognizer
-from autostr_nni.reading.evaluation import Evaluation, Reader
-from autostr_nni.reading.memory import memory_told
 from autostr_nni.recipe import Recipe
 from autostr_nni.recipe.augment import amounts
 from autostr_nni.runs.figures import Figures
 from autostr_nni.system.errors import TrainingFailed
-from autostr_nni.training.batches import joint_loader
-from autostr_nni.training.compiling import whole_batches_only
 from autostr_nni.training.distributed.group import Team
 from autostr_nni.training.distributed.synced_norm import synchronise
+from autostr_nni.training.validating import ValidatingTask
 
 ADVICE = "lower the learning rate or the gradient clip of the recipe"
 
@@ -38,8 +33,8 @@ class LossNotFinite(TrainingFailed):
     """The training loss became NaN or infinite: the trial has failed."""
 
 
-class ReadingTask(pl.LightningModule):
-    """What every training shares: weight steps, counters that survive a restart, validation by reading words.
+class ReadingTask(ValidatingTask):
+    """What every training shares: weight steps, counters that survive a restart.
 
     In a team each process steps with its part of the batch, and gradients, BatchNorm's statistics and figures
     are those of the whole. A step in which a process has no image is left out by all.
@@ -48,20 +43,13 @@ class ReadingTask(pl.LightningModule):
     def __init__(
         self, recognizer: Recognizer, recipe: Recipe, validation: WordDataset, team: Team, clip: float | None
     ) -> None:
-        super().__init__()
+        super().__init__(recognizer, recipe, validation, team)
         self.automatic_optimization = False
-        self.recognizer = recognizer
-        self.recipe = recipe
-        self.team = team
         self.clip = clip
         changes = amounts(recipe.training.augment)
         self.augmentation = Augmentation(changes, recipe.seed) if changes else None
-        self.compiled = False  # the backbone, for batches of the recipe's size
         if team.size > 1:
             synchronise(recognizer)
-        self.validation_set = validation
-        beam = recipe.evaluation.beam if recipe.evaluation.decoding == "beam" else 1
-        self._reader = Reader(recognizer, validation.charset, recipe.data.max_length, beam)
         self.images_seen = 0
         self.seconds_before = 0.0
         self._started = time.monotonic()
@@ -72,7 +60,6 @@ class ReadingTask(pl.LightningModule):
         self.first_batch = 0  # of the epoch in which a run continues: those before it were taken
         self.batches_done = 0  # of this epoch; 0 between epochs
         self._loops: dict[str, Any] | None = None  # Lightning's counts when the epoch began
-        self.evaluation: Evaluation | None = None
 
     @property
     def seconds(self) -> float:
@@ -194,32 +181,7 @@ class ReadingTask(pl.LightningModule):
 
     def on_validation_epoch_start(self) -> None:
         self.mean_training_loss()
-        self._reader.reset()
-
-    def validation_step(self, batch: Batch, index: int) -> None:
-        size = self.recipe.evaluation.batch_size
-        with whole_batches_only(self.compiled), memory_told("evaluation.batch_size", size):
-            self._reader.add(batch)
-
-    def on_validation_epoch_end(self) -> None:
-        self._join_readings()
-        self.evaluation = self._reader.result(self.validation_set.skipped)
-        self._reader.reset()
-        scores = self.evaluation.scores
-        bar = {"word_accuracy": scores.word_accuracy, "val_loss": self.evaluation.loss}
-        self.log_dict(bar, prog_bar=True, batch_size=max(1, scores.words))
-
-    def _join_readings(self) -> None:
-        """Put the readings of all processes together: each has read its part of the set."""
-        reader = self._reader
-        parts = self.team.gathered((reader.pairs, reader.losses, reader.undecodable))
-        reader.pairs = [pair for pairs, _, _ in parts for pair in pairs]
-        reader.losses = [loss for _, losses, _ in parts for loss in losses]
-        reader.undecodable = sum(count for _, _, count in parts)
-
-    def val_dataloader(self) -> DataLoader[Batch]:
-        size, workers = self.recipe.evaluation.batch_size, self.recipe.data.workers
-        return joint_loader(self.validation_set, size, workers, self.team)
+        super().on_validation_epoch_start()
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         if self.batches_done:
@@ -251,9 +213,3 @@ class ReadingTask(pl.LightningModule):
         self._loops = deepcopy(checkpoint["loops"]["fit_loop"])
         if "random" in state:
             torch.set_rng_state(state["random"])
-
-    def transfer_batch_to_device(self, batch: Batch, device: torch.device, index: int) -> Batch:
-        return batch._replace(
-            images=batch.images.to(device, non_blocking=True),
-            targets=batch.targets.to(device, non_blocking=True),
-        )

@@ -130,7 +130,7 @@ class InProcess:
         self.folder = folder
         assert main(["search", str(config), "--in-process", "--out", str(folder / "whole")]) == 0
         self.found = self.findings(folder / "whole")
-        from autostr_nni.training.loop import EpochEnd
+        from autostr_nni.training.callbacks.epoch_end import EpochEnd
 
         with pytest.MonkeyPatch.context() as patch:
             stop = EpochEnd.on_train_epoch_end

@@ -12,7 +12,7 @@ import torch
 
 from autostr_nni.runs.layout import BEST, LAST, PULSE
 from autostr_nni.runs.records import read_metrics, read_result
-from autostr_nni.training import loop
+from autostr_nni.training.callbacks import within_epoch
 
 
 class Killed(BaseException):
@@ -89,6 +89,6 @@ def saving_within_epochs(monkeypatch: pytest.MonkeyPatch, every: int, stop_after
             if len(saves) == stop_after:
                 raise Killed
 
-    monkeypatch.setattr(loop.WithinEpoch, "due", lambda self, done: done % every == 0)
+    monkeypatch.setattr(within_epoch.WithinEpoch, "due", lambda self, done: done % every == 0)
     monkeypatch.setattr(pl.Trainer, "save_checkpoint", watched)
     return saves

@@ -18,7 +18,7 @@ from autostr_nni.runs.summary import summarize
 from autostr_nni.runs.told import summary_text
 from autostr_nni.runs.trial_record import read_search
 from autostr_nni.strategies import build
-from autostr_nni.training import loop
+from autostr_nni.training.callbacks import epoch_end
 from tests.training.recipe_keys.watch import watched
 
 # By epoch: each figure has another best epoch.
@@ -34,14 +34,14 @@ BEST = {"word_accuracy": 0, "case_sensitive": 1, "one_minus_ned": 2, "cer": 3}
 @pytest.fixture
 def scored(monkeypatch: pytest.MonkeyPatch) -> None:
     """Validations that give the figures of `BY_EPOCH`."""
-    metrics = loop.EpochEnd.metrics
+    metrics = epoch_end.EpochEnd.metrics
 
     def planned(self: Any, task: Any) -> Any:
         scores = Scores(words=10, correct=5, empty=2, **BY_EPOCH[task.current_epoch])
         object.__setattr__(task.evaluation, "scores", scores)
         return metrics(self, task)
 
-    monkeypatch.setattr(loop.EpochEnd, "metrics", planned)
+    monkeypatch.setattr(epoch_end.EpochEnd, "metrics", planned)
 
 
 @pytest.mark.parametrize("metric", METRICS)

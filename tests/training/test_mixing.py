@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import pytorch_lightning as pl
 
-from autostr_nni.training import loop
+from autostr_nni.training.callbacks import within_epoch
 from autostr_nni.training.run_trial import run_proposal
 from autostr_nni.training.tasks import ReadingTask
 from tests.training.recipe_keys.watch import watched, write_sets
@@ -68,7 +68,7 @@ def words_of(monkeypatch, recipe, proposal, folder: Path, stop_after: int = 0) -
                 raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr(loop.WithinEpoch, "due", lambda self, done: done == 2)
+        patch.setattr(within_epoch.WithinEpoch, "due", lambda self, done: done == 2)
         patch.setattr(pl.Trainer, "save_checkpoint", watched_save)
         patch.setattr(ReadingTask, "weight_step", watched_step)
         try:

@@ -18,8 +18,9 @@ from autostr_nni.runs.records import read_metrics, read_result
 from autostr_nni.search_spaces.architecture import Architecture
 from autostr_nni.search_spaces.counting import backbone_costs, total
 from autostr_nni.system.errors import InputError
-from autostr_nni.training import loop, one_net
-from autostr_nni.training.loop import best_epoch
+from autostr_nni.training import one_net
+from autostr_nni.training.callbacks import epoch_end
+from autostr_nni.training.callbacks.epoch_end import best_epoch
 from autostr_nni.training.run_trial import run_proposal, train_architecture
 from autostr_nni.training.tasks import LossNotFinite
 
@@ -98,7 +99,7 @@ def test_a_finished_trial_is_not_trained_again(monkeypatch, finished, make_recip
 
 
 def test_best_checkpoint_is_the_best_epoch(tmp_path, monkeypatch, make_recipe, steps):
-    monkeypatch.setattr(loop, "merit", lambda metrics: (-abs(metrics["epoch"] - 1), 0))
+    monkeypatch.setattr(epoch_end, "merit", lambda metrics: (-abs(metrics["epoch"] - 1), 0))
     weights: dict[int, dict[str, torch.Tensor]] = {}
 
     def report(metrics: dict[str, Any], final: bool) -> None:

@@ -15,10 +15,11 @@ from autostr_nni.runs.records import read_metrics
 from autostr_nni.search_spaces.space import SearchSpace
 from autostr_nni.supernet.one_shot import OneShotSupernet
 from autostr_nni.training.batches import tell_mix
+from autostr_nni.training.callbacks.epoch_end import EpochEnd
 from autostr_nni.training.device_setup import prepare_torch
 from autostr_nni.training.distributed.group import Team
 from autostr_nni.training.going_on.initial import Init, begin
-from autostr_nni.training.loop import EpochEnd, fit
+from autostr_nni.training.loop import fit
 from autostr_nni.training.one_net import fixed_metrics
 from autostr_nni.training.one_shot.supernet_task import SupernetTask
 

@@ -14,7 +14,8 @@ import pytest
 from autostr_nni.runs import records
 from autostr_nni.runs.layout import LAST
 from autostr_nni.runs.records import read_metrics, read_result
-from autostr_nni.training import loop, tasks
+from autostr_nni.training import tasks
+from autostr_nni.training.callbacks import epoch_end
 from autostr_nni.training.going_on import continuing
 from autostr_nni.training.run_trial import run_proposal
 from tests.training.stopping import Killed, Log, assert_same_end
@@ -74,7 +75,7 @@ MOMENTS = {
         mp, continuing, "keep_previous", lambda path: path.exists()
     ),
     "between checkpoint and metrics": lambda mp: killer(
-        mp, loop, "append_metrics", lambda folder, metrics: metrics["epoch"] == 1
+        mp, epoch_end, "append_metrics", lambda folder, metrics: metrics["epoch"] == 1
     ),
     "before the result": lambda mp: killer(
         mp, records, "write_atomic", lambda path, text: path.name == "result.json"

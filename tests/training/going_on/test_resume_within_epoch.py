@@ -11,7 +11,8 @@ import torch
 
 from autostr_nni.runs.layout import LAST
 from autostr_nni.runs.records import read_metrics
-from autostr_nni.training import loop, tasks
+from autostr_nni.training import tasks
+from autostr_nni.training.callbacks import within_epoch
 from autostr_nni.training.run_trial import run_proposal
 from tests.training.stopping import Killed, Log, assert_same_end, saving_within_epochs
 
@@ -70,14 +71,14 @@ def test_stopped_within_an_epoch_and_again(tmp_path, monkeypatch, make_recipe, s
 
 def test_saving_within_epochs_follows_the_clock(tmp_path, monkeypatch, make_recipe, steps):
     moment = [0.0]
-    monkeypatch.setattr(loop.time, "monotonic", lambda: moment[0])
-    within = loop.WithinEpoch(tmp_path, 10.0)
+    monkeypatch.setattr(within_epoch.time, "monotonic", lambda: moment[0])
+    within = within_epoch.WithinEpoch(tmp_path, 10.0)
     assert not within.due(1)
     moment[0] = 599.0
     assert not within.due(1)
     moment[0] = 600.0
     assert within.due(1)
-    assert not loop.WithinEpoch(tmp_path, None).due(1)
+    assert not within_epoch.WithinEpoch(tmp_path, None).due(1)
 
 
 def test_a_net_that_went_wrong_is_not_saved_within_an_epoch(tmp_path, monkeypatch, make_recipe, steps):

@@ -15,7 +15,7 @@ from autostr_nni.runs.layout import BEST, LAST
 from autostr_nni.search_spaces.architecture import Architecture
 from autostr_nni.supernet import architecture_step
 from autostr_nni.system.errors import InputError
-from autostr_nni.training import net_task, tasks
+from autostr_nni.training import net_task, tasks, validating
 from autostr_nni.training.optimizing.averages import moving_average
 from autostr_nni.training.optimizing.rates import Rates
 from autostr_nni.training.run_trial import run_proposal, train_architecture
@@ -100,8 +100,8 @@ def test_averaged_weights_are_those_evaluated_and_saved(
 ) -> None:
     read: set[int] = set()
     made: list[Any] = []
-    add, init = tasks.Reader.add, net_task.RecognitionTask.__init__
-    monkeypatch.setattr(tasks.Reader, "add", lambda r, b: (read.add(id(r.recognizer)), add(r, b))[1])
+    add, init = validating.Reader.add, net_task.RecognitionTask.__init__
+    monkeypatch.setattr(validating.Reader, "add", lambda r, b: (read.add(id(r.recognizer)), add(r, b))[1])
     monkeypatch.setattr(net_task.RecognitionTask, "__init__", lambda t, *a: (init(t, *a), made.append(t))[0])
     recipe = make_recipe({**SHORT, "training.epochs": 1, "training.ema": 0.9, "data.test": {}})
     run_proposal(steps["train"], recipe, tmp_path, Log())

@@ -1,0 +1,1 @@
+"""What happens while Lightning trains: between batches, and at the end of an epoch."""
