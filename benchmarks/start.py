@@ -92,7 +92,7 @@ def probe(recipe_path: Path, started: float) -> None:
 @contextlib.contextmanager
 def warm_process(folder: Path, environment: dict[str, str]) -> Iterator[None]:
     """The process that keeps imports warm, ready, with this file in the trial's place."""
-    code = f"from autostr_nni.warm import server; server.MODULE = {NAME!r}; server.leave(server.main())"
+    code = f"from autostr_nni.warm import child, server; child.MODULE = {NAME!r}; server.leave(server.main())"
     (folder / "serve.py").write_text(code)
     log = folder / "warm.log"
     with log.open("w") as stream:

@@ -13,7 +13,6 @@ import contextlib
 import gc
 import importlib
 import os
-import runpy
 import selectors
 import signal
 import socket
@@ -21,17 +20,14 @@ import struct
 import sys
 import time
 import traceback
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
 
 from autostr_nni.system.leaving import leave
-from autostr_nni.system.lifeline import die_with_parent
 from autostr_nni.system.threads import wait_asleep
-from autostr_nni.warm.talk import FOLDER_VARIABLE, SOCKET, Request, address, receive_request
+from autostr_nni.warm.child import become, kill_all
+from autostr_nni.warm.talk import SOCKET, Request, address, receive_request
 
-MODULE = "autostr_nni.trial"
 #: What a trial imports: its training, and what `nni` stands on. Not `nni` itself, which reads at import
 #: which trial it is in.
 IMPORTED = ("autostr_nni.training.run_trial", "pandas", "scipy.stats", "json_tricks", "requests", "psutil")
@@ -205,50 +201,6 @@ class Server:
     def _tell(self, connection: socket.socket, line: str) -> None:
         with contextlib.suppress(OSError):  # its end is told by the next reading
             connection.sendall(f"{line}\n".encode())
-
-
-def kill_all(pid: int) -> None:
-    """Kill a child and what it has started: its session's processes, and those that have left it."""
-    import psutil
-
-    family: list[psutil.Process] = []
-    with contextlib.suppress(psutil.Error):
-        family = psutil.Process(pid).children(recursive=True)
-    for kill in (os.killpg, os.kill):  # it may not have its session yet
-        with contextlib.suppress(OSError):
-            kill(pid, signal.SIGKILL)
-    for process in family:
-        with contextlib.suppress(psutil.Error):
-            process.kill()
-
-
-def become(request: Request, streams: list[int], made: Mapping[str, str], server: int) -> NoReturn:
-    """In the child: be the command's process, run the trial, and end.
-
-    `made`: variables that importing has set, as it would in the command's own process.
-    """
-    os.setsid()
-    die_with_parent(server)
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    for number, stream in enumerate(streams):
-        os.dup2(stream, number)
-        os.close(stream)
-    os.environ.clear()
-    os.environ.update({**request.environment, **made})
-    os.environ.pop(FOLDER_VARIABLE, None)  # what the trial starts, and the trial itself, run where they are
-    os.chdir(request.folder)
-    sys.path[:] = request.path
-    sys.argv[:] = request.argv
-    try:
-        runpy.run_module(MODULE, run_name="__main__", alter_sys=True)
-        status: Any = 0
-    except SystemExit as end:
-        status = end.code
-    except BaseException:
-        traceback.print_exc()
-        status = 1
-    leave(status)
 
 
 def log(line: str) -> None:

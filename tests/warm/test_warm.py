@@ -19,8 +19,8 @@ import pytest
 
 SERVER = """
 import sys
-from autostr_nni.warm import server
-server.MODULE, server.IMPORTED, server.IDLE = "fake_trial", {imported!r}, {idle}
+from autostr_nni.warm import child, server
+child.MODULE, server.IMPORTED, server.IDLE = "fake_trial", {imported!r}, {idle}
 server.leave(server.main())
 """
 COMMAND = """
