@@ -5,14 +5,13 @@ Light: a tuner that does not connect within 10 seconds is given up by NNI, so no
 
 from __future__ import annotations
 
-import functools
 import logging
 import os
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any
 
 import nni
 from nni.runtime.msg_dispatcher import MsgDispatcher
@@ -20,35 +19,19 @@ from nni.tuner import Tuner
 
 from autostr_nni.nni import manager_side
 from autostr_nni.nni.experiment.choices import Choices
-from autostr_nni.nni.state import experiment_folder, read_state, told_no_space, write_state
+from autostr_nni.nni.guarding import guarded
+from autostr_nni.nni.recovered import Recovered
+from autostr_nni.nni.state import experiment_folder, read_state, told_no_space, whole_state, write_state
 from autostr_nni.nni.stopping import EarlyStops
 from autostr_nni.nni.trial_side.figures import from_nni
 from autostr_nni.strategies.core import Proposal, reached
 from autostr_nni.strategies.protocol import Strategy
-from autostr_nni.strategies.registry import record
 from autostr_nni.system.errors import InputError
 from autostr_nni.system.files import NoSpace
 
 logger = logging.getLogger("autostr_nni.tuner")
 
 SendTrial = Callable[[int, dict[str, Any]], None]
-Method = TypeVar("Method", bound=Callable[..., Any])
-
-
-def _guarded(method: Method) -> Method:
-    """One call at a time (NNI calls from two threads); a fault ends the experiment instead of stalling it."""
-
-    @functools.wraps(method)
-    def call(self: ProposalTuner, *args: Any, **kwargs: Any) -> Any:
-        with self._lock:
-            try:
-                return method(self, *args, **kwargs)
-            except nni.NoMoreTrialError:
-                raise
-            except Exception as error:
-                self._fail(error)
-
-    return call  # type: ignore[return-value]
 
 
 class ProposalTuner(Tuner):  # type: ignore[misc]
@@ -69,7 +52,7 @@ class ProposalTuner(Tuner):  # type: ignore[misc]
         self._ready: deque[Proposal] = deque()  # may run now, not handed out yet
         self._running: dict[int, str] = {}  # NNI's parameter id: id of the proposal that was handed out
         self._owed: deque[int] = deque()  # parameter ids that NNI asked for and did not get
-        self._recovered: dict[str, str] = {}  # trials of a resumed experiment that NNI runs again by itself
+        self._recovered = Recovered()
         self._send: SendTrial | None = None
         self._stops: EarlyStops | None = None
         self._fault: Exception | None = None
@@ -86,14 +69,14 @@ class ProposalTuner(Tuner):  # type: ignore[misc]
 
     # --- called by NNI -------------------------------------------------------------------------------------
 
-    @_guarded
+    @guarded
     def update_search_space(self, search_space: Mapping[str, Any]) -> None:
         """Take the experiment's choices; the page draws its axes from them, the recipe decides the search."""
         self._choices = Choices(search_space)
         if not search_space:
             logger.warning("The experiment's searchSpace is empty: NNI's page will draw no hyper-parameters.")
 
-    @_guarded
+    @guarded
     def generate_multiple_parameters(
         self, parameter_id_list: list[int], **kwargs: Any
     ) -> list[dict[str, Any]]:
@@ -125,7 +108,7 @@ class ProposalTuner(Tuner):  # type: ignore[misc]
             raise nni.NoMoreTrialError("nothing may run until a running trial ends")
         return given[0]
 
-    @_guarded
+    @guarded
     def receive_trial_result(self, parameter_id: int, parameters: Any, value: Any, **kwargs: Any) -> None:
         """Take a trial's final report."""
         proposal = self._running.pop(parameter_id, None)
@@ -134,7 +117,7 @@ class ProposalTuner(Tuner):  # type: ignore[misc]
         else:
             self._observe(proposal, from_nni(value))
 
-    @_guarded
+    @guarded
     def trial_end(self, parameter_id: int, success: bool, **kwargs: Any) -> None:
         """A trial has ended; without a final report, whatever its exit status, it counts as failed.
 
@@ -145,7 +128,7 @@ class ProposalTuner(Tuner):  # type: ignore[misc]
             timer.daemon = True
             timer.start()
 
-    @_guarded
+    @guarded
     def import_data(self, data: list[dict[str, Any]]) -> None:
         """Results of trials of a resumed experiment, or of one that this search is told to go on from."""
         entries = [(dict(entry["parameter"]), from_nni(entry["value"])) for entry in data]
@@ -195,7 +178,7 @@ class ProposalTuner(Tuner):  # type: ignore[misc]
             self._send(parameter_id, self._take(parameter_id))
         self._end_if_finished()
 
-    @_guarded
+    @guarded
     def _settle(self, parameter_id: int) -> None:
         """Without a final report a trial has failed, but for one that was stopped and had reported before."""
         proposal = self._running.pop(parameter_id, None)
@@ -215,16 +198,7 @@ class ProposalTuner(Tuner):  # type: ignore[misc]
     def _save(self, error: str | None = None) -> None:
         if self._folder is None:
             return
-        state = {
-            "strategy": self.strategy.name,
-            "record": record(self.strategy),
-            "planned": self.strategy.planned,
-            "finished": self.strategy.finished,
-            "failure": self.strategy.failure,
-            "error": error,
-            "state": self.strategy.state_dict(),
-        }
-        write_state(self._folder, state)
+        write_state(self._folder, whole_state(self.strategy, error))
 
     # --- a resumed experiment ------------------------------------------------------------------------------
 
@@ -233,25 +207,11 @@ class ProposalTuner(Tuner):  # type: ignore[misc]
         self._ready.extend(self.strategy.suggest())
         waiting = {item.id for item in self._ready}
         lost = [item for item in self.strategy.pending() if item.id not in waiting]
-        everything = [*lost, *self._ready]
-        for trial, parameters in manager_side.unfinished_trials().items():
-            mine = next((item for item in everything if item.parameters == parameters), None)
-            if mine is not None:
-                everything.remove(mine)
-                self._recovered[trial] = mine.id
-        self._ready = deque(everything)
+        self._ready = deque(self._recovered.claim([*lost, *self._ready]))
 
     def _settle_recovered(self) -> None:
-        """NNI tells of the results of trials that it runs again, but not of their failures: look for them."""
-        if not self._recovered:
-            return
-        pending = {item.id for item in self.strategy.pending()}
-        ended = manager_side.ended_trials()
-        for trial, proposal in list(self._recovered.items()):
-            if trial in ended or proposal not in pending:
-                del self._recovered[trial]
-                if proposal in pending:
-                    self._observe(proposal, None)
+        for proposal in self._recovered.failed({item.id for item in self.strategy.pending()}):
+            self._observe(proposal, None)
 
     # --- the end -------------------------------------------------------------------------------------------
 

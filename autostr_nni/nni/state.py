@@ -10,6 +10,8 @@ from typing import Any
 
 from autostr_nni.runs.layout import NNI_STATE, NO_SPACE, RECIPE, trial_folders
 from autostr_nni.strategies.core import saved_trials
+from autostr_nni.strategies.protocol import Strategy
+from autostr_nni.strategies.registry import record
 from autostr_nni.system import files
 from autostr_nni.system.files import write_atomic
 
@@ -20,6 +22,19 @@ def experiment_folder() -> Path | None:
     """The folder of the experiment whose tuner this process is; None outside NNI's dispatcher."""
     log = os.environ.get("NNI_LOG_DIRECTORY")
     return Path(log).parent if log and os.environ.get("SDK_PROCESS") == "dispatcher" else None
+
+
+def whole_state(strategy: Strategy, error: str | None) -> dict[str, Any]:
+    """A strategy as it stands, with what ended it by mistake."""
+    return {
+        "strategy": strategy.name,
+        "record": record(strategy),
+        "planned": strategy.planned,
+        "finished": strategy.finished,
+        "failure": strategy.failure,
+        "error": error,
+        "state": strategy.state_dict(),
+    }
 
 
 def write_state(folder: Path, state: dict[str, Any]) -> None:
