@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-from array import array
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -15,8 +13,9 @@ from torch.utils.data import Dataset
 
 from autostr_nni.data.charset import Charset
 from autostr_nni.data.decoding.images import STRETCHED, Fitting, decode_image
-from autostr_nni.data.labels import Labels, label_cause
+from autostr_nni.data.labels import label_cause
 from autostr_nni.data.mixing import Mix
+from autostr_nni.data.scan import scan
 from autostr_nni.data.sets.folders import find_sets
 from autostr_nni.data.sets.lmdb_io import LmdbReader, beyond_text
 from autostr_nni.data.targets import Targets
@@ -75,17 +74,19 @@ class WordDataset(Dataset["Sample | None"]):
         sources = sources_of([folders] if isinstance(folders, str | os.PathLike | WordSource) else folders)
         self.charset, self.max_length, self.seed = charset, max_length, seed
         self.image, self.fitting = (image[0], image[1]), fitting
-        self.skipped: Counter[str] = Counter()
-        self.trimmed = self.folded = 0
         self.folders, self._source = _all_sets(sources)
         self._filters = [sources[owner].filter for owner in self._source]
         self.readers = [LmdbReader(folder) for folder in self.folders]
         self.total = sum(map(len, self.readers))
         self.beyond = sum(reader.beyond() for reader in self.readers)
         self._versions = [reader.version() for reader in self.readers]
-        self._labels = Labels()
         self._targets = Targets(charset)
-        self._set, self._sample = self._scan()
+        found = scan(self.readers, self._filters, charset, max_length)
+        self.skipped, self.trimmed, self.folded = found.skipped, found.trimmed, found.folded
+        self._labels, self._set, self._sample = found.labels, found.sets, found.samples
+        if not len(self):
+            causes = ", ".join(f"{count} {cause}" for cause, count in self.skipped.most_common())
+            raise InputError(f"no usable word in {self.named()}: {causes}; check charset and max_length")
         self.mix = self._mix(sources)
         self.unshared = 0  # words left out to keep the shares
         if limit is not None and limit < 1:
@@ -222,36 +223,6 @@ class WordDataset(Dataset["Sample | None"]):
                 "max_length"
             )
         return Mix(tuple(str(source.set) for source in sources), tuple(sizes), tuple(weights))
-
-    def _scan(self) -> tuple[np.ndarray, np.ndarray]:
-        """Numbers of set and sample of every usable word."""
-        sets, samples = [], []
-        for number, reader in enumerate(self.readers):
-            found = 0
-            usable = array("i")
-            for sample, raw in reader.labels():
-                found += 1
-                if self._usable(raw, self._filters[number]):
-                    usable.append(sample)
-                    self._labels.append(raw)
-            self.skipped["missing"] += len(reader) - found
-            samples.append(np.array(usable, dtype=np.int32))
-            sets.append(np.full(len(usable), number, dtype=np.int16))
-            reader.close()  # each worker opens its own
-        self.skipped = +self.skipped
-        if not any(map(len, samples)):
-            causes = ", ".join(f"{count} {cause}" for cause, count in self.skipped.most_common())
-            raise InputError(f"no usable word in {self.named()}: {causes}; check charset and max_length")
-        return np.concatenate(sets), np.concatenate(samples)
-
-    def _usable(self, raw: bytes, only: FilterName | None) -> bool:
-        cause, removed = label_cause(raw, self.charset, self.max_length, only)
-        if cause:
-            self.skipped[cause] += 1
-        else:
-            self.trimmed += bool(removed)
-            self.folded += self.charset.folds(raw)
-        return not cause
 
 
 def _decoded(labels: list[bytes]) -> list[str]:
