@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def make_ready(experiment: ExperimentFile, args: argparse.Namespace, display: Display) -> None:
     """See to devices and words before the first trial. Raises InputError for what is not there."""
     from autostr_nni.nni.experiment.gpus import fit_to_machine
-    from autostr_nni.recipe.traps import check_traps
+    from autostr_nni.recipe.checks.traps import check_traps
 
     if not args.in_process:
         fit_to_machine(experiment, display)
@@ -47,7 +47,7 @@ def check_devices(recipe: Recipe) -> None:
 def prepare_data(recipe: Any, log: Any) -> None:
     """Render the word sets that the recipe asks for, before any trial needs them."""
     from autostr_nni.data.sets.prepare import prepare_data
-    from autostr_nni.recipe.extras import check_extras
+    from autostr_nni.recipe.checks.extras import check_extras
 
     check_extras(recipe)
     prepare_data(recipe, log)

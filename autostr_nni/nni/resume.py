@@ -15,7 +15,7 @@ from autostr_nni.nni.manager import processes
 from autostr_nni.nni.search import run
 from autostr_nni.nni.state import find_state
 from autostr_nni.progress.display import Log
-from autostr_nni.recipe.extras import check_extras
+from autostr_nni.recipe.checks.extras import check_extras
 from autostr_nni.runs.layout import RECIPE, RESUME_LOCK
 from autostr_nni.strategies import find
 from autostr_nni.strategies.core import Book, saved_trials

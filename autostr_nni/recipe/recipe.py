@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
-from difflib import get_close_matches
-from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, PrivateAttr, ValidationInfo, model_validator
 
 from autostr_nni.recipe.base import Section
-from autostr_nni.recipe.cost.budget import check_budget
+from autostr_nni.recipe.checks.budget import check_budget
+from autostr_nni.recipe.checks.paths import check_paths
 from autostr_nni.recipe.data import BOTH_CASES, ONE_CASE, DataSection
 from autostr_nni.recipe.model import ModelSection
 from autostr_nni.recipe.search import SearchSection, check_rungs
@@ -27,8 +25,6 @@ from autostr_nni.search_spaces.space import SearchSpace
 from autostr_nni.search_spaces.stride_path import StridePath
 from autostr_nni.system import extensions
 from autostr_nni.system.errors import InputError, shown
-
-T = TypeVar("T")
 
 
 def _places(names: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
@@ -217,8 +213,11 @@ class Recipe(Section):
             raise ValueError(
                 f"model.image: width {width} must be a multiple of 4, the sequence has W/4 columns"
             )
-        space = _guarded("model.image" if sequence is None else "model.sequence", self.space)
-        self._check_paths(space)
+        try:
+            space = self.space()
+        except InputError as error:
+            raise ValueError(f"model.{'image' if sequence is None else 'sequence'}: {error}") from None
+        check_paths(self.search.path.paths, space)
         default = self.search.path.default_operation
         if default not in (DEFAULT_OPERATION, *space.operations):
             raise ValueError(
@@ -227,42 +226,6 @@ class Recipe(Section):
             )
         check_budget(self.search, space, self.search_paths())
         return self
-
-    def _check_paths(self, space: SearchSpace) -> None:
-        goal = f"{space.height}x{space.width} to {space.out_height}x{space.out_width}"
-        if self.search.path.paths == "typical":
-            if not space.typical_paths():
-                raise ValueError(
-                    f"search.path.paths: no typical path takes {goal} with {len(space.stage_layers)} stages "
-                    f"and the strides {[*map(list, space.alphabet)]}; list the paths, or change model.image, "
-                    "model.sequence, model.strides or model.stage_layers"
-                )
-            return
-        known: dict[StridePath, str] = {}
-        for text in self.search.path.paths:
-            path = _guarded("search.path.paths", partial(StridePath.parse, text, space.stage_layers))
-            reason = space.paths.why_not(path)
-            if reason:
-                raise ValueError(
-                    f"search.path.paths: {text} does not take {goal}, {reason}{_nearest_path(text, space)}"
-                )
-            if path in known:
-                raise ValueError(f"search.path.paths: {known[path]} and {text} are the same path")
-            known[path] = text
-
-
-def _nearest_path(text: str, space: SearchSpace) -> str:
-    typical = [path.text(space.stage_layers) for path in space.typical_paths()]
-    near = get_close_matches(text, typical, n=1, cutoff=0.0)
-    return f"; nearest is {near[0]}" if near else ""
-
-
-def _guarded(key: str, make: Callable[[], T]) -> T:
-    """Turn the space's own refusal into one that names the recipe's key."""
-    try:
-        return make()
-    except InputError as error:
-        raise ValueError(f"{key}: {error}") from None
 
 
 def _relative(content: Any, prefix: str) -> Any:

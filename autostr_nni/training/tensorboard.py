@@ -6,7 +6,7 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-from autostr_nni.recipe.extras import check_tensorboard
+from autostr_nni.recipe.checks.extras import check_tensorboard
 from autostr_nni.runs.figures import Figures, Report
 from autostr_nni.search_spaces.counting import UNITS
 

@@ -13,7 +13,7 @@ import yaml
 
 from autostr_nni.cli.main import main
 from autostr_nni.data.sets.lmdb_write import write_lmdb
-from autostr_nni.recipe import extras
+from autostr_nni.recipe.checks import extras
 
 Refused = Callable[..., str]
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from autostr_nni.recipe import Recipe, recipe_from
-from autostr_nni.recipe.traps import check_traps
+from autostr_nni.recipe.checks.traps import check_traps
 from autostr_nni.system.errors import InputError
 
 TALL = {"image": [48, 160], "strides": [[2, 2], [2, 1], [3, 1]], "rectifier": {"enabled": False}}

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from autostr_nni.recipe import extras
+from autostr_nni.recipe.checks import extras
 from autostr_nni.runs.records import read_metrics
 from autostr_nni.system.errors import InputError
 from autostr_nni.training import tensorboard

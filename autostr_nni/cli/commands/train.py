@@ -51,8 +51,8 @@ def run(args: argparse.Namespace) -> int:
     from autostr_nni.cli.progress import epoch_line
     from autostr_nni.data.sets.prepare import prepare_data
     from autostr_nni.recipe import load_recipe
-    from autostr_nni.recipe.extras import check_extras
-    from autostr_nni.recipe.traps import check_traps
+    from autostr_nni.recipe.checks.extras import check_extras
+    from autostr_nni.recipe.checks.traps import check_traps
     from autostr_nni.system.leaving import stoppable
 
     recipe = load_recipe(args.recipe)

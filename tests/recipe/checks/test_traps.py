@@ -10,7 +10,7 @@ import pytest
 
 from autostr_nni.cli.main import main
 from autostr_nni.recipe import load_recipe
-from autostr_nni.recipe.traps import check_traps
+from autostr_nni.recipe.checks.traps import check_traps
 from autostr_nni.system.errors import InputError
 
 BASE = "data: {train: [words], validation: [words]%s}\nmodel: {%s}\n"
