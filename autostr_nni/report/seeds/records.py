@@ -93,7 +93,7 @@ class NetDifference(TypedDict):
 
     first: str
     second: str
-    between: str  # "targets" or "seeds"
+    between: str  # "targets", "seeds" or "both"
     layers: int
     operations: int
     strides: int

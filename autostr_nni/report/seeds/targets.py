@@ -12,6 +12,9 @@ from autostr_nni.report.records import Search
 from autostr_nni.report.seeds.comparison import across
 from autostr_nni.report.seeds.records import NetDifference, TargetRow, Targets, TargetSet
 
+#: In what two searches differ, by whether their targets and their seeds are others.
+BETWEEN = {(True, False): "targets", (False, True): "seeds", (True, True): "both"}
+
 
 def targets_of(searches: Sequence[Search], histories: Mapping[str, SearchHistory]) -> Targets | None:
     """The searches that were for a target; None where there are none.
@@ -44,11 +47,11 @@ def targets_of(searches: Sequence[Search], histories: Mapping[str, SearchHistory
 
 
 def _differences(searches: Sequence[Search]) -> list[NetDifference]:
-    """Layers whose operation, and whose stride, is another: of targets with one seed, and of one with two."""
+    """Layers whose operation, and whose stride, is another, for each two searches by one strategy."""
     found: list[NetDifference] = []
     for one, other in combinations(searches, 2):
-        targets, seeds = one["target"] != other["target"], one["seed"] != other["seed"]
-        if targets == seeds or one["strategy"] != other["strategy"] or one["space"] != other["space"]:
+        between = (one["target"] != other["target"], one["seed"] != other["seed"])
+        if between not in BETWEEN or one["strategy"] != other["strategy"] or one["space"] != other["space"]:
             continue
         nets = [
             architecture_of(s["best"]["architecture"] if s["best"] else None, s["space"])
@@ -61,7 +64,7 @@ def _differences(searches: Sequence[Search]) -> list[NetDifference]:
             {
                 "first": one["key"],
                 "second": other["key"],
-                "between": "targets" if targets else "seeds",
+                "between": BETWEEN[between],
                 "layers": len(first.operations),
                 "operations": _other(first.operations, second.operations),
                 "strides": _other(first.path.strides, second.path.strides),
@@ -75,10 +78,14 @@ def _other(first: Sequence[object], second: Sequence[object]) -> int:
 
 
 def _told(differences: Sequence[NetDifference]) -> list[str]:
-    """How far nets of other targets differ, beside what another seed does."""
+    """How far nets of other targets differ, beside what another seed does.
+
+    With one seed two searches draw the same first candidates, which makes their nets more alike.
+    """
     said = []
     for between, words in (
-        ("targets", "for different targets"),
+        ("targets", "for different targets with one seed"),
+        ("both", "for different targets with different seeds"),
         ("seeds", "for one target with different seeds"),
     ):
         pairs = [pair for pair in differences if pair["between"] == between]

@@ -93,7 +93,7 @@ def test_each_target_is_searched_as_alone(
     assert re.fullmatch(r"found for +low \(low\) +high \(high\) +M MACs +search", table[0])
     assert re.fullmatch(r"low +[\d.]+ % \* +[\d.]+ % +[\d.]+ +tiny/low", table[1])
     assert re.fullmatch(r"high +[\d.]+ % +[\d.]+ % \* +[\d.]+ +tiny/high", table[2])
-    assert any(line.startswith("Nets found for different targets differ in ") for line in table)
+    assert any(line.startswith("Nets found for different targets with one seed differ in ") for line in table)
     assert table[-1].startswith("All of it: autostr report runs/tiny --out runs/report-tiny")
 
 
