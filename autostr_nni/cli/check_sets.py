@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,9 +13,11 @@ from autostr_nni.cli.parser import path_text
 from autostr_nni.system.errors import InputError
 
 if TYPE_CHECKING:
+    from autostr_nni.data.mixing import Mix
     from autostr_nni.recipe import Recipe
     from autostr_nni.recipe.words.sources import WordSource
 
+Lengths = Counter[int]  # words by their number of characters
 
 CHARSET_HELP = (
     "printable, alphanumeric, lowercase, digits, latin, or the characters themselves (default: printable)"
@@ -117,42 +120,61 @@ def _check_recipe(args: argparse.Namespace) -> int:
 
 
 def _told_mix(
-    key: str, sources: Sequence[WordSource], usable: Mapping[Path, int], recipe: Recipe
+    key: str, sources: Sequence[WordSource], usable: Mapping[Path, Lengths], recipe: Recipe
 ) -> dict[str, Any]:
     """What is drawn of each set, by the lengths of epochs, or for a validation."""
+    counts: dict[str, Mapping[str, int]] = {}
+    lines: dict[str, list[str]] = {}  # what is drawn, and for what: steps that draw alike share a line
+    for name, asked, longest in _draws(key, recipe):
+        mix = _mix(sources, usable, longest)
+        if 0 in mix.sizes:
+            empty = mix.names[mix.sizes.index(0)]
+            lines[f"nothing: no word of {empty} has {longest} characters or fewer"] = [name]
+            continue
+        images = len(mix.once(asked, recipe.seed)) if key != "train" else asked or sum(mix.sizes)
+        counts[name] = dict(zip(mix.names, mix.counts(images), strict=True))
+        lines.setdefault(mix.told(images), []).append(name)
+    verb = ("  an epoch of ", "draws") if key == "train" else ("  ", "reads")
+    return {
+        "counts": counts,
+        "told": [f"{verb[0]}{' and '.join(names)} {verb[1]} {told}" for told, names in lines.items()],
+    }
+
+
+def _draws(key: str, recipe: Recipe) -> list[tuple[str, int | None, int]]:
+    """What draws of a key's sets: its name, how many words (None: all that there are), of what length."""
+    longest, search = recipe.data.max_length, recipe.search
+    if key != "train":
+        return [("validation", recipe.data.validation_limit, longest)]
+    steps = (("search.path", search.path), ("search.operators", search.operators))
+    return [
+        ("training", recipe.training.epoch_images, longest),
+        *((name, step.epoch_images, min(step.max_length or longest, longest)) for name, step in steps),
+    ]
+
+
+def _mix(sources: Sequence[WordSource], usable: Mapping[Path, Lengths], longest: int) -> Mix:
+    """The shares of sets whose words have so many characters at most."""
     from autostr_nni.data.mixing import Mix
 
-    sizes = tuple(usable[source.set] for source in sources)
+    sizes = [
+        sum(count for length, count in usable[source.set].items() if length <= longest) for source in sources
+    ]
     weights = tuple(source.weight or 0.0 for source in sources)
-    mix = Mix(tuple(str(source.set) for source in sources), sizes, weights)
-    if key == "train":
-        search = recipe.search
-        epochs = {
-            "training": recipe.training.epoch_images,
-            "search.path": search.path.epoch_images,
-            "search.operators": search.operators.epoch_images,
-        }
-        images = {name: count or sum(sizes) for name, count in epochs.items()}
-        alike = {n: [name for name, count in images.items() if count == n] for n in images.values()}
-        told = [f"  an epoch of {' and '.join(names)} draws {mix.told(n)}" for n, names in alike.items()]
-    else:
-        images = {"validation": len(mix.once(recipe.data.validation_limit, recipe.seed))}
-        told = [f"  validation reads {mix.told(images['validation'])}"]
-    counts = {name: dict(zip(mix.names, mix.counts(count), strict=True)) for name, count in images.items()}
-    return {"counts": counts, "told": told}
+    return Mix(tuple(str(source.set) for source in sources), tuple(sizes), weights)
 
 
 def _reports(
     sources: Sequence[WordSource], charset: Any, max_length: int, args: argparse.Namespace
-) -> tuple[list[dict[str, Any]], dict[Path, int]]:
-    """What is found of every set, and the usable words of each source."""
+) -> tuple[list[dict[str, Any]], dict[Path, Lengths]]:
+    """What is found of every set, and the usable words of each source by their length."""
     from autostr_nni.data.sets.check import check_set
     from autostr_nni.data.sets.folders import find_sets
 
     found: list[dict[str, Any]] = []
-    usable: dict[Path, int] = {}
+    usable: dict[Path, Lengths] = {}
     for source in sources:
-        usable[source.set] = 0
+        usable[source.set] = Counter()
         for folder in find_sets(source.set):
             try:
                 report = check_set(
@@ -163,7 +185,7 @@ def _reports(
                 if not args.json:
                     say(f"{folder}: {error}")
                 continue
-            usable[source.set] += report.usable
+            usable[source.set] += report.lengths
             found.append(report.to_dict())
             if not args.json:
                 say(report.to_text())

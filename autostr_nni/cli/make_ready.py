@@ -17,11 +17,15 @@ if TYPE_CHECKING:
 def make_ready(experiment: ExperimentFile, args: argparse.Namespace, display: Display) -> None:
     """See to devices and words before the first trial. Raises InputError for what is not there."""
     from autostr_nni.nni.experiment.gpus import fit_to_machine
+    from autostr_nni.recipe.checks.one_shot import check_one_shot
     from autostr_nni.recipe.checks.traps import check_traps
 
     if not args.in_process:
         fit_to_machine(experiment, display)
     check_start(experiment, display)
+    strategy = experiment.strategy()
+    if experiment.recipe is not None and strategy is not None and SUPERNET in strategy.steps:
+        check_one_shot(experiment.recipe)
     if experiment.recipe is not None and (experiment.here or args.in_process):
         check_traps(experiment.recipe)
         check_devices(experiment.recipe)

@@ -88,15 +88,16 @@ class WordDataset(Dataset["Sample | None"]):
             causes = ", ".join(f"{count} {cause}" for cause, count in self.skipped.most_common())
             raise InputError(f"no usable word in {self.named()}: {causes}; check charset and max_length")
         self.mix = self._mix(sources)
-        self.unshared = 0  # words left out to keep the shares
+        self.unshared = self.limited = 0  # words left out to keep the shares, and for the limit
         if limit is not None and limit < 1:
             raise InputError(f"a limit of {limit} words leaves nothing of {self.named()}: give 1 or more")
         kept = None
         if self.mix is not None and once:
-            kept = self.mix.once(limit, seed)
-            self.unshared, self.mix = len(self) - len(kept), None
+            kept, whole = self.mix.once(limit, seed), len(self.mix.once(None, seed))
+            self.unshared, self.limited, self.mix = len(self) - whole, whole - len(kept), None
         elif limit is not None and limit < len(self):
             kept = np.sort(np.random.default_rng([seed, 1]).permutation(len(self))[:limit])
+            self.limited = len(self) - limit
         if kept is not None:
             self._set, self._sample = self._set[kept], self._sample[kept]
         self._labels.finish(kept)
@@ -203,6 +204,8 @@ class WordDataset(Dataset["Sample | None"]):
             parts.append(beyond_text(self.beyond, self.total))
         if self.unshared:
             parts.append(f"{self.unshared} left out to keep the shares")
+        if self.limited:
+            parts.append(f"{self.limited} more than the limit")
         return "; ".join(parts)
 
     def named(self) -> str:

@@ -25,6 +25,7 @@ from autostr_nni.reading.checkpoint import Trained, longest_read
 from autostr_nni.reading.memory import memory_told
 from autostr_nni.reading.metrics import Scores, comparable, score
 from autostr_nni.recipe import Recipe
+from autostr_nni.recipe.data import POOLED
 from autostr_nni.recipe.words.sources import WordSource
 from autostr_nni.runs.figures import SetFigures
 from autostr_nni.system.errors import InputError
@@ -178,7 +179,7 @@ def evaluate_sets(
             skipped[cause] = skipped.get(cause, 0) + count
     if len(rows) > 1:
         scores = score(pairs, Charset.named(trained.recipe.data.charset))
-        rows["all"] = Evaluation(scores, fsum(losses) / max(1, len(pairs)), skipped).to_dict()
+        rows[POOLED] = Evaluation(scores, fsum(losses) / max(1, len(pairs)), skipped).to_dict()
     return rows
 
 

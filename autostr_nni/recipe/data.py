@@ -77,6 +77,14 @@ def named_sets(value: Any) -> Any:
     return named
 
 
+#: What the row of all test words together is called.
+POOLED = "all"
+NOT_POOLED = (
+    f"names a set {POOLED}, as the figures of all test words together are called; give it another name, such "
+    f"as {{words: folder/{POOLED}}}"
+)
+
+
 class SynthSet(Section):
     """One set of words to be rendered: how many, which words and how they look.
 
@@ -161,6 +169,8 @@ class DataSection(Section):
         for name, source in value.items():
             if source.weight is not None:
                 raise ValueError(f"gives {name} a weight, but test sets are read whole; leave it out")
+        if POOLED in value:
+            raise ValueError(NOT_POOLED)
         return value
 
     @property

@@ -141,7 +141,7 @@ def main() -> int:
     prepare_data(recipe(), log=lambda line: None)
     drawn = [row for row in table.load() if row["group"] == "random" and row["seed"] == 0]
     best, *others = sorted(drawn, key=final, reverse=True)
-    chosen = [others[place * (len(others) - 1) // (args.nets - 1)] for place in range(args.nets)]
+    chosen = [others[place * (len(others) - 1) // max(1, args.nets - 1)] for place in range(args.nets)]
     donor, file = donor_of(args.folder, best), args.folder / "rows.jsonl"
     done = {(row["way"], row["architecture"]): row["curve"] for row in table.load(file)}
     for way, text, images, enough in runs(chosen, args.far):

@@ -70,9 +70,10 @@ def changed(recipe: dict[str, Any], key: str) -> dict[str, Any]:
 def trained(net: str, recipe: dict[str, Any], folder: Path, name: str) -> dict[str, float]:
     """Word accuracy on each test set of a net trained by a recipe, and the images that it saw in a second."""
     out, file = folder / "keys" / name, folder / f"keys-{name}.recipe.yml"  # beside the sets
-    file.write_text(yaml.safe_dump(recipe, sort_keys=False), encoding="utf-8")
     target = "#scene" if "targets" in recipe["data"] else ""
-    accuracies = scored([net, "--recipe", f"{file}{target}"], out)
+    accuracies = scored(
+        [net, "--recipe", f"{file}{target}"], file, yaml.safe_dump(recipe, sort_keys=False), out
+    )
     epochs = [json.loads(line) for line in (out / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
     last = [epoch for epoch in epochs if "seconds" in epoch][-1]
     return {**accuracies, "images/s": last["images_seen"] / last["seconds"]}

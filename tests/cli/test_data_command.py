@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import io
 import json
 import shutil
 from pathlib import Path
 
 import pytest
+import yaml
 from PIL import Image
 
 from autostr_nni.cli.main import main
@@ -104,3 +106,29 @@ def test_labels_in_the_other_case_are_counted(tmp_path: Path, capsys: pytest.Cap
     assert "read in upper case, as the charset's letters are: 2" in capsys.readouterr().out
     assert main([*labels, "hHelo"]) == 0
     assert " case, " not in capsys.readouterr().out
+
+
+def test_what_steps_of_short_words_draw(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A step with a longest word of its own draws of other words than the training does."""
+    monkeypatch.chdir(tmp_path)
+    pixels = io.BytesIO()
+    Image.new("RGB", (8, 8), "red").save(pixels, "PNG")
+    for name, labels in (("large", ["a", "bb", "ccc", "dddd"]), ("small", ["eee", "ffff"])):
+        write_lmdb(tmp_path / name, [(pixels.getvalue(), label) for label in labels])
+    recipe = {
+        "data": {
+            "train": [{"set": "large", "weight": 0.5}, {"set": "small", "weight": 0.5}],
+            "validation": ["large"],
+            "max_length": 4,
+        },
+        "search": {"path": {"max_length": 3}, "operators": {"max_length": 2}},
+    }
+    (tmp_path / "recipe.yml").write_text(yaml.safe_dump(recipe))
+    assert main(["data", "check", "--recipe", "recipe.yml"]) == 0
+    told = capsys.readouterr().out
+    large, small = tmp_path / "large", tmp_path / "small"
+    assert f"an epoch of training draws 6 images: 3 of {large} (4 words" in told
+    assert f"an epoch of search.path draws 4 images: 2 of {large} (3 words, each 0.67 times)" in told
+    assert f"an epoch of search.operators draws nothing: no word of {small} has 2 characters or fewer" in told

@@ -90,7 +90,8 @@ def test_a_validation_set_keeps_its_shares_without_a_word_twice(word_set) -> Non
 
     def kept(limit: int | None = None, seed: int = 0) -> list[str]:
         with closing(WordDataset([large, small], PRINTABLE, 25, (4, 8), limit, seed, once=True)) as dataset:
-            assert f"{49 - len(dataset)} left out to keep the shares" in dataset.report()
+            assert "; 36 left out to keep the shares" in dataset.report()
+            assert (f"; {13 - len(dataset)} more than the limit" in dataset.report()) is (limit is not None)
             return [dataset.text(index) for index in range(len(dataset))]
 
     whole, few = kept(), kept(7)

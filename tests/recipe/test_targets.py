@@ -93,6 +93,8 @@ REFUSED = {
     "{3: {validation: [v]}}": f"{KEY}: 3 is no name of a target",
     "{a: {validation: [v], test: {t: x}}, b: {validation: [v], test: {t: y}}}": f"{KEY}: a and b both have a "
     "test set t, and they are different sets; give them different names",
+    "{a: {validation: [v], test: {all: q}}}": f"{KEY}.a.test names a set all, as the figures of all",
+    "{a: {validation: [v]}, b: {validation: [v], test: [x/all]}}": f"{KEY}.b.test names a set all",
     "{a: {validation: [v], test: [q, q]}}": f"{KEY}.a.test names 'q' twice",
     "{a: {validation: [3]}}": "yml:2: data.validation.0 must be a path, not 3",
     "{a: {validation: [v], max_lenght: 3}}": "yml:2: data.max_lenght is no key of a recipe; nearest is "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -89,8 +90,8 @@ def test_one_seed(searches: Any, tmp_path: Path, capsys: pytest.CaptureFixture[s
     ]
     assert [row["target"] for row in told["targets"]["rows"]] == ["scene", "receipts"]
     assert told["targets"]["sets"] == [
-        {"set": "street", "target": "scene"},
-        {"set": "till", "target": "receipts"},
+        {"set": "street", "targets": ["scene"]},
+        {"set": "till", "targets": ["receipts"]},
     ]
     table = said[said.index("found for") :].splitlines()
     assert table[1].split() == ["scene", "60.0", "%", "*", "30.0", "%", "4", "random-0/scene"]
@@ -151,3 +152,40 @@ def test_searches_without_a_target_are_as_they_were(make_search: MakeSearch) -> 
     """A folder of searches is what it holds."""
     told = told_of([make_search("random", "one").parent])
     assert len(told["searches"]) == 1 and told["targets"] is None
+
+
+def kept(folders: list[Path], change: Callable[[dict[str, Any]], None]) -> None:
+    """Change the data of the recipe that each search of two targets keeps."""
+    for folder in folders:
+        for path in folder.glob("*/recipe.json"):
+            recipe = json.loads(path.read_text())
+            change(recipe["data"])
+            path.write_text(json.dumps(recipe))
+
+
+def test_without_test_words_there_is_nothing_to_tell_across_targets(searches: Any) -> None:
+    folders = searches("random", 3)
+    kept(folders, lambda data: data.update(test={}))
+    told = told_of(folders)["targets"]
+    assert told["sets"] == told["pairs"] == [] and all("differ in" in said for said in told["sentences"])
+
+
+def test_a_set_that_is_common_to_targets_is_of_both(searches: Any) -> None:
+    folders = searches("random", 3)
+    kept(folders, lambda data: data.update(test={"street": "/words/street"}))
+    told = told_of(folders)
+    assert told["targets"]["sets"] == [{"set": "street", "targets": ["scene", "receipts"]}]
+    (pair,) = told["targets"]["pairs"]
+    assert {row["set"] for row in pair["figures"]} == {"test street"}
+    head, first, second, *_ = targets_text(told).splitlines()
+    assert "street (scene, receipts)" in head and "60.0 % *" in first
+
+
+def test_what_only_one_target_has_is_told(searches: Any) -> None:
+    folders = searches("random", 3)
+    shutil.rmtree(folders[2] / "receipts")
+    said = told_of(folders)["targets"]["sentences"]
+    assert (
+        "random for scene and random for receipts are compared over the seeds that both have; left out: 2."
+        in said
+    )

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from autostr_nni.recipe import Recipe
     from autostr_nni.recipe.words.sources import WordSource
 
-POOLED = "all"  # the row of all sets together
+POOLED = "all"  # the row of all sets together, as `recipe.data.POOLED`, which is not imported for --help
 _SHEET = 40  # words on a sheet of errors
 Row = Mapping[str, Any]
 

@@ -86,16 +86,27 @@ def _begun(experiment: ExperimentFile) -> Path | None:
 
 
 def _ended(folder: Path, experiment: ExperimentFile) -> dict[str, Any] | None:
-    """What an experiment that has ended has told. Raises InputError where it was told another recipe."""
-    from autostr_nni.recipe.load import check_unchanged
+    """What an experiment that has ended has told; None where it goes on, as with more nets for random search.
+
+    Raises InputError where it was told another recipe.
+    """
+    from autostr_nni.nni.experiment.tuners import code_of
+    from autostr_nni.recipe.load import check_unchanged, completed
+    from autostr_nni.recipe.weight import changes
+    from autostr_nni.strategies.registry import find
 
     told = read_json(folder / SUMMARY)
     if told.get("status") != "DONE" or "paths" not in told:
         return None
     assert experiment.recipe is not None
     where, whose = f"{experiment.recipe.source}: ", f"the experiment {folder.name}"
-    check_unchanged(experiment.recipe, read_json(folder / RECIPE), where, whose, "give another --out")
-    return told
+    then = read_json(folder / RECIPE)
+    check_unchanged(experiment.recipe, then, where, whose, "give another --out")
+    name, now = experiment.strategy_name, experiment.recipe.model_dump(mode="json")
+    grows = name is not None and find(name, code_of(experiment.config["tuner"])).grows
+    if grows and changes(now, completed(then), free=()):
+        return None
+    return {**told, "folder": str(folder)}  # it may have been moved since
 
 
 def _go_on(folder: Path, args: argparse.Namespace, log: Display) -> dict[str, Any]:
@@ -113,11 +124,6 @@ def tell_all(results: Mapping[str, Mapping[str, Any]], args: argparse.Namespace)
     from autostr_nni.report.analysis import analyse
     from autostr_nni.report.reading.locate import read_folder
 
-    folders = [Path(result["folder"]) for result in results.values() if "folder" in result]
-    report = analyse([read_folder(folder) for folder in folders]) if folders else None
-    if args.json:
-        compared = None if report is None else report["targets"]
-        say_json({"targets": results, "compared": compared}, indent=1)
     status = 0
     for name, result in results.items():
         if not args.json:
@@ -126,6 +132,12 @@ def tell_all(results: Mapping[str, Mapping[str, Any]], args: argparse.Namespace)
         elif result.get("failure"):
             complain(f"target {name}: {result['failure']}")
             status = 1
-    if report is not None and not args.json:
+    # What was found is told by now, should a record not be readable.
+    folders = [Path(result["folder"]) for result in results.values() if "folder" in result]
+    report = analyse([read_folder(folder) for folder in folders]) if folders else None
+    if args.json:
+        compared = None if report is None else report["targets"]
+        say_json({"targets": results, "compared": compared}, indent=1)
+    elif report is not None:
         say(f"\n{targets_text(report)}\n\nAll of it: {one.report_command(folders[0].parent)}")
     return status

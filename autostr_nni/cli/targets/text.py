@@ -14,12 +14,13 @@ def targets_text(report: Mapping[str, Any]) -> str:
     about = report["targets"]
     searches = {search["key"]: search for search in report["searches"]}
     head = cost_head([searches[row["search"]]["best"] or {} for row in about["rows"]])
-    rows = [("found for", *(f"{item['set']} ({item['target']})" for item in about["sets"]), head, "search")]
+    sets = [f"{item['set']} ({', '.join(item['targets'])})" for item in about["sets"]]
+    rows = [("found for", *sets, head, "search")]
     for row in about["rows"]:
         search = searches[row["search"]]
         best = search["best"] or {"tests": {}}
         scores = [
-            _score(best["tests"].get(item["set"]), item["target"] == row["target"]) for item in about["sets"]
+            _score(best["tests"].get(item["set"]), row["target"] in item["targets"]) for item in about["sets"]
         ]
         rows.append((row["target"], *scores, cost_cell(best, head), search["label"]))
     told = table(rows, "<" + ">" * (len(about["sets"]) + 1) + "<")

@@ -52,7 +52,7 @@ def check_sets(recipe: Recipe, log: Callable[[str], None] = print) -> None:
             with LmdbReader(found) as reader:
                 more = reader.beyond()
             known = keys.setdefault(found.resolve(), [])
-            if key in known:
+            if key in known and name != ELSEWHERE:  # each of those is told by itself
                 raise InputError(f"data.{key}: the set {found} is named twice, by itself or in its folder")
             if more and not known:
                 log(f"warning: {found}: {beyond_text(more, len(reader))}")

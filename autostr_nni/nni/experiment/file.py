@@ -145,6 +145,11 @@ def load_experiment(path: Path, out: Path | None = None, target: str | None = No
         if isinstance(tuner["classArgs"].get("recipe"), str):
             tuner["classArgs"]["recipe"] += f"{MARK}{target}"
     recipe, strategy_name = _recipe(tuner, config, path)
+    if target is not None and (recipe is None or recipe.data.target is None):
+        raise InputError(
+            f"{path}: --target {target}: no recipe that has this target is known here; leave --target out, "
+            f"and name the recipe of one target in the file, as recipe.yml{MARK}{target}"
+        )
     experiment = ExperimentFile(path, {**config, "tuner": tuner}, recipe, strategy_name, target)
     _complete_search(experiment, folder)
     return experiment

@@ -10,7 +10,7 @@ from autostr_nni.report.reading.history import SearchHistory
 from autostr_nni.report.seeds.groups import grouped
 from autostr_nni.report.seeds.paired import Paired, paired, wins
 from autostr_nni.report.seeds.reached import VALIDATION, reached, spent
-from autostr_nni.report.seeds.records import Across, Comparison, Pair, SeedFigure, SeedRow
+from autostr_nni.report.seeds.records import Across, Comparison, Pair, SeedFigure, SeedRow, TargetSet
 from autostr_nni.report.seeds.sentence import sentence
 
 END = "end"  # each search at its own end, whatever it cost
@@ -29,13 +29,7 @@ def compare(searches: Sequence[Mapping[str, Any]], histories: Mapping[str, Searc
     pairs: list[Pair] = []
     for first, second in shared:
         seeds = sorted(first["members"].keys() & second["members"].keys())
-        alone = sorted(first["members"].keys() ^ second["members"].keys())
-        if alone:
-            numbers = ", ".join(map(str, alone))
-            left_out.append(
-                f"{first['label']} and {second['label']} are compared over the seeds that both have; left "
-                f"out: {numbers}"
-            )
+        left_out += _alone(first, second)
         figures = [
             found
             for unit in UNITS
@@ -68,16 +62,14 @@ def compare(searches: Sequence[Mapping[str, Any]], histories: Mapping[str, Searc
 
 
 def across(
-    searches: Sequence[Mapping[str, Any]],
-    histories: Mapping[str, SearchHistory],
-    sets: Sequence[tuple[str, str]],
-) -> list[Across]:
+    searches: Sequence[Mapping[str, Any]], histories: Mapping[str, SearchHistory], sets: Sequence[TargetSet]
+) -> tuple[list[Across], list[str]]:
     """Searches for two targets by one strategy over one space, in pairs of the same seed.
 
-    `sets` are test sets, each with the target that it is of. What was chosen by other validation words is
-    told by test words alone.
+    And sentences about what was left out. `sets` are test sets, each with the targets that it is of. What was
+    chosen by other validation words is told by test words alone: without any there is nothing to tell.
     """
-    groups, _ = grouped(searches, histories)
+    groups, left_out = grouped(searches, histories)
     spaces = {search["key"]: search["space"] for search in searches}
     two = [
         (a, b)
@@ -88,11 +80,14 @@ def across(
         and a["members"].keys() & b["members"].keys()
     ]
     wanted = [
-        [name for name, target in sets if target in (first["target"], second["target"])]
+        [item["set"] for item in sets if {first["target"], second["target"]} & set(item["targets"])]
         for first, second in two
     ]
     found: list[Across] = []
     for (first, second), names in zip(two, wanted, strict=True):
+        if not names:
+            continue
+        left_out += _alone(first, second)
         seeds = sorted(first["members"].keys() & second["members"].keys())
         figures = [
             told
@@ -112,7 +107,18 @@ def across(
                 "sentences": said,
             }
         )
-    return found
+    return found, left_out
+
+
+def _alone(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[str]:
+    """A sentence about the seeds that only one of two groups has."""
+    alone = sorted(first["members"].keys() ^ second["members"].keys())
+    if not alone:
+        return []
+    return [
+        f"{first['label']} and {second['label']} are compared over the seeds that both have; left out: "
+        f"{', '.join(map(str, alone))}"
+    ]
 
 
 def homes_of(group: Mapping[str, Any], histories: Mapping[str, SearchHistory]) -> Sequence[str] | None:

@@ -56,6 +56,6 @@ def sign_flip(differences: Sequence[float]) -> float | None:
 
 def wins(pairs: Sequence[tuple[float | None, float | None]]) -> tuple[int, int, int]:
     """Pairs in which the first is ahead, neither, the second; who has no net yet is behind who has one."""
-    scores = [(-1.0 if a is None else a, -1.0 if b is None else b) for a, b in pairs]
+    scores = [(-math.inf if a is None else a, -math.inf if b is None else b) for a, b in pairs]
     first, second = sum(a > b for a, b in scores), sum(a < b for a, b in scores)
     return first, len(pairs) - first - second, second

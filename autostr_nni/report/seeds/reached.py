@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -27,7 +28,7 @@ def reached(search: Mapping[str, Any], unit: str, at: float) -> dict[str, float]
     """
     limit = at * SLACK
     nets = {net["trial"]: net for net in search["nets"]}
-    before, best = 0.0, -1.0
+    before, best = 0.0, -math.inf
     chosen: Mapping[str, Any] | None = None
     for trial in search["trials"]:
         net = nets.get(trial["trial"])
@@ -40,7 +41,7 @@ def reached(search: Mapping[str, Any], unit: str, at: float) -> dict[str, float]
             if ended and better and net["accuracy"] is not None:
                 chosen = net
         before += trial[unit]
-    found = {VALIDATION: best} if best >= 0 else {}
+    found = {VALIDATION: best} if best > -math.inf else {}
     if chosen is not None:
         for name, test in chosen["tests"].items():
             if test["accuracy"] is not None:

@@ -75,10 +75,10 @@ class Comparison(TypedDict):
 
 
 class TargetSet(TypedDict):
-    """A test set, and the target that it is of."""
+    """A test set, and the targets that it is of: several where it is common to them."""
 
     set: str
-    target: str
+    targets: list[str]
 
 
 class TargetRow(TypedDict):

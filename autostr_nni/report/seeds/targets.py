@@ -7,7 +7,7 @@ from itertools import combinations
 from statistics import fmean
 
 from autostr_nni.report.nets import architecture_of
-from autostr_nni.report.reading.history import SearchHistory, checked_recipe
+from autostr_nni.report.reading.history import SearchHistory
 from autostr_nni.report.records import Search
 from autostr_nni.report.seeds.comparison import across
 from autostr_nni.report.seeds.records import NetDifference, TargetRow, Targets, TargetSet
@@ -19,8 +19,8 @@ BETWEEN = {(True, False): "targets", (False, True): "seeds", (True, True): "both
 def targets_of(searches: Sequence[Search], histories: Mapping[str, SearchHistory]) -> Targets | None:
     """The searches that were for a target; None where there are none.
 
-    ``sets``: every test set with the target that it is of. ``rows``: the searches. ``pairs``: the searches of
-    two targets by one strategy against one another, on the test sets of both (`seeds.comparison.across`).
+    ``sets``: every test set with the targets that it is of. ``rows``: the searches. ``pairs``: those of two
+    targets by one strategy against one another, on the test sets of both (`seeds.comparison.across`).
     ``differences``: of their best nets, and of those of other seeds. ``sentences``: what there is to say.
     """
     rows: list[TargetRow] = [
@@ -30,13 +30,14 @@ def targets_of(searches: Sequence[Search], histories: Mapping[str, SearchHistory
         return None
     sets: dict[str, TargetSet] = {}
     for row in rows:
-        recipe = checked_recipe(histories[row["search"]].recipe)
-        for name in recipe.data.test if recipe else ():
-            sets.setdefault(name, {"set": name, "target": row["target"]})
+        data = (histories[row["search"]].recipe or {}).get("data", {})
+        for name in data.get("test") or ():
+            of = sets.setdefault(name, {"set": name, "targets": []})["targets"]
+            of.extend({row["target"]} - set(of))
     members = [search for search in searches if search["target"]]
-    pairs = across(members, histories, [(name, found["target"]) for name, found in sets.items()])
+    pairs, left_out = across(members, histories, list(sets.values()))
     differences = _differences(members)
-    said = [said for pair in pairs for said in pair["sentences"]]
+    said = [*(said for pair in pairs for said in pair["sentences"]), *(f"{told}." for told in left_out)]
     return {
         "sets": list(sets.values()),
         "rows": rows,

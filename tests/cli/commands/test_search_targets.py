@@ -115,6 +115,30 @@ def test_what_has_ended_is_not_run_again(
     assert "training.epoch_images is 24 and was 16 when it began" in capsys.readouterr().err
 
 
+def test_a_target_that_no_recipe_here_has(
+    write: Callable[..., Path], halves: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A tuner of NNI's own takes its recipe from the trials' command, which may be anything."""
+    config = write(tmp_path, {"targets": halves})
+    experiment = yaml.safe_load(config.read_text())
+    experiment |= {"tuner": {"name": "TPE"}, "trialCommand": "python mine.py", "maxTrialNumber": 1}
+    config.write_text(yaml.safe_dump(experiment))
+    assert main(["search", str(config), "--target", "high"]) == 2
+    assert "--target high: no recipe that has this target is known here" in capsys.readouterr().err
+
+
+def test_a_set_of_another_target_under_two_names(
+    write: Callable[..., Path], halves: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (words,) = halves["low"]["test"].values()
+    two = {"whole": words, "some": {"set": words, "filter": "alphanumeric"}}
+    write(tmp_path, {"targets": {"low": {**halves["low"], "test": two}, "high": halves["high"]}})
+    assert main(["data", "check", "--recipe", "recipe.yml#high"]) == 0
+    net = "ABABB:k3e1,skip,k3e1,k3e1,k3e1,k3e1"
+    assert main(["train", net, "--recipe", "recipe.yml#high", "--out", "net"]) == 0
+    assert read_json(tmp_path / "net/result.json")["test"].keys() == {"high", "whole", "some"}
+
+
 def test_as_json(
     write: Callable[..., Path], halves: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -123,7 +147,7 @@ def test_as_json(
     told = json.loads(capsys.readouterr().out)
     assert list(told["targets"]) == ["low", "high"]
     assert told["targets"]["low"]["best"]["test"].keys() == {"low", "high"}
-    assert told["compared"]["sets"] == [{"set": half, "target": half} for half in ("low", "high")]
+    assert told["compared"]["sets"] == [{"set": half, "targets": [half]} for half in ("low", "high")]
 
 
 def test_a_set_that_is_missing_is_told_before_the_first_search(

@@ -40,3 +40,8 @@ def test_all_signs_are_gone_through() -> None:
 
 def test_who_has_no_net_has_lost() -> None:
     assert wins([(0.5, 0.4), (0.5, 0.5), (None, 0.0), (0.0, None), (None, None)]) == (2, 2, 1)
+
+
+def test_figures_below_minus_one_are_figures() -> None:
+    """1-CER of long garbage on short words is."""
+    assert wins([(None, -1.5), (-1.5, None), (-2.0, -1.5)]) == (1, 0, 2)
