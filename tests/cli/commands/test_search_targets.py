@@ -227,3 +227,10 @@ def test_through_nni(
         "low",
         "high",
     }
+    recipe = (tmp_path / "recipe.yml").read_text()
+    (tmp_path / "recipe.yml").write_text(recipe.replace("count: 1", "count: 2"))
+    assert main(["search", str(config), "--target", "high"]) == 0  # more nets are no other search
+    assert "2 of 2 trials done" in capsys.readouterr().out
+    (tmp_path / "runs/tiny").rename(tmp_path / "moved")
+    assert main(["search", str(config), "--target", "high", "--out", "moved"]) == 0
+    assert str(tmp_path / "moved" / first.name) in capsys.readouterr().out
