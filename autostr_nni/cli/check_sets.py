@@ -99,6 +99,7 @@ def _check_recipe(args: argparse.Namespace) -> int:
     """The sets of every key of a recipe, and what an epoch draws of each."""
     from autostr_nni.data.charset import Charset
     from autostr_nni.data.sets.prepare import named_sources
+    from autostr_nni.data.sets.usable import ELSEWHERE, EVALUATED_LENGTH
     from autostr_nni.recipe import load_recipe
 
     recipe = load_recipe(args.recipe, run_extensions=False)
@@ -108,7 +109,10 @@ def _check_recipe(args: argparse.Namespace) -> int:
     for key, sources in named_sources(recipe).items():
         if not args.json and sources:
             say(f"data.{key}:")
-        keys[key], usable = _reports(sources, charset, recipe.data.max_length, args)
+        # Test words are read up to a length of their own, and count.
+        tests = key in ("test", ELSEWHERE)
+        longest = max(recipe.data.max_length, EVALUATED_LENGTH if tests else 0)
+        keys[key], usable = _reports(sources, charset, longest, args)
         drawn = [source for source in sources if source.weight]
         if drawn and all(usable[source.set] for source in drawn):
             mixes[key] = _told_mix(key, drawn, usable, recipe)

@@ -19,8 +19,9 @@ def say(text: str) -> None:
 
 
 def say_json(content: Any, indent: int | None = None) -> None:
-    """Print JSON for programs, letters as they are."""
-    text = json.dumps(content, indent=indent, ensure_ascii=False)
+    """Print JSON for programs, letters as they are where the output can have them all."""
+    encoding = (getattr(sys.stdout, "encoding", None) or "").lower().replace("-", "")
+    text = json.dumps(content, indent=indent, ensure_ascii=encoding != "utf8")
     print(_UNFIT.sub(lambda match: f"\\u{ord(match[0]):04x}", text))
 
 

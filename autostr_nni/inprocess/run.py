@@ -142,7 +142,7 @@ def _restore(strategy: Strategy, recipe: Recipe, folder: Path, log: Log) -> None
     if complaint:
         log(complaint)
     if content is None:
-        if complaint:
+        if complaint or (folder / RECIPE).is_file():  # a state that was removed leaves trials of its recipe
             check_recorded(recipe, folder)
         save_state(strategy, recipe, folder)
         return

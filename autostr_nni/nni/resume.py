@@ -7,10 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from autostr_nni.nni.experiment.algorithms import recipe_of_trials
 from autostr_nni.nni.experiment.file import ExperimentFile
 from autostr_nni.nni.experiment.gpus import fit_to_machine
 from autostr_nni.nni.experiment.stored import Stored, change, more_command, read_stored
 from autostr_nni.nni.experiment.tuners import code_of
+from autostr_nni.nni.experiment.values import seconds_of
 from autostr_nni.nni.manager import processes
 from autostr_nni.nni.search import run
 from autostr_nni.nni.state import find_state
@@ -99,15 +101,18 @@ def _recipe(stored: Stored) -> Recipe | None:
     from autostr_nni.recipe import load_recipe
     from autostr_nni.recipe.load import check_unchanged
 
-    if stored.recipe_path is None:
+    path = stored.recipe_path
+    if stored.strategy_name is None:  # a tuner that is not ours knows no recipe, but trials of ours do
+        path = recipe_of_trials(stored.params["trialCommand"], stored.params.get("trialCodeDirectory") or ".")
+    if path is None:
         return None
-    recipe = load_recipe(stored.recipe_path)
+    recipe = load_recipe(path)
     told = read_json(stored.folder / RECIPE)
     if told:
         check_unchanged(
             recipe,
             told,
-            f"{stored.recipe_path}: ",
+            f"{path}: ",
             f"the experiment {stored.folder.name}",
             "start a new search",
         )
@@ -142,6 +147,10 @@ def with_budget(
                 )
             params["maxTrialNumber"] = max_trials
     if max_duration is not None:
+        if seconds_of(max_duration) is None:
+            raise InputError(f"--max-duration {max_duration}: write a number and s, m, h or d, such as 12h")
+        if state.get("finished") and not grown:
+            raise InputError(f"experiment {stored.folder.name} is finished; it has no use for more time")
         params["maxExperimentDuration"] = max_duration
     if not state.get("finished") or grown:
         _check_left(stored, params, had, state)

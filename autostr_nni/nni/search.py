@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from autostr_nni.runs.figures import Summary
 from autostr_nni.runs.layout import LOGS, SUMMARY
 from autostr_nni.runs.summary import best_of_all, summarize
 from autostr_nni.system.files import write_atomic
-from autostr_nni.system.leaving import stoppable
+from autostr_nni.system.leaving import handling, stoppable
 
 
 class Interrupted(KeyboardInterrupt):
@@ -66,10 +67,13 @@ def run(
             progress = ExperimentProgress(running.folder, experiment, log)
             status, errors, rows = follow(running, progress, lambda: of_another(experiment, running))
         except KeyboardInterrupt:
+            log("stopping")
             raise Interrupted(running.folder) from None
         finally:
             if not detach:
-                running.stop()
+                # Another Ctrl-C must not leave the half of it running.
+                with handling((signal.SIGINT, signal.SIGTERM, signal.SIGHUP), lambda number, frame: None):
+                    running.stop()
     records = [record_of(row, running.folder) for row in rows if row["status"] in FINAL_STATUSES]
     another = of_another(experiment, running)
     recipe = experiment.recipe

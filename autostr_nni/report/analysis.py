@@ -169,7 +169,7 @@ def path_data(history: SearchHistory) -> list[Path]:
                 "trial": trial.id,
                 "status": trial.status,
                 "loss": number(best, "loss"),
-                "accuracy": number(best, "default"),
+                "accuracy": number(best, "word_accuracy" if "word_accuracy" in best else "default"),
                 "macs_m": number(best, "macs_m"),
                 "images": trial.spent("images_seen") + trial.before("images_seen"),
                 "seconds": trial.spent("seconds") + trial.before("seconds"),

@@ -117,7 +117,9 @@ def figure(number: float | None, digits: int = 4) -> str:
     if number is None:
         return "–"
     text = f"{number:.{digits}g}"
-    return f"{number:.0f}" if "e" in text else text
+    if "e" not in text:
+        return text
+    return f"{number:.0f}" if abs(number) >= 1 else f"{number:.{digits + 4}f}"
 
 
 def duration(seconds: float | None) -> str:

@@ -13,16 +13,23 @@ from autostr_nni.report.reading.history import SearchHistory
 from autostr_nni.report.records import Report
 from autostr_nni.strategies.core import plain
 from autostr_nni.system.errors import InputError
+from autostr_nni.system.json_text import read_json
 
 PARTS = ("report.html", "report.json", "figures", "data")
 
 
 def check_free(folder: Path, force: bool) -> None:
-    """Raise InputError where the folder exists, unless ``force``; a file is refused in any case."""
+    """Raise InputError where the folder exists, unless ``force``.
+
+    A file is refused in any case, and so is a folder in which something else would be written over.
+    """
     if folder.is_dir() and not force:
-        raise InputError(f"--out {folder}: exists; give another folder, or --force to write the report anew")
+        raise InputError(f"--out {folder}: exists; give another folder, or --force to write a report anew")
     if folder.exists() and not folder.is_dir():
         raise InputError(f"--out {folder}: is a file; give a folder")
+    taken = [part for part in PARTS if (folder / part).exists()]
+    if taken and "autostr" not in read_json(folder / "report.json"):
+        raise InputError(f"--out {folder}: has {', '.join(taken)} that no report wrote; give another folder")
 
 
 def write_report(

@@ -62,7 +62,8 @@ def read_search(folder: Path) -> list[TrialRecord]:
 
 def architecture_text(parameters: Mapping[str, Any]) -> str | None:
     """``ABABB:k5e6,…`` from a trial's flat parameters; None where the operations are not given."""
-    operations = [str(parameters[key]) for key in sorted(parameters) if key.startswith("op_")]
+    keys = [key for key in parameters if key.startswith("op_") and key[3:].isdecimal()]
+    operations = [str(parameters[key]) for key in sorted(keys, key=lambda key: int(key[3:]))]
     if not operations or "stride_path" not in parameters:
         return None
     return f"{parameters['stride_path']}:{','.join(operations)}"

@@ -62,9 +62,9 @@ class FairDraws:
 
     def _open(self, step: int) -> float:
         """The chance of a part not to be the first net's."""
-        if step >= self.opened:
-            return 1.0
-        return max(0.0, (step - self.alone) / (self.opened - self.alone))
+        if step < self.alone:
+            return 0.0
+        return 1.0 if step >= self.opened else (step - self.alone) / (self.opened - self.alone)
 
     def _draw(self, step: int, had: list[Counter[str]]) -> Architecture:
         rng, chance = random.Random(f"{self.seed} {step}"), self._open(step)

@@ -39,8 +39,10 @@ def handling(numbers: Iterable[int], handler: Callable[[int, Any], None]) -> Ite
 @contextmanager
 def stoppable(*numbers: int) -> Iterator[None]:
     """Within, these signals, else SIGTERM and SIGHUP, raise KeyboardInterrupt like Ctrl-C, so that what was
-    started is stopped."""
-    with handling(numbers or (signal.SIGTERM, signal.SIGHUP), interruption()):
+    started is stopped. What the process was told to ignore stays ignored, as SIGHUP by nohup."""
+    asked = numbers or (signal.SIGTERM, signal.SIGHUP)
+    heard = [number for number in asked if signal.getsignal(number) is not signal.SIG_IGN]
+    with handling(heard, interruption()):
         yield
 
 

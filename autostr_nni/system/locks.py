@@ -40,7 +40,7 @@ def hold(path: Path, wait: Callable[[], object] | None = None) -> Iterator[None]
     with path.open("a", encoding="utf-8") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except BlockingIOError:
             if wait is None:
                 raise Taken(str(path)) from None
             wait()

@@ -78,7 +78,8 @@ def train_alone(
     begin(recognizer, recipe, init, folder, team)
     if team.leads:
         write_atomic(folder / ARCHITECTURE, architecture.to_json(space))
-    planned = recipe.training.epochs if full else epochs  # a rung is the beginning of a whole training
+    # A rung is the beginning of a whole training, of a path as of a net.
+    planned = recipe.training.epochs if full else recipe.search.path.epochs
     sets = (training, validation, epoch_images, planned, full, short_training)
     task = RecognitionTask(recognizer, recipe, *sets, team)
     if recipe.training.compile:

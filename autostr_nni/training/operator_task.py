@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -67,6 +68,10 @@ class OperatorSearchTask(ReadingTask):
         init = self.options.arch_init
         self.arch = build_parameters(supernet, space, init, self.generator, recipe.price)
         self.batch_size = self.options.batch_size or recipe.training.batch_size
+        if arch_validation.mix is not None:  # a share that is no image is told now, not after the warm-up
+            batches = math.ceil((self.options.epoch_images or len(training)) / self.batch_size)
+            if steps := batches // self.options.arch_every:
+                arch_validation.mix.counts(steps * self.batch_size)
         self._arch_batches: Iterator[Batch] = iter(())
 
     @property

@@ -46,8 +46,11 @@ def run_proposal(parameters: Mapping[str, Any], recipe: Recipe, folder: Path, re
         InputError: the proposal is not one of the recipe's space, or its data cannot be used.
         TrainingFailed: training diverged, or did not fit into memory.
     """
-    done = read_result(folder).get("metrics")
+    kept = read_result(folder)
+    done = kept.get("metrics")
     if done is not None:
+        if {**kept.get("parameters", {}), **parameters} != kept.get("parameters", dict(parameters)):
+            raise InputError(f"{folder}: holds the result of another trial; search in another folder")
         report(done, True)
         return done
     folder.mkdir(parents=True, exist_ok=True)

@@ -91,6 +91,11 @@ def test_pictures(
         assert main(["read", checkpoint, many[0], *argv]) == 2
         return capsys.readouterr().err
 
+    own = (tmp_path / "more" / Path(many[0]).name).with_suffix(".png")
+    Image.open(many[0]).save(own)
+    before = own.read_bytes()
+    assert main(["read", checkpoint, str(own.parent), "--show", str(own.parent)]) == 2
+    assert "lies there and may be written over" in capsys.readouterr().err and own.read_bytes() == before
     assert "leave --beam out" in refused("--show", str(shown), "--beam", "3")
     assert "cannot be made" in refused("--show", str(broken))
 

@@ -113,6 +113,7 @@ def test_what_was_left_out_is_told(
     ("change", "part"),
     [
         (["--epochs", "0"], "--epochs: 0 is too few"),
+        (["--recipe", "warm.yml", "--epochs", "1"], "--epochs 1: recipe: training.warmup_epochs"),
         (["--recipe", "none.yml"], "none.yml"),
         (["--out", "file/net"], "file/net"),
     ],
@@ -128,6 +129,9 @@ def test_wrong_options(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "file").write_text("")
     command = ["train", ARCHITECTURE, "--recipe", shade_recipe(tmp_path), "--out", "net"]
+    recipe = yaml.safe_load(Path(command[3]).read_text())
+    recipe["training"] |= {"warmup_epochs": 1, "epochs": 2}
+    (tmp_path / "warm.yml").write_text(yaml.safe_dump(recipe))
     assert part in refused(capsys, *command, *change)
     assert not (tmp_path / "net").exists()
 

@@ -196,6 +196,11 @@ def test_other_searches_are_refused(tmp_path: Path) -> None:
         (tmp_path / "state.previous.json").write_text(damaged)
         with pytest.raises(InputError, match="another recipe"):
             search(tmp_path, seed=3)
+    for name in ("state.json", "state.previous.json"):  # removed, in order to begin afresh
+        (tmp_path / name).unlink()
+    with pytest.raises(InputError, match="another recipe"):
+        search(tmp_path, seed=3)
+    (tmp_path / "state.json").write_text("{")
     (tmp_path / "recipe.json").unlink()
     with pytest.raises(InputError, match=r"recipe\.json: the recipe of the search cannot be read"):
         search(tmp_path)

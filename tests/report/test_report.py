@@ -118,6 +118,10 @@ def test_an_existing_folder(
     (out / "figures" / "old.png").touch()
     assert main(["report", str(search), "--out", str(out)]) == 2
     assert "--force" in capsys.readouterr().err and not (out / "report.html").exists()
+    assert main(["report", str(search), "--out", str(out), "--force"]) == 2
+    assert "has figures that no report wrote" in capsys.readouterr().err
+    assert (out / "figures" / "old.png").exists()
+    (out / "report.json").write_text('{"autostr": "0.1.0"}')
     assert main(["report", str(search), "--out", str(out), "--force"]) == 0
     assert (out / "report.html").exists() and not (out / "figures" / "old.png").exists()
     assert (out / "notes.txt").read_text() == "mine"

@@ -6,9 +6,11 @@ import random
 
 import pytest
 
+from autostr_nni.search_spaces.counting import MACS
+from autostr_nni.search_spaces.drawing import macs_of
 from autostr_nni.search_spaces.space import SearchSpace
 from autostr_nni.search_spaces.stride_path import StridePath
-from autostr_nni.strategies.candidates import PathRegression
+from autostr_nni.strategies.candidates import Candidates, PathRegression
 
 SPACE = SearchSpace()
 
@@ -61,3 +63,11 @@ def test_without_tendency_it_promises_nothing() -> None:
     assert {alike.of(path) for path in paths(20)} == {0}
     one = paths(1)[0]
     assert PathRegression(SPACE, [(one, 3.0), (one, 3.0)], random.Random(0)).of(paths(2)[1]) == 0
+
+
+def test_a_band_that_few_nets_are_in_is_met() -> None:
+    """About one net of a thousand: random search draws in it too."""
+    band = (600_000_000, 605_000_000)
+    candidates = Candidates(SPACE, band, MACS, 0.5, 9)
+    for seed in "abc":
+        assert band[0] <= macs_of(candidates.draw(seed, set(), [], []), SPACE) <= band[1]

@@ -57,3 +57,9 @@ def test_the_first_net_uses_the_budget_and_changes_no_operation() -> None:
         net = first_net(space, 0, budget)
         assert len(set(net.operations)) == 1 and "skip" not in net.operations
         assert 0.7 * budget < macs_of(net, space) <= budget
+
+
+def test_the_others_may_come_in_at_once() -> None:
+    draws = FairDraws(SPACE, 0, BUDGET, 20, 20)
+    assert {draws.at(step) for step in range(20)} == {draws.first}
+    assert len({draws.at(step).path for step in range(20, 60)}) > 30

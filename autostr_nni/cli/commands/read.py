@@ -59,6 +59,11 @@ def run(args: argparse.Namespace) -> int:
 
     if args.show is not None and args.beam > 1:
         raise InputError("--show draws greedy reading: leave --beam out")
+    if args.show is not None:
+        place = args.show.resolve()
+        own = [file for file in found.files if file.resolve().parent == place and file.suffix == ".png"]
+        if own:
+            raise InputError(f"--show {args.show}: {own[0]} lies there and may be written over; name another")
     keep_freed_memory()
     trained = load_trained(checkpoint(args.checkpoint), pick_device(args.device))
     use_threads(trained.recipe)

@@ -113,8 +113,20 @@ def tell_result(result: TrialResult, folder: Path) -> None:
 
 
 def with_epochs(recipe: Recipe, epochs: int) -> Recipe:
-    """The recipe with another number of epochs. Raises InputError below 1."""
+    """The recipe with another number of epochs, and without rungs, which a training alone has no use for.
+
+    Raises InputError below 1, and where the recipe cannot have so many: its checkpoint could not be read.
+    """
+    from autostr_nni.recipe import recipe_from
+
     if epochs < 1:
         raise InputError(f"--epochs: {epochs} is too few, give at least 1")
     training = recipe.training.model_copy(update={"epochs": epochs})
-    return recipe.model_copy(update={"training": training})
+    halving = recipe.search.halving.model_copy(update={"rungs": None})
+    search = recipe.search.model_copy(update={"halving": halving})
+    found = recipe.model_copy(update={"training": training, "search": search})
+    try:
+        recipe_from(found.model_dump(mode="json"), Path("/"))
+    except InputError as error:
+        raise InputError(f"--epochs {epochs}: {error}") from None
+    return found

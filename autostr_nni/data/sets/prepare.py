@@ -27,8 +27,11 @@ def prepare_data(
     """
     made = {}
     for folder, values in recipe.data.synth_specs(recipe.seed).items():
-        spec = SynthSpec.from_dict(values)
-        summary = ensure(folder, spec, processes)
+        try:
+            spec = SynthSpec.from_dict(values)
+            summary = ensure(folder, spec, processes)
+        except InputError as error:
+            raise InputError(f"{recipe.source or 'recipe'}: data.synth: {folder}: {error}") from None
         made[str(folder)] = summary is not None
         log(f"{'rendered' if made[str(folder)] else 'found'} {spec.count} words in {folder}")
         for line in left_out_lines(summary or {}):

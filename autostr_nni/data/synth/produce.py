@@ -230,7 +230,8 @@ def _start_process(maker: _Maker, parent: int) -> None:
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_DFL)
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup has it
+            signal.signal(number, signal.SIG_DFL)
     die_with_parent(parent)
     _here[:] = [maker]
 

@@ -16,6 +16,7 @@ import psutil
 
 from autostr_nni.nni.experiment.file import ExperimentFile
 from autostr_nni.nni.experiment.gpus import operator_gpus, shared_elsewhere
+from autostr_nni.nni.manager import processes
 from autostr_nni.nni.manager.patience import patient_start
 from autostr_nni.nni.manager.places import list_folder, list_kept_in, settings_folder
 from autostr_nni.nni.manager.rest import LOOPBACK, exempt_loopback
@@ -126,7 +127,8 @@ def start_experiment(
             with patient_start(), list_kept_in(list_folder(experiment.directory)):
                 handle.start(port, run_mode=RunMode.Detach)
         except (Exception, KeyboardInterrupt) as error:
-            _kill(handle._proc)
+            # An interruption may come before NNI hands its process over.
+            _kill(handle._proc or processes.manager_of(experiment.directory / handle.id))
             if isinstance(error, KeyboardInterrupt):
                 raise
             raise SearchError(f"NNI's manager did not start ({error}); its log: {log}") from error

@@ -47,12 +47,15 @@ def front_data(searches: Sequence[Mapping[str, Any]], draws: int, seed: int) -> 
 
 
 def trained(nets: Sequence[Mapping[str, Any]], cost: str) -> list[tuple[float, Point | None]]:
-    """Images and (cost, accuracy) of the nets that ended, in their order; None for what came to nothing."""
+    """Images and (cost, accuracy) of the nets that ended, in their order; None for what came to nothing.
+
+    1-CER can be below 0, where a net is of no more use than none.
+    """
     found: list[tuple[float, Point | None]] = []
     for net in nets:
         known = net["status"] == DONE and net.get(cost) is not None and net["accuracy"] is not None
         if net["status"] in (DONE, FAILED):
-            found.append((net["images"], (net[cost], net["accuracy"]) if known else None))
+            found.append((net["images"], (net[cost], max(0.0, net["accuracy"])) if known else None))
     return found
 
 

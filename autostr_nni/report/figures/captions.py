@@ -72,7 +72,7 @@ def front_sentences(front: Front, labels: Mapping[str, str]) -> list[str]:
 
 def cost_caption(cost: Costs, unit: str, members: Sequence[Search], several: bool) -> str:
     """How to read the curves, and who is ahead at equal cost."""
-    text = "Everything a search spent counts, AutoSTR's first two steps and failed trials included."
+    text = "Everything a search spent counts, all steps and failed trials included."
     if several:
         return f"{text} Thin: each seed. Bold: their mean, from where all have a net until one has ended."
     if cost["bands"]:
@@ -84,7 +84,7 @@ def cost_caption(cost: Costs, unit: str, members: Sequence[Search], several: boo
             f" At {count(row['at'])} {unit}, {labels[row['search']]} has {_reached(row['accuracy'])}, "
             f"{labels[row['random']]} {_reached(row['random_median'])} "
             f"({_reached(row['random_low'])} to {_reached(row['random_high'])}); "
-            f"AutoSTR is ahead in {100 * row['wins']:.0f} % of the orders."
+            f"it is ahead in {100 * row['wins']:.0f} % of the orders."
         )
     return text
 

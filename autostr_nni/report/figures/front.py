@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from autostr_nni.report.figures.axes import accuracy_axis, large
-from autostr_nni.report.figures.size import SIZES
+from autostr_nni.report.figures.size import SIZES, scale_of
 from autostr_nni.report.figures.style import INK, colour, marker, new_figure
 from autostr_nni.report.nets import chosen_label
 from autostr_nni.report.reading.history import DONE
@@ -30,13 +30,14 @@ def draw_front(
     figure = new_figure(3.5)
     axes = figure.add_subplot()
     cost, told = front["cost"], set()
+    scale = scale_of(cost)
     for search, name, place in zip(searches, names, places, strict=True):
         nets = [net for net in search["nets"] if None not in (net.get(cost), net["accuracy"])]
-        nets = [net for net in nets if net["status"] == DONE]
+        nets = [{**net, cost: net[cost] * scale} for net in nets if net["status"] == DONE]
         if not nets:
             continue
         label = name if name in told or names.count(name) > 1 else _with_volume(name, search, front)
-        _search(axes, search, nets, cost, front["high"], place, None if name in told else label)
+        _search(axes, search, nets, cost, front["high"] * scale, place, None if name in told else label)
         told.add(name)
     axes.set_xlabel(SIZES[cost])
     axes.xaxis.set_major_formatter(FuncFormatter(large))

@@ -21,6 +21,11 @@ SIZES = {
 }
 
 
+def scale_of(cost: str) -> float:
+    """What a net's figure is multiplied by, to be what the axis says."""
+    return 1e6 if cost == "params_m" else 1.0
+
+
 def draw_size(
     searches: Sequence[Mapping[str, Any]],
     names: Sequence[str],
@@ -34,7 +39,7 @@ def draw_size(
     """
     figure = new_figure(3.5)
     axes = figure.add_subplot()
-    scale = 1e6 if cost == "params_m" else 1.0
+    scale = scale_of(cost)
     on_front, told = [], set()
     for search, name, place in zip(searches, names, places, strict=True):
         nets = [net for net in search["nets"] if net["accuracy"] is not None and net.get(cost) is not None]

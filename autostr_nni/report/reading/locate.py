@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -60,10 +61,15 @@ def find_search(text: str) -> Path:
 
 def searches(folder: Path) -> list[Path]:
     """The searches that lie in a folder, the one changed last at the end."""
-    try:
-        found = [path for path in folder.iterdir() if not path.is_symlink() and is_search(path)]
-    except OSError:
-        return []
+    found = []
+    with contextlib.suppress(OSError):
+        for path in folder.iterdir():
+            # What cannot be looked into, as another user's, hides no other; a link beside its target is one
+            # too many (NNI's `_latest`).
+            with contextlib.suppress(OSError):
+                again = path.is_symlink() and path.resolve().parent == folder.resolve()
+                if not again and is_search(path):
+                    found.append(path)
     return sorted(found, key=changed)
 
 

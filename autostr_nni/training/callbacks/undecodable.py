@@ -13,7 +13,7 @@ from autostr_nni.data.dataset import Batch
 from autostr_nni.reading.evaluation import UNDECODABLE, check_any_decoded
 from autostr_nni.training.distributed.group import Team
 
-NOTHING = "have none of 0-9a-z: word accuracy leaves them out"
+NOTHING = "have no character that is compared: word accuracy leaves them out"
 
 
 class TellUndecodable(pl.Callback):

@@ -1,0 +1,38 @@
+"""A file that is held: another's hold is told from a file system that has none."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from autostr_nni.system.locks import Taken, hold
+
+
+def test_another_process_holds_it(tmp_path: Path) -> None:
+    code = (
+        f"import sys; from pathlib import Path; from autostr_nni.system.locks import hold\n"
+        f"with hold(Path({str(tmp_path / 'lock')!r})): print('held', flush=True); sys.stdin.read()"
+    )
+    other = subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert other.stdout is not None and other.stdout.readline() == "held\n"
+    with pytest.raises(Taken), hold(tmp_path / "lock"):
+        pass
+    other.communicate("")
+    with hold(tmp_path / "lock"):
+        pass
+
+
+def test_a_file_system_without_locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def without(file: object, how: int) -> None:
+        raise OSError(errno.ENOSYS, "Function not implemented")
+
+    monkeypatch.setattr(fcntl, "flock", without)
+    with pytest.raises(OSError, match="not implemented"), hold(tmp_path / "lock"):
+        pass
