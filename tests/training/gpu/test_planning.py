@@ -39,7 +39,7 @@ def test_what_a_trial_is_busy_with_is_told_until_it_trains(
 
     monkeypatch.setattr(ReadingTask, "weight_step", watched)
     note = doing.tell_doing
-    for name in ("one_net", "operator_search", "loop", "one_shot.supernet_training"):
+    for name in ("one_net", "operator_search", "callbacks.within_epoch", "one_shot.supernet_training"):
         monkeypatch.setattr(
             f"autostr_nni.training.{name}.tell_doing", lambda *given: told.append(given[1]) or note(*given)
         )
