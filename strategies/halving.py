@@ -194,8 +194,9 @@ class Halving(Climbing):
 
     def _propose(self, known: Sequence[Trial], kept: int) -> int | None:
         """Add the next proposal, and give its rung; None where the budget pays for none."""
-        left = self._budget - self._spent() - kept
         closing = self._closing()
+        # What is kept back for full trainings is for nothing else.
+        left = self._budget - self._spent() - kept - (0 if closing else self._reserve())
         for rung in range(self._ladder.top - (not closing), 0, -1):
             # The last of the budget goes to nets that it brings to the top.
             ahead = range(rung, self._ladder.top + 1) if closing else (rung,)

@@ -129,6 +129,16 @@ def test_later_candidates_are_neighbours_and_never_repeat() -> None:
     assert all(min(apart(texts[n], known) for known in texts[:n]) <= 4 for n in later)
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_a_promotion_spends_nothing_of_what_full_trainings_need(seed: int) -> None:
+    """Five nets of real_words' ladder pay for two of them, whatever results come in which order."""
+    strategy = make(5, seed, ladder=Ladder((1, 3, 8)))
+    finish(strategy, lambda parameters: {"loss": random.Random(str(parameters)).random(), "default": 0.5})
+    full = [trial for trial in strategy.trials if trial.parameters["step"] == "train"]
+    epochs = sum({1: 1, 3: 2, 8: 5}[trial.parameters.get("epochs", 8)] for trial in strategy.trials)
+    assert len(full) == 2 and 39 <= epochs <= 40
+
+
 @pytest.mark.parametrize(("nets", "full"), [(1, 1), (5, 2), (10, 3)])
 def test_full_trainings_come_last(nets: int, full: int) -> None:
     strategy = make(nets)
