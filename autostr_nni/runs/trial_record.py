@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
 from autostr_nni.recipe.words.metric import WORD_ACCURACY, metric_of
 from autostr_nni.runs.figures import Figures, TrialResult, figures, number
-from autostr_nni.runs.layout import PARAMETERS, WORD_LOSSES, trial_folders
+from autostr_nni.runs.layout import NNI_STATE, PARAMETERS, WORD_LOSSES, trial_folders
 from autostr_nni.runs.records import read_result
 from autostr_nni.runs.verdict import WordLosses, word_losses
 from autostr_nni.strategies.steps import TRAIN
@@ -56,8 +56,32 @@ def read_trial(folder: Path, parameters: Mapping[str, Any] | None = None) -> Tri
 
 
 def read_search(folder: Path) -> list[TrialRecord]:
-    """Every trial that a search left on disk."""
-    return [read_trial(path) for path in trial_folders(folder)]
+    """Every trial that a search left on disk.
+
+    One that was stopped early has left no result: it counts with what it had reached, as the search through
+    NNI has it in its state.
+    """
+    trials = [read_trial(path) for path in trial_folders(folder)]
+    state = read_json(folder / NNI_STATE).get("state")
+    told = state.get("trials") if isinstance(state, Mapping) else None
+    known = [one for one in told or () if isinstance(one, Mapping) and one.get("status") == "done"]
+    return [
+        trial
+        if trial.metrics is not None
+        else replace(trial, metrics=next((_metrics(one) for one in known if _of(one, trial)), None))
+        for trial in trials
+    ]
+
+
+def _of(told: Mapping[str, Any], trial: TrialRecord) -> bool:
+    parameters = told.get("parameters")
+    if not isinstance(parameters, Mapping) or not parameters:
+        return False
+    return all(trial.parameters.get(key) == value for key, value in parameters.items())
+
+
+def _metrics(told: Mapping[str, Any]) -> Figures | None:
+    return figures(told.get("metrics") or {}) or None
 
 
 def architecture_text(parameters: Mapping[str, Any]) -> str | None:
