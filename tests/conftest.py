@@ -6,6 +6,7 @@ import contextlib
 import gc
 import os
 import shutil
+import signal
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,9 @@ from typing import Any
 import psutil
 import pytest
 import yaml
+
+# Under nohup all tests, and the processes that they start, would be deaf to what some of them send.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 RECIPE: dict[str, Any] = {
     "seed": 5,
