@@ -77,11 +77,11 @@ class Candidates:
                 found.append(net)
             if len(found) == count:
                 return found
-        for _ in range(0 if found else _TRIES):  # a thin band, which is seldom met
+        if found:
+            return found
+        for _ in range(_TRIES):  # a thin band, which is seldom met
             try:
-                net = sample_within(
-                    self.space, rng, self.band[1], least=max(1, self.band[0]), price=self.price
-                )
+                net = sample_within(self.space, rng, self.band[1], least=self.band[0], price=self.price)
             except InputError:
                 break
             if self._new(net, seen):

@@ -133,11 +133,12 @@ def _told_mix(
         mix = _mix(sources, usable, longest)
         if 0 in mix.sizes:
             empty = mix.names[mix.sizes.index(0)]
-            lines[f"nothing: no word of {empty} has {longest} characters or fewer"] = [name]
-            continue
-        images = len(mix.once(asked, recipe.seed)) if key != "train" else asked or sum(mix.sizes)
-        counts[name] = dict(zip(mix.names, mix.counts(images), strict=True))
-        lines.setdefault(mix.told(images), []).append(name)
+            told = f"nothing: no word of {empty} has {longest} characters or fewer"
+        else:
+            images = len(mix.once(asked, recipe.seed)) if key != "train" else asked or sum(mix.sizes)
+            counts[name] = dict(zip(mix.names, mix.counts(images), strict=True))
+            told = mix.told(images)
+        lines.setdefault(told, []).append(name)
     verb = ("  an epoch of ", "draws") if key == "train" else ("  ", "reads")
     return {
         "counts": counts,

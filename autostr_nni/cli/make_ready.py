@@ -23,8 +23,8 @@ def make_ready(experiment: ExperimentFile, args: argparse.Namespace, display: Di
     if not args.in_process:
         fit_to_machine(experiment, display)
     check_start(experiment, display)
-    strategy = experiment.strategy()
-    if experiment.recipe is not None and strategy is not None and SUPERNET in strategy.steps:
+    kind = experiment.kind
+    if experiment.recipe is not None and kind is not None and SUPERNET in kind.steps:
         check_one_shot(experiment.recipe)
     if experiment.recipe is not None and (experiment.here or args.in_process):
         check_traps(experiment.recipe)
@@ -71,13 +71,13 @@ def check_start(experiment: ExperimentFile, log: Log) -> None:
         check_inits(recipe)
     except InputError as error:
         raise InputError(f"{recipe.source or 'recipe'}: {error}") from None
-    strategy = experiment.strategy()
-    if strategy is None:
+    kind = experiment.kind
+    if kind is None:
         return
-    steps, proxy = set(strategy.steps), recipe.has_proxy
+    steps, proxy = set(kind.steps), recipe.has_proxy
     if recipe.search.init.file and not steps & {PATH, OPERATORS, SUPERNET} and not (proxy and RUNG in steps):
         log(
-            f"note: a {strategy.name} search has no path trials and no supernet, so search.init is of no use "
+            f"note: a {kind.name} search has no path trials and no supernet, so search.init is of no use "
             "to it; training.init is what its nets start from"
         )
     if recipe.training.init.file and SUPERNET in steps:

@@ -21,7 +21,7 @@ from autostr_nni.runs.figures import Summary
 from autostr_nni.runs.layout import LOGS, SUMMARY
 from autostr_nni.runs.summary import best_of_all, summarize
 from autostr_nni.system.files import write_atomic
-from autostr_nni.system.leaving import handling, stoppable
+from autostr_nni.system.leaving import handling, pass_over, stoppable
 
 
 class Interrupted(KeyboardInterrupt):
@@ -72,7 +72,7 @@ def run(
         finally:
             if not detach:
                 # Another Ctrl-C must not leave the half of it running.
-                with handling((signal.SIGINT, signal.SIGTERM, signal.SIGHUP), lambda number, frame: None):
+                with handling((signal.SIGINT, signal.SIGTERM, signal.SIGHUP), pass_over):
                     running.stop()
     records = [record_of(row, running.folder) for row in rows if row["status"] in FINAL_STATUSES]
     another = of_another(experiment, running)

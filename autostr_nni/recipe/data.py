@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -58,12 +59,16 @@ def _charset(value: str) -> str:
     return value
 
 
+#: What the row of all test words together is called.
+POOLED = "all"
+
+
 def named_sets(value: Any) -> Any:
     """Make a list of folders into a mapping; each is named by its folder, with parents where needed."""
     if value is None:
         return {}
     if not isinstance(value, list | tuple):
-        return value
+        return _without_pooled(value)
     named: dict[str, Any] = {}
     for item in value:
         entry = item if isinstance(item, dict) else {"set": item}
@@ -74,15 +79,16 @@ def named_sets(value: Any) -> Any:
         if name is None:
             raise ValueError(f"names {str(item)!r} twice")
         named[name] = item
-    return named
+    return _without_pooled(named)
 
 
-#: What the row of all test words together is called.
-POOLED = "all"
-NOT_POOLED = (
-    f"names a set {POOLED}, as the figures of all test words together are called; give it another name, such "
-    f"as {{words: folder/{POOLED}}}"
-)
+def _without_pooled(sets: Any) -> Any:
+    if isinstance(sets, Mapping) and POOLED in sets:
+        raise ValueError(
+            f"names a set {POOLED}, as the figures of all test words together are called; give it another "
+            f"name, such as {{words: folder/{POOLED}}}"
+        )
+    return sets
 
 
 class SynthSet(Section):
@@ -169,8 +175,6 @@ class DataSection(Section):
         for name, source in value.items():
             if source.weight is not None:
                 raise ValueError(f"gives {name} a weight, but test sets are read whole; leave it out")
-        if POOLED in value:
-            raise ValueError(NOT_POOLED)
         return value
 
     @property

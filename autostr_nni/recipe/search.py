@@ -114,9 +114,8 @@ class OperatorsSection(Section):
     arch_optimizer: ArchOptimizerSection = ArchOptimizerSection()
     arch_init: NotNegative = 1.0e-3  # architecture parameters start within plus and minus this
     budget_m: Millions = 450.0  # million MACs that an architecture may cost at most, or `cost.budget`
-    g_m: Annotated[Millions, Field(gt=1e-6)] = (
-        450.0  # G of Eq. 4, in the same; where that is no MACs, by default as `cost.budget`
-    )
+    # G of Eq. 4, in the same: its logarithm is above 0; where that is no MACs, by default as `cost.budget`
+    g_m: Annotated[Millions, Field(gt=1e-6)] = 450.0
     beta: NotNegative = 0.6  # exponent of Eq. 4; 0: cost does not matter
     # nets that are drawn by the probabilities at the end, the most probable first, and climb halving's rungs
     # until one is left; 1: the most probable alone

@@ -22,7 +22,7 @@ from autostr_nni.report.settings import groups, settings
 from autostr_nni.runs.figures import Figures, Summary, counted, number
 from autostr_nni.runs.summary import summarize
 from autostr_nni.runs.told import weaknesses
-from autostr_nni.runs.trial_record import TrialRecord, height, losses_of
+from autostr_nni.runs.trial_record import TrialRecord, height, losses_of, word_accuracy
 from autostr_nni.runs.verdict import rank_paths
 from autostr_nni.search_spaces.counting import UNITS
 from autostr_nni.strategies.front import pareto_front
@@ -169,7 +169,7 @@ def path_data(history: SearchHistory) -> list[Path]:
                 "trial": trial.id,
                 "status": trial.status,
                 "loss": number(best, "loss"),
-                "accuracy": number(best, "word_accuracy" if "word_accuracy" in best else "default"),
+                "accuracy": word_accuracy(best),
                 "macs_m": number(best, "macs_m"),
                 "images": trial.spent("images_seen") + trial.before("images_seen"),
                 "seconds": trial.spent("seconds") + trial.before("seconds"),

@@ -37,9 +37,12 @@ class TrialRecord:
 
     @property
     def word_accuracy(self) -> float | None:
-        return (
-            self.figure if metric_of(self.metrics) is WORD_ACCURACY else number(self.metrics, "word_accuracy")
-        )
+        return word_accuracy(self.metrics)
+
+
+def word_accuracy(metrics: Mapping[str, Any] | None) -> float | None:
+    """That of a trial's metrics, whatever figure chooses."""
+    return number(metrics, "default" if metric_of(metrics) is WORD_ACCURACY else "word_accuracy")
 
 
 def read_trial(folder: Path, parameters: Mapping[str, Any] | None = None) -> TrialRecord:

@@ -51,10 +51,10 @@ def pass_over_children() -> None:
 
     Torch would raise an error for it at any line, also while the process's own end is being handled.
     """
-    signal.signal(signal.SIGCHLD, _pass_over)
+    signal.signal(signal.SIGCHLD, pass_over)
 
 
-def _pass_over(number: int, frame: Any) -> None:
+def pass_over(number: int, frame: Any) -> None:
     """A handler that does nothing. With SIG_DFL, Python complains of a signal that has come already."""
 
 

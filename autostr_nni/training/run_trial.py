@@ -49,7 +49,8 @@ def run_proposal(parameters: Mapping[str, Any], recipe: Recipe, folder: Path, re
     kept = read_result(folder)
     done = kept.get("metrics")
     if done is not None:
-        if {**kept.get("parameters", {}), **parameters} != kept.get("parameters", dict(parameters)):
+        own = kept.get("parameters", dict(parameters))
+        if {**own, **parameters} != own:
             raise InputError(f"{folder}: holds the result of another trial; search in another folder")
         report(done, True)
         return done

@@ -16,7 +16,7 @@ def test_a_hangup_stops_what_was_started() -> None:
 
 
 def test_nohup_is_heeded() -> None:
-    with handling([signal.SIGHUP], signal.SIG_IGN):  # type: ignore[arg-type]
+    with handling([signal.SIGHUP], signal.SIG_IGN):
         with stoppable():
             os.kill(os.getpid(), signal.SIGHUP)
             with pytest.raises(KeyboardInterrupt):

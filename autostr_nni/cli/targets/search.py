@@ -90,10 +90,8 @@ def _ended(folder: Path, experiment: ExperimentFile) -> dict[str, Any] | None:
 
     Raises InputError where it was told another recipe.
     """
-    from autostr_nni.nni.experiment.tuners import code_of
     from autostr_nni.recipe.load import check_unchanged, completed
     from autostr_nni.recipe.weight import changes
-    from autostr_nni.strategies.registry import find
 
     told = read_json(folder / SUMMARY)
     if told.get("status") != "DONE" or "paths" not in told:
@@ -102,9 +100,8 @@ def _ended(folder: Path, experiment: ExperimentFile) -> dict[str, Any] | None:
     where, whose = f"{experiment.recipe.source}: ", f"the experiment {folder.name}"
     then = read_json(folder / RECIPE)
     check_unchanged(experiment.recipe, then, where, whose, "give another --out")
-    name, now = experiment.strategy_name, experiment.recipe.model_dump(mode="json")
-    grows = name is not None and find(name, code_of(experiment.config["tuner"])).grows
-    if grows and changes(now, completed(then), free=()):
+    kind, now = experiment.kind, experiment.recipe.model_dump(mode="json")
+    if kind is not None and kind.grows and changes(now, completed(then), free=()):
         return None
     return {**told, "folder": str(folder)}  # it may have been moved since
 

@@ -34,6 +34,7 @@ from autostr_nni.system.errors import InputError
 
 if TYPE_CHECKING:
     from autostr_nni.recipe import Recipe
+    from autostr_nni.strategies.core import Book
     from autostr_nni.strategies.protocol import Strategy
 
 KEYS = (
@@ -94,6 +95,15 @@ class ExperimentFile:
     def directory(self) -> Path:
         """Where NNI keeps its experiments."""
         return Path(self.config["experimentWorkingDirectory"])
+
+    @property
+    def kind(self) -> type[Book] | None:
+        """The strategy's class, which is not built for it; None where it or the recipe is not ours."""
+        from autostr_nni.strategies import find
+
+        if not self.strategy_name or not self.recipe:
+            return None
+        return find(self.strategy_name, code_of(self.config["tuner"]))
 
     def strategy(self) -> Strategy | None:
         """A fresh strategy over the recipe; a resumed search that grows may have been given more."""

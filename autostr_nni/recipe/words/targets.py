@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from autostr_nni.recipe.data import NOT_POOLED, POOLED, named_sets
+from autostr_nni.recipe.data import named_sets
 from autostr_nni.recipe.yaml_file import Location
 from autostr_nni.system.errors import InputError, shown
 
@@ -117,8 +117,6 @@ def _elsewhere(
             raise InputError(f"{recipe}: {KEY}.{name}.test {error}") from None
         if not isinstance(tests, Mapping):
             continue  # told where this target is loaded
-        if POOLED in tests:
-            raise InputError(f"{recipe}: {KEY}.{name}.test {NOT_POOLED}")
         mine = dict(tests) if name == target else mine
         for called, source in tests.items():
             if not isinstance(source, str | Mapping):

@@ -33,7 +33,8 @@ def targets_of(searches: Sequence[Search], histories: Mapping[str, SearchHistory
         data = (histories[row["search"]].recipe or {}).get("data", {})
         for name in data.get("test") or ():
             of = sets.setdefault(name, {"set": name, "targets": []})["targets"]
-            of.extend({row["target"]} - set(of))
+            if row["target"] not in of:
+                of.append(row["target"])
     members = [search for search in searches if search["target"]]
     pairs, left_out = across(members, histories, list(sets.values()))
     differences = _differences(members)
