@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Literal
 from autostr_nni.system.errors import InputError
 
 from .architecture import Architecture
-from .cost import Cost, conv_bn_cost
-from .operation import changes_shape
+from .operation import Cost, changes_shape, conv_bn_cost
 from .operations import parse
 from .path_set import State
 from .space import Place, SearchSpace

@@ -2,16 +2,33 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from .cost import Cost, conv_bn_cost
 from .stride_path import KEEP, Stride
 
 if TYPE_CHECKING:
     from torch import nn
 
 NETWORKS = "autostr_nni.models.operations"
+
+
+@dataclass(frozen=True)
+class Cost:
+    """MACs of one image and learnable parameters."""
+
+    macs: int = 0
+    params: int = 0
+
+    def __add__(self, other: Cost) -> Cost:
+        return Cost(self.macs + other.macs, self.params + other.params)
+
+
+def conv_bn_cost(cin: int, cout: int, kernel: int, h: int, w: int, groups: int = 1) -> Cost:
+    """Cost a convolution without bias, of output h x w, and its batch normalisation."""
+    weights = cin // groups * cout * kernel * kernel
+    return Cost(weights * h * w, weights + 2 * cout)
 
 
 class Operation:

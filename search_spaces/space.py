@@ -9,18 +9,16 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from autostr_nni.system.errors import InputError, shown
+from autostr_nni.system.errors import InputError
 
 from . import operations as ops
 from .architecture import Architecture
+from .fields import check_numbers, check_operations, check_stages
 from .operations import DEFAULT_OPERATION, OPERATIONS
 from .path_set import PathSet, State
 from .stride_path import KEEP, STAGE_LAYERS, Stride, StridePath
 
 Place = tuple[int, int, int, int, Stride]  # of an operation: channels in and out, height, width, stride
-
-MOST = 65_536  # pixels of a side, or channels
-MOST_LAYERS = 1_000
 
 
 @dataclass(frozen=True)
@@ -52,59 +50,18 @@ class SearchSpace:
     alphabet: tuple[Stride, ...] = ((2, 2), (2, 1))
 
     def __post_init__(self) -> None:
-        self._check_numbers()
+        check_numbers(self)
         # Lists come from recipes; the space must be hashable.
         for name in ("stage_widths", "stage_layers", "operations"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
         object.__setattr__(self, "alphabet", tuple((int(h), int(w)) for h, w in self.alphabet))
-        if len(self.stage_widths) != len(self.stage_layers) or not self.stage_layers:
-            raise InputError(
-                f"stage_widths {list(self.stage_widths)} and stage_layers {list(self.stage_layers)} "
-                "must have one number per stage each"
-            )
-        for name in ("stage_widths", "stage_layers"):
-            if min(getattr(self, name)) < 1:
-                raise InputError(f"{name} {list(getattr(self, name))} must be positive")
-        if self.stem_width < 1:
-            raise InputError(f"stem_width {self.stem_width} must be positive")
-        for name in self.operations:
-            ops.parse(name)
-        if len(set(self.operations)) != len(self.operations):
-            raise InputError(f"operations {list(self.operations)} must not repeat")
-        if not any(ops.parse(name).fits(True, False) for name in self.operations):
-            others = " and ".join(self.operations) or "skip"
-            raise InputError(f"operations must hold at least one besides {others}")
+        check_stages(self)
+        check_operations(self.operations)
         if not self.paths.count():
             raise InputError(
                 f"no stride path of {self.layers} layers leads from {self.height}x{self.width} to "
                 f"{self.out_height}x{self.out_width} with the strides {[*self.alphabet, KEEP]}"
             )
-
-    def _check_numbers(self) -> None:
-        """Refuse what would take for ever to count, and in files what is no number at all."""
-        values = {name: getattr(self, name) for name in ("height", "width", "out_height", "out_width")}
-        for name in ("stage_widths", "stage_layers", "alphabet", "operations"):
-            if not isinstance(getattr(self, name), (list, tuple)):
-                raise InputError(f"{name} {shown(getattr(self, name))} must be a list")
-        for stride in self.alphabet:
-            if not isinstance(stride, (list, tuple)) or len(stride) != 2:
-                raise InputError(f"alphabet: {shown(stride)} must be a stride (height, width)")
-        values |= {"stem_width": self.stem_width, "projection_skip": self.projection_skip}
-        lists: dict[str, Sequence[int]] = {
-            "stage_widths": self.stage_widths,
-            "stage_layers": self.stage_layers,
-        }
-        lists["alphabet"] = [number for stride in self.alphabet for number in stride]
-        for name, value in [*values.items(), *((name, n) for name, ns in lists.items() for n in ns)]:
-            kind = bool if name == "projection_skip" else int
-            if type(value) is not kind:
-                raise InputError(
-                    f"{name}: {shown(value)} must be {'true or false' if kind is bool else 'whole'}"
-                )
-            if value > MOST:
-                raise InputError(f"{name}: {shown(value)} must be at most {MOST}")
-        if sum(self.stage_layers) > MOST_LAYERS:
-            raise InputError(f"stage_layers {shown(list(self.stage_layers))} are over {MOST_LAYERS} layers")
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave what is cached out of pickles: NNI sends spaces to trials that way."""

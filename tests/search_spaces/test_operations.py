@@ -16,9 +16,8 @@ from autostr_nni.recipe import recipe_from
 from autostr_nni.report.figures.architecture import draw_architecture
 from autostr_nni.search_spaces import operations
 from autostr_nni.search_spaces.architecture import Architecture
-from autostr_nni.search_spaces.cost import Cost, conv_bn_cost
 from autostr_nni.search_spaces.counting import backbone_costs, total
-from autostr_nni.search_spaces.operation import Operation
+from autostr_nni.search_spaces.operation import Cost, Operation, conv_bn_cost
 from autostr_nni.search_spaces.operations import OPERATIONS, parse, register
 from autostr_nni.search_spaces.space import SearchSpace
 from autostr_nni.supernet.supernet import Supernet
