@@ -39,17 +39,14 @@ class Candidates:
         seen: AbstractSet[str],
         leaders: Sequence[Architecture],
         losses: Sequence[tuple[StridePath, float]],
-    ) -> Architecture:
-        """A net that is not among ``seen``.
+    ) -> Architecture | None:
+        """A net that is not among ``seen``; None where none is met.
 
         Args:
             seed: of this draw.
             seen: texts of the nets tried so far.
             leaders: whose neighbours are tried.
             losses: stride path and validation loss of all nets that were trained equally long.
-
-        Raises:
-            InputError: no further net of such a cost is met.
         """
         rng = random.Random(seed)
         begun = self.first <= len(seen)
@@ -59,12 +56,8 @@ class Candidates:
                 if self._new(found, seen):
                     return found
         drawn = self._drawn(rng, seen, _DRAWN if begun and len(losses) > 1 else 1)
-        if not drawn:
-            band = f"{self.band[0] / 1e6:g} to {self.price.said(self.band[1])}"
-            advice = "widen the band or lower search.halving.nets"
-            raise InputError(f"search.halving: no further net with {band} was met; {advice}")
-        if len(drawn) == 1:
-            return drawn[0]
+        if len(drawn) < 2:
+            return drawn[0] if drawn else None
         promise = PathRegression(self.space, losses, rng)
         return min(drawn, key=lambda net: promise.of(net.path))
 

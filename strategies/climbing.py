@@ -45,6 +45,11 @@ class Climbing(Stepped):
             return -1 if self._proxy else self._ladder.top
         return self._ladder.epochs.index(trial.parameters["epochs"])
 
+    @property
+    def _at_the_top(self) -> int:
+        """Nets that were proposed for a full training."""
+        return sum(self._rung(trial) == self._ladder.top for trial in self._originals())
+
     def _spent(self) -> int:
         """Epochs of all proposals so far; repeated ones cost the search nothing more."""
         return sum(self._ladder.cost(self._rung(trial)) for trial in self._originals())

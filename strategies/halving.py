@@ -116,10 +116,11 @@ class Halving(Climbing):
     def planned_steps(self) -> list[Planned]:
         """Trials of each rung, about as many as the budget pays for: what results lead to is not known. And
         what is trained at the end where nets are ranked by a proxy."""
-        ladder = self._ladder
-        counts, more = self._counts(0), 0
-        while not self._finished and ladder.price(self._counts(more + 1)) <= self._budget:
-            counts, more = self._counts(more + 1), more + 1
+        ladder, there, more = self._ladder, self._at_the_top, 0
+        below = self._budget - self._reserve()  # what the lower rungs may cost
+        while there < self._full and ladder.price([*self._counts(more + 1)[:-1], there]) <= below:
+            more += 1
+        counts = self._counts(more)
         begins = (0, *ladder.epochs)
         rungs = [Planned(RUNG, *rung) for rung in zip(counts, begins, ladder.epochs, strict=False)]
         if self._proxy:
@@ -173,14 +174,18 @@ class Halving(Climbing):
         return visible if all(trial.settled for trial in visible) else None
 
     def _closing(self) -> bool:
+        """Whether what is left is for nets that it brings to the top alone."""
+        if self._at_the_top >= self._full:
+            return True
         return self._budget - self._spent() < self._ladder.cost(0) + self._reserve()
 
     def _reserve(self) -> int:
         """Epochs kept back for full trainings, and so that nets of the lowest rung can be brought there."""
-        reached = sum(self._rung(trial) == self._ladder.top for trial in self._originals())
-        from_below = max(0, self._front - reached) * (self._ladder.epochs[-1] - self._ladder.epochs[0])
+        from_below = max(0, self._front - self._at_the_top) * (
+            self._ladder.epochs[-1] - self._ladder.epochs[0]
+        )
         last = self._ladder.cost(self._ladder.top) if self._ladder.top else 0
-        return max(from_below, max(0, self._full - reached) * last)
+        return max(from_below, max(0, self._full - self._at_the_top) * last)
 
     def _propose_some(self, known: Sequence[Trial]) -> bool:
         """Add the next proposal; of the last of the budget as many as are trained to the end."""
@@ -195,6 +200,19 @@ class Halving(Climbing):
     def _propose(self, known: Sequence[Trial], kept: int) -> int | None:
         """Add the next proposal, and give its rung; None where the budget pays for none."""
         closing = self._closing()
+        rung = self._promote(known, kept, closing)
+        if rung is not None or closing:
+            return rung
+        net = self._candidate(known)
+        if net is not None:
+            self._open(net, 0)
+            return 0
+        # All nets of so small a space, or so thin a band, were tried: what is left is for the best of them.
+        settled = [trial for trial in self._trials if trial.settled]
+        return self._promote(settled, kept, True) if len(settled) == len(self._trials) else None
+
+    def _promote(self, known: Sequence[Trial], kept: int, closing: bool) -> int | None:
+        """Let a net go on, and give its rung; None where none may, or the budget does not pay for it."""
         # What is kept back for full trainings is for nothing else.
         left = self._budget - self._spent() - kept - (0 if closing else self._reserve())
         for rung in range(self._ladder.top - (not closing), 0, -1):
@@ -210,10 +228,7 @@ class Halving(Climbing):
                 if text not in promoted:
                     self._open(self._architecture(trial), rung)
                     return rung
-        if closing:
-            return None
-        self._open(self._candidate(known), 0)
-        return 0
+        return None
 
     def _open(self, architecture: Architecture, rung: int) -> None:
         number = sum(1 for _ in self._originals()) + 1
@@ -222,10 +237,15 @@ class Halving(Climbing):
             parameters = {"step": RUNG, "epochs": self._ladder.epochs[rung]}
         self._add(f"halving-{number:03d}", {**parameters, **architecture.to_parameters()})
 
-    def _candidate(self, known: Sequence[Trial]) -> Architecture:
-        """A net that was not tried yet."""
+    def _candidate(self, known: Sequence[Trial]) -> Architecture | None:
+        """A net that was not tried yet; None where none is met. Raises InputError for the first one."""
         seen = self._texts(0)
         losses = [
             (self._architecture(trial).path, (trial.metrics or {})["loss"]) for trial in self._done(known, 0)
         ]
-        return self._candidates.draw(f"{self._seed} {len(seen)}", seen, self._leaders(known), losses)
+        found = self._candidates.draw(f"{self._seed} {len(seen)}", seen, self._leaders(known), losses)
+        if found is None and not seen:
+            least, most = self._candidates.band
+            band = f"{least / 1e6:g} to {self._price.said(most)}"
+            raise InputError(f"search.halving: no net with {band} was met; widen the band")
+        return found

@@ -14,7 +14,7 @@ from autostr_nni.report.equal_cost.fronts import front_data
 from autostr_nni.report.nets import add_interval, epoch_data, is_largest, net_data, net_merit
 from autostr_nni.report.notes import notes, only_within_seeds
 from autostr_nni.report.reading.history import DONE, FAILED, RUNNING, SearchHistory, checked_recipe
-from autostr_nni.report.records import Expected, Operators, Path, Report, Search, Space
+from autostr_nni.report.records import Expected, OnFront, Operators, Path, Report, Search, Space
 from autostr_nni.report.seeds.comparison import compare
 from autostr_nni.report.seeds.groups import seed_of
 from autostr_nni.report.seeds.targets import targets_of
@@ -48,11 +48,11 @@ def analyse(histories: Sequence[SearchHistory], draws: int = 2000, seed: int = 0
     by_key = {search["key"]: history for search, history in zip(searches, histories, strict=True)}
     for group in groups(searches):
         members = [search for search in searches if search["key"] in group["searches"]]
-        nets = [net for search in members for net in search["nets"] if net["accuracy"] is not None]
+        costs = costs_of([net for search in members for net in search["nets"] if net["accuracy"] is not None])
         together.append(
             {
                 **group,
-                "pareto": {cost: _front(nets, cost) for cost in costs_of(nets)},
+                "pareto": {cost: _front(members, cost) for cost in costs},
                 "cost": cost_so_far(members, draws, seed),
                 "comparison": compare(members, by_key),
                 "front": front_data(members, draws, seed),
@@ -232,7 +232,13 @@ def _distinguish(searches: list[Search], histories: Sequence[SearchHistory]) -> 
         search["label"] = label
 
 
-def _front(nets: Sequence[Mapping[str, Any]], cost: str) -> list[str]:
-    """Trials on the Pareto front of validation accuracy over a cost, by rising cost."""
-    known = [net for net in nets if net.get(cost) is not None and net["status"] == DONE]
-    return [known[i]["trial"] for i in pareto_front([(net[cost], net["accuracy"]) for net in known])]
+def _front(searches: Sequence[Search], cost: str) -> list[OnFront]:
+    """Nets on the Pareto front of validation accuracy over a cost, by rising cost."""
+    known = [
+        (search["key"], net)
+        for search in searches
+        for net in search["nets"]
+        if net["status"] == DONE and net["accuracy"] is not None and net.get(cost) is not None
+    ]
+    on_front = pareto_front([(net[cost], net["accuracy"]) for _, net in known])
+    return [{"search": known[place][0], "trial": known[place][1]["trial"]} for place in on_front]

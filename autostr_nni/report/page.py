@@ -89,7 +89,7 @@ def ranked_nets(report: Mapping[str, Any]) -> list[Mapping[str, Any]]:
         {
             **net,
             "search": search["key"],
-            "front": [_FRONTS[cost] for cost, trials in fronts.items() if net["trial"] in trials],
+            "front": [_FRONTS[cost] for cost, on in fronts.items() if (search["key"], net["trial"]) in on],
         }
         for search in report["searches"]
         for net in search["nets"]

@@ -209,10 +209,17 @@ class Alike(TypedDict):
     searches: list[str]
 
 
-class Space(Alike):
-    """What is compared of them: trials on the fronts and costs by name, and strategies over seeds."""
+class OnFront(TypedDict):
+    """A net on a front: its search's key, and its trial, as other searches may have one of the same name."""
 
-    pareto: dict[str, list[str]]
+    search: str
+    trial: str
+
+
+class Space(Alike):
+    """What is compared of them: nets on the fronts and costs by name, and strategies over seeds."""
+
+    pareto: dict[str, list[OnFront]]
     cost: dict[str, Costs]
     comparison: Comparison
     front: Front | None  # where a search was asked for one

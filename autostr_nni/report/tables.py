@@ -113,18 +113,19 @@ def _nets(report: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
     asked = any(search["front"] for search in report["searches"])
     for search in report["searches"]:
         for net in search["nets"]:
-            on = {f"pareto_{cost}": net["trial"] in trials for cost, trials in fronts.items()}
+            place = (search["key"], net["trial"])
+            on = {f"pareto_{cost}": place in places for cost, places in fronts.items()}
             if asked:
                 on["front"] = net["trial"] in search["front"]
             yield {"search": search["label"], **_flat(net), **on}
 
 
-def on_fronts(report: Mapping[str, Any]) -> dict[str, set[str]]:
-    """By cost, the trials that are on the front of their space."""
-    found: dict[str, set[str]] = {}
+def on_fronts(report: Mapping[str, Any]) -> dict[str, set[tuple[str, str]]]:
+    """By cost, search's key and trial of the nets that are on the front of their space."""
+    found: dict[str, set[tuple[str, str]]] = {}
     for group in report["spaces"]:
-        for cost, trials in group["pareto"].items():
-            found.setdefault(cost, set()).update(trials)
+        for cost, members in group["pareto"].items():
+            found.setdefault(cost, set()).update((net["search"], net["trial"]) for net in members)
     return found
 
 

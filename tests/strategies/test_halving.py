@@ -209,5 +209,34 @@ def test_rungs() -> None:
 def test_a_budget_of_nothing_and_a_band_that_holds_nothing_are_refused() -> None:
     with pytest.raises(InputError, match="search.halving.nets must be at least 1"):
         make(0)
-    with pytest.raises(InputError, match="widen the band or lower search.halving.nets"):
-        make(least=BUDGET - 1)
+    with pytest.raises(InputError, match="no net with 400 to 300 .*MACs was met; widen the band"):
+        make(least=400_000_000)
+
+
+def test_a_space_that_is_tried_out_leaves_the_rest_of_the_budget_to_its_best() -> None:
+    few = SearchSpace(
+        height=4, width=8, out_width=2, stage_widths=(4,), stage_layers=(3,), operations=("k3e1", "k5e1")
+    )
+
+    def told(parameters: Mapping[str, Any]) -> dict[str, Any]:
+        worth = random.Random(Architecture.from_parameters(parameters, few).text).random()
+        return {"loss": 1 - worth, "default": worth}
+
+    found = []
+    for order in (lambda n: 0, lambda n: n - 1):
+        strategy = Halving(few, Ladder((1, 2)), few.size() + 5, 0, 10**9)
+        finish(strategy, told, order)
+        assert strategy.failure is None and strategy.best is not None
+        opened = [t for t in strategy.trials if t.parameters.get("epochs") == 1]
+        assert len(opened) == few.size()
+        assert strategy.best["metrics"]["default"] == max((t.metrics or {})["default"] for t in opened)
+        found.append(strategy.trials)
+    assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("front", [1, 3])
+@pytest.mark.parametrize("nets", [3, 4, 5, 12])
+def test_nothing_is_trained_that_cannot_come_to_the_top_any_more(nets: int, front: int) -> None:
+    strategy = make(nets, ladder=Ladder((1, 2, 6)), front=front)
+    finish(strategy, trained)
+    assert [t.parameters["step"] for t in strategy.trials][-1] == "train"

@@ -30,7 +30,7 @@ def draw_size(
     searches: Sequence[Mapping[str, Any]],
     names: Sequence[str],
     places: Sequence[int],
-    front: Sequence[str],
+    front: Sequence[Mapping[str, str]],
     cost: str,
 ) -> Figure:
     """Accuracy of every trained net against a cost, with the Pareto front (paper's Figure 4).
@@ -51,7 +51,7 @@ def draw_size(
         on_front += [
             (net[cost] * scale, net["accuracy"], net)
             for net in nets
-            if net["trial"] in front and net["status"] == DONE
+            if {"search": search["key"], "trial": net["trial"]} in front
         ]
     on_front.sort(key=lambda point: point[0])
     axes.plot(
