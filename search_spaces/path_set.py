@@ -138,24 +138,6 @@ class PathSet:
             node = after
         return StridePath.trusted(tuple(strides))
 
-    def index(self, path: StridePath) -> int:
-        """Give the place of a path in the order of iteration: the inverse of `at`.
-
-        Raises:
-            ValueError: the path is not in the set.
-        """
-        if path not in self:
-            raise ValueError(f"{path} is not a path of this set")
-        index = 0
-        node = self._root
-        for wanted in path.strides:
-            for ways, stride, after in node:
-                if stride == wanted:
-                    node = after
-                    break
-                index += ways
-        return index
-
     def __iter__(self) -> Iterator[StridePath]:
         return (self.at(index) for index in range(self.count()))
 

@@ -102,11 +102,6 @@ class SearchSpace:
         cin, cout, *_ = self.place(state, stride)
         return self.layer_candidates(stride, cin, cout)
 
-    def changes_shape(self, path: StridePath, layer: int) -> bool:
-        """Say whether a layer, counted from 1, has a stride or changes the width."""
-        cin, cout = self.layer_widths[layer - 1]
-        return path.strides[layer - 1] != KEEP or cin != cout
-
     def layer_candidates(
         self, stride: Stride, cin: int, cout: int, projection_skip: bool | None = None
     ) -> tuple[str, ...]:

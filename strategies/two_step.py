@@ -198,8 +198,12 @@ class TwoStep(Stepped):
         if self._climb is not None:
             ranked = [trial for trial in ranked if trial.parameters["epochs"] == self._climb.epochs[rung]]
         if not ranked:
-            told = reasons(self._of_step(PATH))
-            self._end(f"none of the {len(self._paths)} stride paths could be trained ({told})")
+            here = [trial for trial in self._of_step(PATH) if _rung([trial], self._climb) == rung]
+            which = f"none of the {len(self._paths)} stride paths could be trained"
+            if self._climb is not None and rung:
+                which = f"none of the stride paths that went on to {self._climb.epochs[rung]} epochs could be"
+                which += " trained so long"
+            self._end(f"{which} ({reasons(here)})")
             return
         texts = [str(trial.parameters["stride_path"]) for trial in ranked]
         if self._climb is None or rung == self._climb.top or len(texts) == 1:

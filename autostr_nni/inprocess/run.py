@@ -75,6 +75,8 @@ def run_search(
     display = as_display(log)
     with locked(folder):
         _restore(strategy, recipe, folder, log)
+        if not strategy.finished:  # a search that was given more has not ended
+            (folder / SUMMARY).unlink(missing_ok=True)
         write_json(folder / RECIPE, recipe.model_dump(mode="json"))
         record_strategy(strategy, folder)
         state = InProcessProgress(strategy, recipe, folder / TRIALS, display, places.most)

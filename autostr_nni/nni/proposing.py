@@ -64,7 +64,7 @@ class ProposalTuner(Tuner):  # type: ignore[misc]
             state = read_state(self._folder)
             if state:
                 strategy.load_state_dict(state["state"])
-            if state.get("error"):
+            if state.get("error") or state.get("finished") != strategy.finished:
                 self._save()  # what ended the search the last time is over
 
     # --- called by NNI -------------------------------------------------------------------------------------

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import count
 from typing import Any, cast
 
 from autostr_nni import __version__
@@ -15,7 +14,7 @@ from autostr_nni.report.nets import add_interval, epoch_data, is_largest, net_da
 from autostr_nni.report.notes import notes, only_within_seeds
 from autostr_nni.report.reading.history import DONE, FAILED, RUNNING, SearchHistory, checked_recipe
 from autostr_nni.report.records import Expected, OnFront, Operators, Path, Report, Search, Space
-from autostr_nni.report.seeds.comparison import compare
+from autostr_nni.report.seeds.comparison import compare, compared
 from autostr_nni.report.seeds.groups import seed_of
 from autostr_nni.report.seeds.targets import targets_of
 from autostr_nni.report.settings import groups, settings
@@ -27,6 +26,7 @@ from autostr_nni.runs.verdict import rank_paths
 from autostr_nni.search_spaces.counting import UNITS
 from autostr_nni.strategies.front import pareto_front
 from autostr_nni.strategies.steps import OPERATORS, PATH, TRAIN
+from autostr_nni.strategies.trials import RETRY
 
 
 def costs_of(nets: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -46,38 +46,42 @@ def analyse(histories: Sequence[SearchHistory], draws: int = 2000, seed: int = 0
     _distinguish(searches, histories)
     together: list[Space] = []
     by_key = {search["key"]: history for search, history in zip(searches, histories, strict=True)}
-    for group in groups(searches):
-        members = [search for search in searches if search["key"] in group["searches"]]
+    alike = [(group, [s for s in searches if s["key"] in group["searches"]]) for group in groups(searches)]
+    comparisons = sum(compared(members, by_key) for _, members in alike)
+    for group, members in alike:
         costs = costs_of([net for search in members for net in search["nets"] if net["accuracy"] is not None])
         together.append(
             {
                 **group,
                 "pareto": {cost: _front(members, cost) for cost in costs},
                 "cost": cost_so_far(members, draws, seed),
-                "comparison": compare(members, by_key),
+                "comparison": compare(members, by_key, comparisons),
                 "front": front_data(members, draws, seed),
             }
         )
-    compared = settings(histories, [search["key"] for search in searches])
+    differing = settings(histories, [search["key"] for search in searches])
     pairs = [pair for group in together for pair in group["comparison"]["pairs"]]
     if pairs or any(search["target"] for search in searches):
-        only_within_seeds(compared, by_key)
+        only_within_seeds(differing, by_key)
     return {
         "autostr": __version__,
         "searches": searches,
         "spaces": together,
-        "settings": compared,
+        "settings": differing,
         "reading": None,
         "targets": targets_of(searches, by_key),
-        "notes": notes(searches, together, compared),
+        "notes": notes(searches, together, differing),
     }
 
 
 def search_data(history: SearchHistory, key: str) -> Search:
     """One search, with its name for a label."""
     trained = [trial for trial in history.trials if trial.step == TRAIN]
-    place = count(1)
-    nets = [net_data(t, history, 0 if is_largest(t.parameters) else next(place)) for t in trained]
+    places: dict[str, int] = {}  # of nets, each counted once however often it was tried
+    for trial in trained:
+        if not is_largest(trial.parameters):
+            places.setdefault(trial.id.removesuffix(RETRY), len(places) + 1)
+    nets = [net_data(t, history, places.get(t.id.removesuffix(RETRY), 0)) for t in trained]
     starts = [trial.start for trial in history.trials if trial.start is not None]
     ends = [trial.end or trial.start + trial.spent("seconds") for trial in history.trials if trial.start]
     limit = (history.recipe or {}).get("data", {}).get("validation_limit")
@@ -183,8 +187,9 @@ def path_data(history: SearchHistory) -> list[Path]:
             }
         )
     rows.sort(key=lambda row: (row["loss"] is None, -(row["compared_after"] or 0), row["loss"] or 0.0))
-    compared = [losses.get(row["trial"]) if _alike(row, rows[0]) else None for row in rows]
-    for row, ranked in zip(rows, rank_paths(compared), strict=True):
+    together = [row for row in rows if _alike(row, rows[0])]
+    ranking = rank_paths([losses.get(row["trial"]) for row in together])
+    for row, ranked in zip(together, ranking, strict=True):
         row["loss_error"], row["tied"] = ranked.error, ranked.tied
         row["behind"], row["behind_error"] = ranked.behind, ranked.behind_error
     return rows
@@ -234,7 +239,7 @@ def _distinguish(searches: list[Search], histories: Sequence[SearchHistory]) -> 
 
 def _front(searches: Sequence[Search], cost: str) -> list[OnFront]:
     """Nets on the Pareto front of validation accuracy over a cost, by rising cost."""
-    known = [
+    known: list[tuple[str, Mapping[str, Any]]] = [
         (search["key"], net)
         for search in searches
         for net in search["nets"]

@@ -19,7 +19,7 @@ from autostr_nni.system.errors import InputError
 
 
 def net_data(trial: TrialHistory, history: SearchHistory, place: int) -> Net:
-    """A net that was trained from scratch: the figures of its best epoch, and its test sets."""
+    """A net that was trained to be the result: the figures of its best epoch, and its test sets."""
     best = best_of(trial)
     text = architecture_text(trial.parameters) or trial.result.get("architecture")
     facts = history.facts

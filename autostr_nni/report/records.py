@@ -64,7 +64,7 @@ class Counted(TypedDict, total=False):
 
 
 class Net(Counted):
-    """A net that was trained from scratch: the figures of its best epoch, and its test sets."""
+    """A net that was trained to be the result: the figures of its best epoch, and its test sets."""
 
     trial: str
     label: str

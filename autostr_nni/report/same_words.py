@@ -23,7 +23,7 @@ class Words:
         self._digests: dict[str, str | None] = {}
 
     def same(self, one: Mapping[str, Any], other: Mapping[str, Any], section: str) -> bool:
-        """Whether ``data.<section>`` (train or validation) has the same words in both, in the same order.
+        """Whether ``data.<section>`` (train, validation_of.alpha …) has the same words in both, in order.
 
         Two rendered sets are the same where they are rendered alike; others where they lie at the same
         place, or their count, and up to `MOST` of their labels and images, are the same. Sets that are not
@@ -70,7 +70,9 @@ def content_digest(folder: Path) -> str | None:
 def _sets(recipe: Mapping[str, Any], section: str) -> list[tuple[str, Any, Any]]:
     """Folder; where it is rendered, how: with the seed and the lengths that follow from the recipe; and what
     else is told of it, such as its weight."""
-    named = (recipe.get("data") or {}).get(section)
+    named: Any = recipe.get("data")
+    for key in section.split("."):
+        named = named.get(key) if isinstance(named, Mapping) else None
     entries = [
         dict(entry) if isinstance(entry, Mapping) else {"set": entry}
         for entry in (named if isinstance(named, list) else [])

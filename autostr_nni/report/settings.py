@@ -14,6 +14,9 @@ from autostr_nni.report.reading.history import SearchHistory
 from autostr_nni.report.records import Alike, Difference, Search, Setting, Settings
 from autostr_nni.report.same_words import Words
 
+#: Of the recipe's `data`, where the words stand that a search trains on and chooses by.
+SECTIONS = ("train", "validation", *(f"validation_of.{choice}" for choice in ("ranking", "alpha", "epochs")))
+
 
 def groups(searches: Sequence[Search]) -> list[Alike]:
     """Searches over the same space and for the same target, in order of appearance; a search of an unknown
@@ -71,11 +74,11 @@ def _own(recipe: Mapping[str, Any]) -> list[Setting]:
 
 
 def _same_words(recipes: Sequence[Mapping[str, Any]]) -> set[str]:
-    """Of train and validation, those whose words are the same in all recipes."""
+    """Of the sections that a search looks at, those whose words are the same in all recipes."""
     words = Words()
     return {
         section
-        for section in ("train", "validation")
+        for section in SECTIONS
         if all(words.same(recipes[0], other, section) for other in recipes[1:])
     }
 
@@ -85,7 +88,7 @@ def _weighs(name: str, same: Set[str]) -> bool:
     if name in ("data.train", "data.validation"):
         return name.removeprefix("data.") not in same
     if name.startswith("data.synth."):
-        return len(same) < 2
+        return len(same) < len(SECTIONS)
     return has_weight(name)
 
 

@@ -14,14 +14,14 @@ Floats = NDArray[np.float64]
 NONE = -math.inf  # the best of no score
 
 
-def wilson(correct: int, words: int, z: float = Z95) -> tuple[float, float]:
-    """Wilson's interval of a rate ``correct / words``, 95 % by default; (0, 1) where there are no words.
+def wilson(correct: int, words: int) -> tuple[float, float]:
+    """Wilson's 95 % interval of a rate ``correct / words``; (0, 1) where there are no words.
 
     Unlike the normal one it stays within 0 and 1 and is right near them.
     """
     if words <= 0:
         return 0.0, 1.0
-    rate = correct / words
+    rate, z = correct / words, Z95
     shift = z * z / words
     centre = (rate + shift / 2) / (1 + shift)
     half = z / (1 + shift) * math.sqrt(rate * (1 - rate) / words + shift / (4 * words))
@@ -52,14 +52,14 @@ class Band:
     mean: list[float | None]
 
 
-def best_so_far(curves: Sequence[Curve], start: float = 0.0) -> tuple[list[float], list[float]]:
+def best_so_far(curves: Sequence[Curve]) -> tuple[list[float], list[float]]:
     """Cost and best score so far where curves follow one another, from the first score on.
 
     Only the points where the best rises, and the end; nothing where there is no score.
     """
     costs: list[float] = []
     scores: list[float] = []
-    spent = start
+    spent = 0.0
     for curve in curves:
         for cost, score in zip(curve.costs, curve.scores, strict=True):
             if not scores or score > scores[-1]:

@@ -114,11 +114,6 @@ class StridePathChoice(MutableSymbol):  # type: ignore[misc]
         if memo is not None:
             memo.pop(self.label)
 
-    def neighbours(self, text: str) -> list[str]:
-        """List the searched paths that differ from a path in two layers."""
-        found = self.paths.neighbours(self.path_of({self.label: text}))
-        return [self.text(near) for near in found if self.typical is None or near in self.typical]
-
     def mutate(self, sample: Sample, random_state: RandomState) -> dict[str, str]:
         """Draw a neighbour of a sample: on a neighbouring path that is searched, or with one other operation.
 

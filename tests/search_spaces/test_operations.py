@@ -17,7 +17,7 @@ from autostr_nni.report.figures.architecture import draw_architecture
 from autostr_nni.search_spaces import operations
 from autostr_nni.search_spaces.architecture import Architecture
 from autostr_nni.search_spaces.counting import backbone_costs, total
-from autostr_nni.search_spaces.operation import Cost, Operation, conv_bn_cost
+from autostr_nni.search_spaces.operation import Cost, Operation, changes_shape, conv_bn_cost
 from autostr_nni.search_spaces.operations import OPERATIONS, parse, register
 from autostr_nni.search_spaces.space import SearchSpace
 from autostr_nni.supernet.supernet import Supernet
@@ -90,7 +90,9 @@ def test_what_keeps_the_shape_stands_where_it_is_kept() -> None:
         space = SearchSpace(operations=("k3e1", "plain3"), projection_skip=projection_skip)
         for layer in range(1, 16):
             path = space.typical_paths()[0]
-            assert ("plain3" in space.candidates(path, layer)) != space.changes_shape(path, layer)
+            assert ("plain3" in space.candidates(path, layer)) != changes_shape(
+                *space.layer_widths[layer - 1], path.strides[layer - 1]
+            )
     with pytest.raises(InputError, match="plain3 is not offered at a layer that changes shape"):
         build_operation("plain3", 4, 8, (1, 1), projection_skip=True)
     with pytest.raises(InputError, match="needs an operation besides skip and plain3, which cannot change"):

@@ -14,6 +14,7 @@ from scipy.stats import chisquare
 from autostr_nni.search_spaces import counting
 from autostr_nni.search_spaces.architecture import Architecture
 from autostr_nni.search_spaces.drawing import sample_within
+from autostr_nni.search_spaces.operation import changes_shape
 from autostr_nni.search_spaces.space import SearchSpace
 from autostr_nni.search_spaces.stride_path import StridePath
 from autostr_nni.system.errors import InputError
@@ -43,7 +44,10 @@ def test_size_of_the_papers_space():
     assert dataclasses.replace(PAPER, projection_skip=True).size() == 30030 * 7**15
     # Without projection, path by path: 6 candidates where the shape changes, 7 elsewhere.
     expected = sum(
-        math.prod(6 if PAPER.changes_shape(path, layer) else 7 for layer in range(1, 16))
+        math.prod(
+            6 if changes_shape(*widths, stride) else 7
+            for widths, stride in zip(PAPER.layer_widths, path.strides, strict=True)
+        )
         for path in PAPER.paths
     )
     assert PAPER.size() == PAPER.size(projection_skip=False) == expected
@@ -70,7 +74,6 @@ def test_candidates_follow_the_path():
     assert len(PAPER.candidates(moved, 4)) == 6  # width alone
     assert len(PAPER.candidates(moved, 5)) == 6  # stride alone
     assert len(dataclasses.replace(PAPER, projection_skip=True).candidates(path, 1)) == 7
-    assert [PAPER.changes_shape(path, layer) for layer in range(1, 7)] == [True, False, False] * 2
     assert PAPER.layer_widths[:4] == ((32, 32), (32, 32), (32, 32), (32, 64))
 
 

@@ -19,7 +19,7 @@ _POINTS = 200  # of a band's grid
 def cost_so_far(searches: Sequence[Mapping[str, Any]], draws: int, seed: int) -> dict[str, Costs]:
     """Per unit: ``observed`` by search, ``bands`` of the random ones, ``equal_cost`` comparisons.
 
-    Accuracy is that on validation of nets trained from scratch; before the first one there is none. All that
+    Accuracy is that on validation of nets of the step `train`; before the first one there is none. All that
     a search spent counts, its failed trials and AutoSTR's first two steps included.
     """
     return {unit: _of_unit(searches, unit, draws, seed) for unit in UNITS}

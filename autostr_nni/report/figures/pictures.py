@@ -104,7 +104,7 @@ def _of_spaces(report: Report) -> Iterator[Plan]:
             on_front = group["pareto"][cost]
             unfinished = any(net["status"] != DONE for net in nets)
             caption = (
-                f"Validation {chosen_label(nets)} of {net_count(len(nets))} trained from scratch against "
+                f"Validation {chosen_label(nets)} of {net_count(len(nets))} trained against "
                 f"{words}; bars are 95 % intervals where the number of words is known. {front(len(on_front))}"
                 f"{' Hollow marks: not trained to the end.' if unfinished else ''}"
             )

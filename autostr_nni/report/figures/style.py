@@ -77,8 +77,8 @@ def colour(place: int) -> str:
 
 
 def marker(place: int) -> str:
-    """The marker of the search at a place."""
-    return MARKERS[place % len(MARKERS)]
+    """The marker of the search at a place: with its colour no two of 49 look alike."""
+    return MARKERS[(place + place // len(SERIES)) % len(MARKERS)]
 
 
 def count(number: float | None) -> str:

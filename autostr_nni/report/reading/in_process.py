@@ -24,6 +24,7 @@ from autostr_nni.runs.layout import LOCK, METRICS, PARAMETERS, RECIPE, RECORD, S
 from autostr_nni.runs.records import read_result
 from autostr_nni.strategies.core import saved_trials
 from autostr_nni.strategies.registry import recorded as facts_of
+from autostr_nni.strategies.trials import RETRY
 from autostr_nni.system.errors import InputError
 from autostr_nni.system.json_text import read_json
 from autostr_nni.system.locks import is_held
@@ -65,7 +66,7 @@ def read_in_process(folder: Path) -> SearchHistory:
         folder=folder,
         state=word,
         trials=trials,
-        planned=planned_trials(strategy, recipe, len(state["trials"])),
+        planned=planned_trials(strategy, recipe, sum(not entry.id.endswith(RETRY) for entry in recorded)),
         failure=failure,
         recipe=recipe,
         recipe_source=str(folder / RECIPE) if recipe else None,
@@ -82,7 +83,10 @@ def planned_trials(strategy: str, recipe: Mapping[str, Any] | None, known: int) 
     loaded = checked_recipe(recipe)
     if loaded is None or strategy not in names():
         return known
-    return max(build(strategy, loaded).planned, 0)
+    try:
+        return max(build(strategy, loaded).planned, known)
+    except InputError:
+        return known
 
 
 def read_training(folder: Path) -> SearchHistory:

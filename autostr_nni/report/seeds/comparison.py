@@ -17,15 +17,31 @@ END = "end"  # each search at its own end, whatever it cost
 UNITS = ("images", "seconds", END)
 
 
-def compare(searches: Sequence[Mapping[str, Any]], histories: Mapping[str, SearchHistory]) -> Comparison:
+def compared(searches: Sequence[Mapping[str, Any]], histories: Mapping[str, SearchHistory]) -> int:
+    """How many comparisons the searches of one space make: pairs of groups that share a seed."""
+    return len(_sharing(grouped(searches, histories)[0]))
+
+
+def _sharing(groups: Sequence[dict[str, Any]]) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+    return [(a, b) for a, b in combinations(groups, 2) if a["members"].keys() & b["members"].keys()]
+
+
+def compare(
+    searches: Sequence[Mapping[str, Any]],
+    histories: Mapping[str, SearchHistory],
+    comparisons: int | None = None,
+) -> Comparison:
     """The searches of one space by group and seed, as plain data.
+
+    ``comparisons``: how many are told together, where those of other spaces stand beside these.
 
     ``groups``: key, label, strategy, the searches and seeds of each. ``pairs``: two groups each, with
     ``figures`` by unit and set (`figure`), a ``sentence``, and ``set``, the one that the sentence is about.
     ``left_out``: sentences.
     """
     groups, left_out = grouped(searches, histories)
-    shared = [(a, b) for a, b in combinations(groups, 2) if a["members"].keys() & b["members"].keys()]
+    shared = _sharing(groups)
+    told = comparisons or len(shared)
     pairs: list[Pair] = []
     for first, second in shared:
         seeds = sorted(first["members"].keys() & second["members"].keys())
@@ -33,7 +49,7 @@ def compare(searches: Sequence[Mapping[str, Any]], histories: Mapping[str, Searc
         figures = [
             found
             for unit in UNITS
-            for found in figures_of(first["members"], second["members"], seeds, unit, len(shared))
+            for found in figures_of(first["members"], second["members"], seeds, unit, told)
         ]
         pair: Pair = {
             "first": first["key"],

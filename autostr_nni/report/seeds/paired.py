@@ -55,7 +55,11 @@ def sign_flip(differences: Sequence[float]) -> float | None:
 
 
 def wins(pairs: Sequence[tuple[float | None, float | None]]) -> tuple[int, int, int]:
-    """Pairs in which the first is ahead, neither, the second; who has no net yet is behind who has one."""
-    scores = [(-math.inf if a is None else a, -math.inf if b is None else b) for a, b in pairs]
+    """Pairs in which the first is ahead, both are level, the second is ahead.
+
+    Who has no net yet is behind who has one; a pair without any counts for none of the three.
+    """
+    known = [pair for pair in pairs if pair != (None, None)]
+    scores = [(-math.inf if a is None else a, -math.inf if b is None else b) for a, b in known]
     first, second = sum(a > b for a, b in scores), sum(a < b for a, b in scores)
-    return first, len(pairs) - first - second, second
+    return first, len(known) - first - second, second

@@ -19,7 +19,11 @@ def sentence(first: str, second: str, pair: Mapping[str, Any], words: str | None
     )
     main = figures.get("images")
     if main is None:
-        return f"It is open whether {first} or {second} is ahead: neither has a trained net."
+        open_still = f"It is open whether {first} or {second} is ahead"
+        if "end" not in figures:
+            return f"{open_still}: neither has a trained net."
+        said = f"{open_still} on {words}: {COSTS['images']} neither had a trained net yet."
+        return f"{said} {COSTS['end'].capitalize()}: {told(first, second, figures['end'])}."
     said = f"{_verdict(first, second, main, words)} {COSTS['images']}: {told(first, second, main)}."
     other = figures.get("seconds")
     if other is not None:
@@ -51,10 +55,10 @@ def told(first: str, second: str, found: Mapping[str, Any]) -> str:
         return f"in none of {seeds} had both a trained net by then"
     text = f"{first} {points(found['mean'])} points over {seeds}"
     if found["compared"] < found["n"]:
-        text = (
-            f"{first} {points(found['mean'])} points over {found['compared']} of {seeds}, in the others one "
-        )
-        text += "of the two had no trained net yet"
+        one = found["n"] == found["wins"] + found["ties"] + found["losses"]  # each has a net of one at least
+        rest = "one of the two had no trained net yet" if one else "not both had a trained net yet"
+        text = f"{first} {points(found['mean'])} points over {found['compared']} of {seeds}, "
+        text += f"in the others {rest}"
     if found["low"] is not None:
         text += f" (95 %: {points(found['low'])} to {points(found['high'])})"
     text += f", ahead in {found['wins']}"

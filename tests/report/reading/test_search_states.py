@@ -13,7 +13,9 @@ from typing import Any
 import pytest
 
 from autostr_nni.cli.main import main
+from autostr_nni.inprocess.run import resume_search
 from autostr_nni.report.analysis import analyse
+from autostr_nni.report.page import ranked_nets
 from autostr_nni.report.reading import nni_history
 from autostr_nni.report.reading.locate import read
 from autostr_nni.runs.layout import NNI_STATE
@@ -73,8 +75,38 @@ def test_a_stopped_net_is_shown_as_it_is(make_search: MakeSearch, trainer: Any) 
     (search,) = report["searches"]
     assert [net["status"] for net in search["nets"]] == ["done", "cut off"]
     assert search["best"]["trial"] == "random-1" and search["nets"][1]["accuracy"] == 0.1
-    assert report["spaces"][0]["pareto"]["macs_m"] == ["random-1"]
+    assert report["spaces"][0]["pareto"]["macs_m"] == [{"search": "s1", "trial": "random-1"}]
     assert report["spaces"][0]["cost"]["images"]["bands"]["s1"]["nets"] == 1
+
+
+def test_a_search_that_was_given_more_is_not_finished(make_search: MakeSearch, trainer: Any) -> None:
+    folder = make_search("random", "more", search__random={"count": 2})
+    assert read(str(folder)).state == "finished"
+    with pytest.raises(BaseException, match="^$"):  # a kill
+        resume_search(folder, 3, trainer(dying="random-3"), lambda text: None)
+    search = read(str(folder))
+    assert (search.state, search.planned) == ("stopped", 3)
+
+
+def test_a_net_that_was_tried_twice_is_one(make_search: MakeSearch, trainer: Any) -> None:
+    report = analyse([read(str(make_search("random", "retried", trainer(failing=("random-1",)))))])
+    nets = report["searches"][0]["nets"]
+    labels = {net["trial"]: net["label"] for net in nets}
+    assert labels["random-1-retry"] == labels["random-1"] != labels["random-2"]
+    assert labels["random-2"].endswith("2") and labels["random-3"].endswith("3")
+
+
+def test_seeds_with_trials_of_the_same_names_have_one_front(
+    make_search: MakeSearch, trainer: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folders = [make_search("random", "seed-0", seed=0)]
+    monkeypatch.setitem(trainer.train.__globals__, "ACCURACIES", (0.3, 0.1, 0.9))
+    folders.append(make_search("random", "seed-1", seed=1))
+    report = analyse([read(str(folder)) for folder in folders])
+    found = [(net["search"], net["trial"]) for net in report["spaces"][0]["pareto"]["macs_m"]]
+    assert found == [("s2", "random-1"), ("s2", "random-3")]
+    shown = [(net["search"], net["trial"]) for net in ranked_nets(report) if "MACs" in net["front"]]
+    assert sorted(shown) == found
 
 
 def test_a_training_alone(make_search: MakeSearch, tmp_path: Path) -> None:

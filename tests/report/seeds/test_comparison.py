@@ -10,6 +10,7 @@ import pytest
 from autostr_nni.recipe import recipe_from
 from autostr_nni.report.reading.history import SearchHistory
 from autostr_nni.report.seeds.comparison import compare
+from autostr_nni.report.seeds.comparison import compared as count
 from autostr_nni.report.seeds.reached import reached
 from autostr_nni.strategies.registry import recorded
 
@@ -137,6 +138,45 @@ def test_a_seed_without_a_net_is_lost_and_leaves_it_open() -> None:
         "over 3 of 4 seeds, in the others one of the two had no trained net yet"
     )
     assert " Each at its own end: two-step +38.5 points over 4 seeds" in found["pairs"][0]["sentence"]
+
+
+def test_seeds_without_a_net_of_either_are_no_draw() -> None:
+    searches = [search(f"t{i}", "two-step", [net(f"t{i}", 0.9, 0.9)] * (i < 2)) for i in range(3)]
+    searches += [search(f"r{i}", "random", [net(f"r{i}", 0.5, 0.5)] * (i < 2)) for i in range(3)]
+    found = compared(searches, [*range(3), *range(3)])
+    told = figures(found, "images", "test words")
+    assert (told["n"], told["compared"], told["wins"], told["ties"], told["losses"]) == (3, 2, 2, 0, 0)
+    assert "over 2 of 3 seeds, in the others not both had a trained net yet" in found["pairs"][0]["sentence"]
+
+
+def test_nets_that_came_too_late_for_equal_cost_are_told_at_their_own_ends() -> None:
+    searches = [search("t", "two-step", [], before=1.0), search("r", "random", [net("r0", 0.5, 0.5)])]
+    said = compared(searches, [0, 0])["pairs"][0]["sentence"]
+    assert said.startswith(
+        "It is open whether two-step or random is ahead on test words: at equal images neither had a trained "
+        "net yet. Each at its own end: "
+    )
+
+
+def test_all_comparisons_of_a_report_hold_together() -> None:
+    searches = [search(f"h{i}", "halving", [net(f"h{i}", 0.5, 0.5 + i / 50)]) for i in range(3)]
+    searches += [search(f"r{i}", "random", [net(f"r{i}", 0.5, 0.4)]) for i in range(3)]
+    told = {s["key"]: history(int(s["key"][1]), s["strategy"]) for s in searches}
+    assert count(searches, told) == 1
+    alone, of_two = (figures(compare(searches, told, n), "images", "test words") for n in (None, 2))
+    assert alone["comparisons"] == 1 and of_two["comparisons"] == 2
+    assert of_two["low"] < alone["low"] < alone["mean"] == of_two["mean"]
+
+
+def test_random_searches_of_other_bands_are_other_strategies() -> None:
+    searches = [search(f"r{i}", "random", [net(f"r{i}n", 0.5, 0.5)]) for i in range(3)]
+    told = {
+        "r0": history(0, "random", halving={"min_m": 10.0}),
+        "r1": history(1, "random", halving={"min_m": 20.0}),
+        "r2": history(2, "random", halving={"min_m": 30.0}, random={"min_m": 10.0}),
+    }
+    groups = compare(searches, told)["groups"]
+    assert [group["seeds"] for group in groups] == [[0, 2], [1]]
 
 
 def test_the_largest_net_is_a_strategy_of_its_own() -> None:

@@ -39,7 +39,7 @@ def test_all_signs_are_gone_through() -> None:
 
 
 def test_who_has_no_net_has_lost() -> None:
-    assert wins([(0.5, 0.4), (0.5, 0.5), (None, 0.0), (0.0, None), (None, None)]) == (2, 2, 1)
+    assert wins([(0.5, 0.4), (0.5, 0.5), (None, 0.0), (0.0, None), (None, None)]) == (2, 1, 1)
 
 
 def test_figures_below_minus_one_are_figures() -> None:
