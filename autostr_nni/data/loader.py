@@ -117,9 +117,11 @@ class WordLoader(DataLoader[Batch]):
 
     def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]
         made: Any
+        # Pinned where a GPU is in use: work on the CPU of such a machine must not take up memory of it.
+        in_use = bool(torch.cuda.is_initialized())  # type: ignore[no-untyped-call]
         for made in super().__iter__():
             pixels = torch.from_numpy(self.made.memory[made.worker, made.slot, : len(made.indices)])
-            copy = torch.empty(pixels.shape, dtype=torch.uint8, pin_memory=torch.cuda.is_available())
+            copy = torch.empty(pixels.shape, dtype=torch.uint8, pin_memory=in_use)
             yield self.words.assemble(copy.copy_(pixels), made.indices, made.filled)
 
 

@@ -26,4 +26,7 @@ def folded(whole: Net) -> Net:
             if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
                 setattr(part, place, fuse_conv_bn_eval(conv, norm))
                 setattr(part, after, nn.Identity())
+    for part in net.modules():
+        if isinstance(part, nn.RNNBase):
+            part.flatten_parameters()  # cuDNN wants the weights in one block, which a copy has not
     return net

@@ -7,6 +7,7 @@ maps fixed points of the output image to them.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
 import torch.nn.functional as F
@@ -128,9 +129,18 @@ class Rectifier(nn.Module):
         """Predicted control points ``[B, points, 2]``, (x, y) as shares of the image's size."""
         small = F.interpolate(images, self.localization, mode="bilinear", align_corners=True)
         features = self.hidden(self.convolutions(small))
-        points: Tensor = self.last(features * FEATURE_SCALE)
+        with whole_precision(features):
+            points: Tensor = self.last(features.to(self.last.weight.dtype) * FEATURE_SCALE)
         return points.view(-1, self.points, 2)
 
     def forward(self, images: Tensor) -> Tensor:
-        grid = self.spline(self.control_points(images))
+        points = self.control_points(images)
+        with whole_precision(points):
+            grid = self.spline(points)
         return F.grid_sample(images, grid.to(images.dtype), align_corners=True)
+
+
+def whole_precision(tensor: Tensor) -> AbstractContextManager[object]:
+    """Within, autocast lowers nothing: in bfloat16 points would lie a pixel and more from where they are."""
+    kind = tensor.device.type
+    return torch.autocast(kind, enabled=False) if torch.is_autocast_enabled(kind) else nullcontext()

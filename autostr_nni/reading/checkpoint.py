@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import warnings
 import zipfile
 from dataclasses import dataclass, replace
@@ -164,9 +165,12 @@ def pick_device(name: str | None) -> str:
     """The device asked for, or a GPU where there is one. Raises InputError for one that is not there."""
     if name is None:
         return "cuda" if torch.cuda.is_available() else "cpu"
+    found = re.fullmatch(r"cpu|cuda(?::(\d+))?", name)
+    if found is None:
+        raise InputError(f"--device: {name!r} is no device; use cpu, cuda or cuda:1")
     if name.startswith("cuda") and not torch.cuda.is_available():
         raise InputError(f"--device: {name} is asked for and this machine has no usable GPU; use cpu")
-    try:
-        return str(torch.device(name))
-    except RuntimeError:
-        raise InputError(f"--device: {name!r} is no device; use cpu or cuda") from None
+    if found[1] is not None and int(found[1]) >= torch.cuda.device_count():
+        last = torch.cuda.device_count() - 1
+        raise InputError(f"--device: {name} is asked for and the last GPU of this machine is cuda:{last}")
+    return name

@@ -142,12 +142,16 @@ def check_any_decoded(dataset: WordDataset, decoded: int) -> None:
         )
 
 
-def evaluate(trained: Trained, dataset: WordDataset) -> tuple[Evaluation, Reader]:
-    """Read a whole set in evaluation mode; the reader holds every (prediction, truth) and confidence."""
+def evaluate(
+    trained: Trained, dataset: WordDataset, batch_key: str = "evaluation.batch_size"
+) -> tuple[Evaluation, Reader]:
+    """Read a whole set in evaluation mode; the reader holds every (prediction, truth) and confidence.
+
+    ``batch_key`` is what to write a smaller batch to where memory runs out.
+    """
     options, workers = trained.recipe.evaluation, trained.recipe.data.workers
-    beam = options.beam if options.decoding == "beam" else 1
-    reader = Reader(folded(trained.recognizer), dataset.charset, dataset.max_length, beam)
-    with memory_told("evaluation.batch_size", options.batch_size):
+    reader = Reader(folded(trained.recognizer), dataset.charset, dataset.max_length, options.width)
+    with memory_told(batch_key, options.batch_size):
         for batch in make_loader(dataset, options.batch_size, workers):
             reader.add(batch)
     check_any_decoded(dataset, len(reader.pairs))
@@ -158,18 +162,22 @@ def evaluate_sets(
     trained: Trained,
     sets: Mapping[str, Path | WordSource] | None = None,
     look: Callable[[str, WordDataset, Reader], None] | None = None,
+    batch_key: str = "evaluation.batch_size",
 ) -> dict[str, SetFigures]:
     """Evaluate sets as the net's recipe says, by default its test sets; several get a row "all" of all words.
 
-    ``look`` is called with each set and all that was read of it.
+    Sets that share words, such as one whole and filtered, get none: it would count these twice. ``look`` is
+    called with each set and all that was read of it; ``batch_key`` is as of `evaluate`.
     """
     rows: dict[str, SetFigures] = {}
+    folders: list[Path] = []
     pairs: list[tuple[str, str]] = []
     losses: list[float] = []
     skipped: dict[str, int] = {}
     for name, folder in (trained.recipe.data.test if sets is None else sets).items():
         with closing(open_test_set(trained.recipe, folder)) as dataset:
-            evaluation, reader = evaluate(trained, dataset)
+            evaluation, reader = evaluate(trained, dataset, batch_key)
+            folders += dataset.folders
             if look is not None:
                 look(name, dataset, reader)
         rows[name] = evaluation.to_dict()
@@ -177,7 +185,7 @@ def evaluate_sets(
         losses += reader.losses
         for cause, count in evaluation.skipped.items():
             skipped[cause] = skipped.get(cause, 0) + count
-    if len(rows) > 1:
+    if len(rows) > 1 and len(set(folders)) == len(folders):
         scores = score(pairs, Charset.named(trained.recipe.data.charset))
         rows[POOLED] = Evaluation(scores, fsum(losses) / max(1, len(pairs)), skipped).to_dict()
     return rows

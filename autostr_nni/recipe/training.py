@@ -161,3 +161,8 @@ class EvaluationSection(Section):
     batch_size: Count = 256
     # Of the validation words: a search whose best net reads no more has learnt nothing. 0: any net counts.
     learnt_above: Fraction = LEARNT_ABOVE
+
+    @property
+    def width(self) -> int:
+        """Of the beam; 1 where words are read greedily."""
+        return self.beam if self.decoding == "beam" else 1

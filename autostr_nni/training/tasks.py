@@ -174,7 +174,8 @@ class ReadingTask(ValidatingTask):
         Raises:
             LossNotFinite: it is NaN or infinite.
         """
-        mean = float(self.team.sum(self._loss_sum)) / max(1, self._loss_count)
+        # An epoch of which this process took no batch has left it on the CPU.
+        mean = float(self.team.sum(self._loss_sum.to(self.device))) / max(1, self._loss_count)
         if not math.isfinite(mean):
             raise LossNotFinite(f"the training loss is {mean} in epoch {self.current_epoch}: {ADVICE}")
         return mean

@@ -26,8 +26,7 @@ class ValidatingTask(pl.LightningModule):
         self.team = team
         self.compiled = False  # the backbone, for batches of the recipe's size
         self.validation_set = validation
-        beam = recipe.evaluation.beam if recipe.evaluation.decoding == "beam" else 1
-        self._reader = Reader(recognizer, validation.charset, recipe.data.max_length, beam)
+        self._reader = Reader(recognizer, validation.charset, recipe.data.max_length, recipe.evaluation.width)
         self.evaluation: Evaluation | None = None
 
     def on_validation_epoch_start(self) -> None:

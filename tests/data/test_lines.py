@@ -43,7 +43,7 @@ def test_lines_are_as_long_as_they_are_asked_for(fonts: Path) -> None:
     assert {len(text.split(" ")) for text in texts} == {2, 3, 4, 5, 6}
     assert all(in_split(word, "train") for text in texts for word in text.split(" "))
     assert {word for text in texts for word in text.split(" ")} <= {word for word, _ in WORDS}
-    with pytest.raises(InputError, match="no text of 2 to 3 words of english fits: check lengths and fonts"):
+    with pytest.raises(InputError, match="no text of 2 to 3 words of english fits: check lengths, fonts"):
         draw_text(source, rng, (2, 3), (90, 100))
 
 

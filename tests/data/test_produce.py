@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import json
+import random
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,7 +23,7 @@ from autostr_nni.data.synth.produce import (
     synthesize,
 )
 from autostr_nni.data.synth.spec import SynthSpec
-from autostr_nni.data.synth.words import fold_word, in_split
+from autostr_nni.data.synth.words import WordSource, draw_text, fold_word, in_split
 from autostr_nni.recipe import recipe_from
 from autostr_nni.system.errors import InputError
 
@@ -228,3 +230,42 @@ with stoppable(), context.Pool(1, _start_process, (None, os.getpid())) as pool:
 def test_the_end_of_a_set_waits_for_no_process_that_waits_for_work() -> None:
     """Where a command handles SIGTERM itself, as a search does; in a process of its own, which may hang."""
     subprocess.run([sys.executable, "-c", STUCK], check=True, timeout=60)
+
+
+def test_a_set_is_known_by_what_its_files_hold(tmp_path: Path, options: dict) -> None:
+    """Moved with them it is the same; where one of them has changed it is another."""
+
+    def described(folder: Path, **more: Any) -> SynthSpec:
+        look = {"fonts": (str(folder / "fonts"),), "system_fonts": False, "style": "mild"}
+        return SynthSpec(**{"count": 2, "source": str(folder / "words.txt"), **look, **more})
+
+    here, there = tmp_path / "here", tmp_path / "there"
+    shutil.copytree(options["fonts"][0], here / "fonts")
+    (here / "words.txt").write_text("alpha\nbeta\n")
+    produce(here / "set", described(here), processes=1)
+    here.rename(there)
+    assert ensure(there / "set", described(there)) is None
+    (there / "words.txt").write_text("gamma\ndelta\n")
+    with pytest.raises(InputError, match=r"words\.txt \(source\) is not what it was made from\): name a new"):
+        ensure(there / "set", described(there))
+    (there / "words.txt").unlink()  # and where it is gone, by its name
+    with pytest.raises(InputError, match=r"\(source was .*here/words\.txt, and is .*there/words\.txt\)"):
+        ensure(there / "set", described(there))
+    with pytest.raises(InputError, match=r"\(count was 2, and is 3\)"):
+        ensure(there / "set", described(there, count=3, source="digits:1-2"))
+    with pytest.raises(InputError, match=r"\(fonts was .*, and is none\)"):
+        ensure(there / "set", described(there, fonts=()))
+    (there / "set" / NOTE_FILE).write_text("{}")
+    with pytest.raises(InputError, match=r"\(its set\.json does not tell what it was made from\)"):
+        ensure(there / "set", described(there))
+
+
+def test_excluded_lines_are_not_drawn() -> None:
+    words = [("cat", 1.0), ("dog", 1.0)]
+    lines = [f"{a} {b}" for a in ("cat", "dog") for b in ("cat", "dog")]
+    source = WordSource(words, charset=Charset.named(" abcdefghijklmnopqrstuvwxyz"), exclude=lines[1:])
+    drawn = {draw_text(source, random.Random(seed), (2, 2), (1, 20)) for seed in range(20)}
+    assert drawn == {"cat cat"}
+    source = WordSource(words, charset=Charset.named(" abcdefghijklmnopqrstuvwxyz"), exclude=lines)
+    with pytest.raises(InputError, match="excluded texts"):
+        draw_text(source, random.Random(0), (2, 2), (1, 20))

@@ -117,3 +117,17 @@ def test_a_lone_word_can_be_trained_on():
 
 def test_the_spline_is_no_part_of_the_weights():
     assert not any("spline" in key for key in Rectifier(**SMALL).state_dict())
+
+
+def test_in_half_precision_the_points_stay_where_they_are():
+    torch.manual_seed(0)
+    rectifier = Rectifier().eval()
+    images = torch.rand(2, 3, 64, 256) * 2 - 1
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        points = rectifier.control_points(images)
+        rectified = rectifier(images)
+    with torch.no_grad():
+        expected = F.grid_sample(images, rectifier.spline(points), align_corners=True)
+        assert points.dtype == torch.float32
+        assert (points - border_points(20).float()).abs().max() < 1e-6
+        assert torch.allclose(rectified, expected, atol=1e-5)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from autostr_nni.cli.check_sets import add_charset, add_check, charset_of, check
@@ -119,6 +120,8 @@ def _add_pack(commands: Any) -> None:
 def _synth(args: argparse.Namespace) -> int:
     from autostr_nni.data.synth.produce import left_out_lines, synthesize
 
+    # A file may be called english, as the words are that need none.
+    lexicon = str(Path(args.lexicon).absolute()) if args.lexicon else None
     summary = synthesize(
         args.out,
         args.count,
@@ -127,7 +130,7 @@ def _synth(args: argparse.Namespace) -> int:
         progress=_Progress() if sys.stderr.isatty() else None,
         seed=args.seed,
         split=args.split,
-        source=args.lexicon or (f"digits:{args.digits}" if args.digits else "english"),
+        source=lexicon or (f"digits:{args.digits}" if args.digits else "english"),
         style=args.style,
         charset="printable" if (charset := charset_of(args)) is None else charset,
         min_length=args.min_length,

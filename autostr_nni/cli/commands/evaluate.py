@@ -46,8 +46,15 @@ def add_parser(subparsers: Any) -> None:
         type=path,
         help=f"draw the {_SHEET} wrong words it was surest of (.png, .jpg, .webp)",
     )
-    parser.add_argument("--beam", type=int, metavar="WIDTH", help="beam search instead of greedy decoding")
-    parser.add_argument("--batch-size", type=int, default=256, metavar="N", help="images per batch (256)")
+    parser.add_argument(
+        "--beam",
+        type=int,
+        metavar="WIDTH",
+        help="beam search so wide; 1: greedy decoding (as the net's recipe says)",
+    )
+    parser.add_argument(
+        "--batch-size", type=int, metavar="N", help="images per batch (as the net's recipe says)"
+    )
     parser.add_argument("--device", default=None, help="cpu or cuda; a GPU where there is one")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=run)
@@ -75,8 +82,8 @@ def run(args: argparse.Namespace) -> int:
     file = str(checkpoint(args.checkpoint))
     trained = load_trained(file, pick_device(args.device))
     use_threads(trained.recipe)
-    check_beam(trained, args.beam or 1)
     trained.recipe = recipe = reading_as(trained.recipe, args.batch_size, args.beam)
+    check_beam(trained, recipe.evaluation.width)
     sets: Mapping[str, Path | WordSource] = named_sets(args.sets) if args.sets else own_sets(recipe)
     pairs: dict[str, list[tuple[str, str]]] = {}
     mistakes: list[Mistake] = []
@@ -86,8 +93,8 @@ def run(args: argparse.Namespace) -> int:
         if sheet is not None:
             mistakes.extend(worst(name, dataset, reader, _SHEET))
 
-    rows = evaluate_sets(trained, sets, look)
-    if len(pairs) > 1:
+    rows = evaluate_sets(trained, sets, look, "--batch-size")
+    if POOLED in rows:
         pairs[POOLED] = [pair for found in pairs.values() for pair in found]
     lengths: dict[str, dict[int, Row]] = {}
     if args.by_length:
@@ -101,16 +108,22 @@ def run(args: argparse.Namespace) -> int:
         say_json(as_json(file, rows, lengths, sheet), indent=2)
     else:
         say(scores_table(rows))
-        if lengths:
-            say("\n" + lengths_table(list(lengths.items())[-1][1]))
+        for name in [POOLED] if POOLED in lengths else lengths:
+            say(
+                "\n"
+                + (f"{name}:\n" if name != POOLED and len(lengths) > 1 else "")
+                + lengths_table(lengths[name])
+            )
         if sheet is not None:
             say(f"errors: {sheet}")
     return 0
 
 
-def reading_as(recipe: Recipe, batch_size: int, beam: int | None) -> Recipe:
-    """The recipe, read with so many images at a time, and by a beam where one is given."""
-    how = {"batch_size": batch_size, "decoding": "beam" if beam else "greedy", "beam": beam or 1}
+def reading_as(recipe: Recipe, batch_size: int | None, beam: int | None) -> Recipe:
+    """The recipe, with what is given in place of its own: images at a time, and how wide the beam is."""
+    how: dict[str, Any] = {} if batch_size is None else {"batch_size": batch_size}
+    if beam is not None:
+        how |= {"decoding": "beam" if beam > 1 else "greedy", "beam": beam}
     return recipe.model_copy(update={"evaluation": recipe.evaluation.model_copy(update=how)})
 
 
@@ -154,9 +167,10 @@ def draw_mistakes(mistakes: Sequence[Mistake], rows: Mapping[str, Row], checkpoi
             where = f" · {mistake.set}" if len(rows) > 1 else ""
             note = f"confidence {100 * mistake.confidence:.1f} %{where}"
             entries.append(Entry(to_rgb(picture), mistake.truth, mistake.text, note))
-    row = list(rows.values())[-1]
-    wrong = row["words"] - row["correct"]
-    title = f"{wrong:,} of {row['words']:,} words read wrong" if wrong else "No word read wrong"
+    told = [rows[POOLED]] if POOLED in rows else list(rows.values())
+    words = sum(row["words"] for row in told)
+    wrong = words - sum(row["correct"] for row in told)
+    title = f"{wrong:,} of {words:,} words read wrong" if wrong else "No word read wrong"
     subtitle = f"{', '.join(name for name in rows if name != POOLED)} · {checkpoint}"
     if entries:
         subtitle = f"the {len(entries)} it was surest of · {subtitle}"
@@ -167,7 +181,14 @@ def own_sets(recipe: Recipe) -> dict[str, Path | WordSource]:
     """The sets that a net's recipe reports: its test sets; where it has none, those that chose the net."""
     if recipe.data.test:
         return dict(recipe.data.test)
-    return dict(named_sets([str(source.set) for source in recipe.data.validation_for("epochs")]))
+    from autostr_nni.recipe.words.sources import sources_of
+
+    chosen_by = {Path(s.set).resolve(): s for s in sources_of(recipe.data.validation_for("epochs"))}
+    return {
+        # All words of each are read: shares are of what is drawn.
+        name: chosen_by[folder].model_copy(update={"weight": None})
+        for name, folder in named_sets([str(folder) for folder in chosen_by]).items()
+    }
 
 
 def named_sets(folders: list[str]) -> dict[str, Path]:

@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from autostr_nni.data.charset import Charset
-from autostr_nni.data.sets.folders import DATA_FILE, NOTE_FILE, find_sets, new_folder
-from autostr_nni.data.sets.lmdb_io import LmdbReader
+from autostr_nni.data.sets.folders import DATA_FILE, NOTE_FILE, new_folder
 from autostr_nni.data.sets.lmdb_write import write_samples
 from autostr_nni.data.synth.camera import encode
 from autostr_nni.data.synth.fonts import Face, find_faces
 from autostr_nni.data.synth.geometry import WIDEST, WIDEST_LINE
 from autostr_nni.data.synth.grounds import find_photos
+from autostr_nni.data.synth.inputs import difference, excluded_words, inputs_of
 from autostr_nni.data.synth.letters import can_draw
 from autostr_nni.data.synth.render import render_word
 from autostr_nni.data.synth.scripts import needs_shaping
@@ -98,7 +98,8 @@ def produce(
         workers = max(1, min(processes or usable_cores(), -(-spec.count // _PART)))
         with _parts(maker, workers) as parts:
             count = write_samples(partial_folder, _reported(parts, spec.count, progress))
-        note = {"made_by": "autostr data synth", "spec": spec.to_dict(), "fonts": len(maker.faces)}
+        about = {"spec": spec.to_dict(), "inputs": inputs_of(spec), "fonts": len(maker.faces)}
+        note = {"made_by": "autostr data synth", **about}
         (partial_folder / NOTE_FILE).write_text(json.dumps(note, indent=2) + "\n", encoding="utf-8")
     seconds = time.monotonic() - started
     return {
@@ -132,17 +133,20 @@ def ensure(
 ) -> dict[str, Any] | None:
     """Make a set unless the folder already holds exactly the one described; the summary if it was made.
 
-    ``InputError`` if the folder holds another set: it may be somebody's, and is not replaced.
+    ``InputError`` if the folder holds another set, or one of other contents of the same files: it may be
+    somebody's, and is not replaced.
     """
     if not (Path(folder) / DATA_FILE).exists():
         return produce(folder, spec, processes, progress=progress)
     try:
         note = json.loads((Path(folder) / NOTE_FILE).read_text(encoding="utf-8"))
-        same = SynthSpec.from_dict(note["spec"]) == spec  # an older one has fewer keys
-    except (OSError, ValueError, KeyError, TypeError, InputError):
-        same = False
-    if not same:
-        raise InputError(f"{folder} holds another set than the one described: name a new folder or remove it")
+        other = difference(note, spec)
+    except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError, InputError):
+        other = f"its {NOTE_FILE} does not tell what it was made from"
+    if other:
+        raise InputError(
+            f"{folder} holds another set than the one described ({other}): name a new folder or remove it"
+        )
     return None
 
 
@@ -159,7 +163,7 @@ def word_source(spec: SynthSpec, faces: tuple[Face, ...], words: Words | None) -
         "undrawn": undrawn,
         "lengths": (spec.min_length if spec.words[1] == 1 else 1, spec.max_length),
         "split": spec.split,
-        "exclude": _excluded(spec.exclude),
+        "exclude": excluded_words(spec.exclude),
         "name": spec.source,
     }
     if digits := spec.digits():
@@ -177,19 +181,6 @@ def _wanted(charset: Charset, words: Words) -> str:
     others = {c for word, _ in words if not word.isascii() for c in word + word.upper() + word.lower()}
     readable = (c for c in others if not charset.clean(c)[1])
     return "".join(c for c in {*charset.characters, *readable} if not needs_shaping(c))
-
-
-def _excluded(names: tuple[str, ...]) -> set[str]:
-    """All words of the given word lists and sets."""
-    words: set[str] = set()
-    for name in names:
-        if Path(name).is_dir():
-            for folder in find_sets(name):
-                with LmdbReader(folder) as reader:
-                    words.update(raw.decode(errors="replace") for _, raw in reader.labels())
-        else:
-            words.update(word for word, _ in read_words(name))
-    return words
 
 
 def _tell(sentence: str) -> None:

@@ -197,10 +197,12 @@ def draw_text(
         return source.draw(rng)
     for _ in range(_ATTEMPTS):
         text = " ".join(source.draw(rng) for _ in range(rng.randint(*words)))
-        if lengths[0] <= len(text) <= lengths[1] and not source.undrawn(text):
+        drawn = lengths[0] <= len(text) <= lengths[1] and not source.undrawn(text)
+        if drawn and fold_word(text) not in source.exclude:
             return text
     raise InputError(
-        f"no text of {words[0]} to {words[1]} words of {source.name} fits: check lengths and fonts"
+        f"no text of {words[0]} to {words[1]} words of {source.name} fits: check lengths, fonts and excluded "
+        "texts"
     )
 
 
