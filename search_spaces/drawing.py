@@ -16,6 +16,8 @@ from .stride_path import Stride, StridePath
 
 # Draws before the space is taken to hold next to nothing within the band.
 _DRAWS = 100_000
+# Nets that are drawn for each path that is wanted, at most.
+_PER_PATH = 50
 # Steps in which costs are counted for the largest net, at most: all ordinary spaces need fewer to be exact.
 _STEPS = 2**22
 
@@ -54,6 +56,24 @@ def sample_within(
     raise InputError(
         f"a budget of {price.said(most)} is too small to draw under: "
         f"the smallest architecture of the space has {price.said(smallest)}"
+    )
+
+
+def draw_paths(
+    space: SearchSpace, rng: random.Random, count: int, most: int, least: int = 0, price: Price = MACS
+) -> list[StridePath]:
+    """Draw distinct stride paths, as those of random nets that cost ``least`` to ``most``.
+
+    Raises:
+        InputError: so many different ones are not met.
+    """
+    found: dict[StridePath, None] = {}
+    for _ in range(_PER_PATH * count):
+        found[sample_within(space, rng, most, least=least, price=price).path] = None
+        if len(found) == count:
+            return list(found)
+    raise InputError(
+        f"nets within the budget were met on {len(found)} paths alone, not on {count}; ask for fewer"
     )
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import random
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, PrivateAttr, ValidationInfo, model_validator
 
 from autostr_nni.recipe.base import Section
-from autostr_nni.recipe.checks.budget import check_budget
+from autostr_nni.recipe.checks.budget import check_budget, check_paths_fit
 from autostr_nni.recipe.checks.paths import check_paths
 from autostr_nni.recipe.data import BOTH_CASES, ONE_CASE, DataSection
 from autostr_nni.recipe.model import ModelSection
@@ -20,6 +21,7 @@ from autostr_nni.recipe.weight import with_weight
 from autostr_nni.recipe.words.metric import meaningless
 from autostr_nni.recipe.words.sources import too_small
 from autostr_nni.search_spaces.counting import Price
+from autostr_nni.search_spaces.drawing import draw_paths
 from autostr_nni.search_spaces.operations import DEFAULT_OPERATION
 from autostr_nni.search_spaces.space import SearchSpace
 from autostr_nni.search_spaces.stride_path import StridePath
@@ -77,6 +79,9 @@ class Recipe(Section):
         paths = self.search.path.paths
         if paths == "typical":
             return list(space.typical_paths())
+        if isinstance(paths, int):
+            budget, least = self.search.operators.budget, self.random_least
+            return draw_paths(space, random.Random(f"{self.seed} paths"), paths, budget, least, self.price)
         return [StridePath.parse(text, space.stage_layers) for text in paths]
 
     @model_validator(mode="after")
@@ -89,8 +94,8 @@ class Recipe(Section):
 
     def with_count(self, count: int) -> Recipe:
         """The same recipe for a random search of `count` architectures."""
-        random = self.search.random.model_copy(update={"count": count})
-        return self.model_copy(update={"search": self.search.model_copy(update={"random": random})})
+        section = self.search.random.model_copy(update={"count": count})
+        return self.model_copy(update={"search": self.search.model_copy(update={"random": section})})
 
     @property
     def price(self) -> Price:
@@ -224,7 +229,12 @@ class Recipe(Section):
                 f"search.path.default_operation: is {default!r}, which is not among "
                 f"search.operators.operations; add it there, or write {DEFAULT_OPERATION}"
             )
-        check_budget(self.search, space, self.search_paths())
+        check_budget(self.search, space)
+        try:
+            paths = self.search_paths()
+        except InputError as error:
+            raise ValueError(f"search.path.paths: {error}") from None
+        check_paths_fit(self.search, space, paths)
         return self
 
 

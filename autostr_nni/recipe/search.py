@@ -53,11 +53,17 @@ def _default_operation(name: str) -> str:
 
 
 def _paths(value: Any) -> Any:
-    """`typical`, or a list of distinct path texts; whether they lie in P is checked with the space."""
+    """`typical`, a number, or distinct texts of paths; whether they lie in P is checked with the space."""
     if value == "typical":
         return value
+    if type(value) is int:
+        if value < 1:
+            raise ValueError(f"must be 1 or more paths, not {value}")
+        return value
     if not isinstance(value, list | tuple) or not all(isinstance(text, str) for text in value):
-        raise ValueError(f"must be typical or a list of paths such as [ABABB, AABBB], not {value!r}")
+        raise ValueError(
+            f"must be typical, a number of paths to be drawn, or a list such as [ABABB, AABBB], not {value!r}"
+        )
     if not value:
         raise ValueError("is an empty list; write typical for all typical paths")
     twice = sorted({text for text in value if list(value).count(text) > 1})
@@ -80,7 +86,7 @@ class PathSection(Section):
     epochs: Count = 5
     epoch_images: Count | None = None  # null: the whole set
     max_length: Count | None = None  # rank by words of at most so many characters; null: data.max_length
-    paths: Annotated[Literal["typical"] | tuple[str, ...], BeforeValidator(_paths)] = "typical"
+    paths: Annotated[Literal["typical"] | int | tuple[str, ...], BeforeValidator(_paths)] = "typical"
     default_operation: Annotated[str, AfterValidator(_default_operation)] = DEFAULT_OPERATION
     # epochs after which paths are compared, up to `epochs`; null: all paths are trained equally long
     rungs: Annotated[tuple[Count, ...], Field(strict=False, min_length=1)] | None = None

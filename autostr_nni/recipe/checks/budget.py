@@ -14,10 +14,9 @@ if TYPE_CHECKING:
     from autostr_nni.recipe.search import SearchSection
 
 
-def check_budget(search: SearchSection, space: SearchSpace, paths: Sequence[StridePath]) -> None:
-    """Raise ValueError where they do not; ``paths`` are those of step 1, each of which must have a net."""
-    price, budget = search.cost.price, search.operators.budget
-    key = price.budget_key if search.cost.budget is None else "search.cost.budget"
+def check_budget(search: SearchSection, space: SearchSpace) -> None:
+    """Raise ValueError where a table lacks blocks of the space, or a band holds nothing."""
+    price, budget, key = search.cost.price, search.operators.budget, _key(search)
     if price.latency is not None:
         try:
             check_covers(price.latency, space, "search.cost.table")
@@ -33,6 +32,11 @@ def check_budget(search: SearchSection, space: SearchSpace, paths: Sequence[Stri
                 f"search.{section}.min_m: {least_m:g} {price.unit} is above {key}, "
                 f"which is {budget / 1e6:g}: no net lies between"
             )
+
+
+def check_paths_fit(search: SearchSection, space: SearchSpace, paths: Sequence[StridePath]) -> None:
+    """Raise ValueError where a path of step 1 has no net within the budget."""
+    price, budget, key = search.cost.price, search.operators.budget, _key(search)
     for path in paths:
         least = price.fixed(space) + sum(min(layer.values()) for layer in price.table(path, space))
         if least > budget:
@@ -40,3 +44,8 @@ def check_budget(search: SearchSection, space: SearchSpace, paths: Sequence[Stri
                 f"{key}: {price.said(budget)} is below the smallest net on the path "
                 f"{path.text(space.stage_layers)}, which has {least / 1e6:.3f} {price.unit}"
             )
+
+
+def _key(search: SearchSection) -> str:
+    """Where the budget stands."""
+    return search.cost.price.budget_key if search.cost.budget is None else "search.cost.budget"

@@ -11,7 +11,7 @@ from autostr_nni.search_spaces.stride_path import StridePath
 from autostr_nni.system.errors import InputError
 
 
-def check_paths(paths: Sequence[str] | Literal["typical"], space: SearchSpace) -> None:
+def check_paths(paths: Sequence[str] | int | Literal["typical"], space: SearchSpace) -> None:
     """Raise ValueError where none is typical, or one that is listed does not lead to the sequence."""
     goal = f"{space.height}x{space.width} to {space.out_height}x{space.out_width}"
     if paths == "typical":
@@ -22,6 +22,8 @@ def check_paths(paths: Sequence[str] | Literal["typical"], space: SearchSpace) -
                 "model.sequence, model.strides or model.stage_layers"
             )
         return
+    if isinstance(paths, int):
+        return  # as many are drawn from the space
     known: dict[StridePath, str] = {}
     for text in paths:
         try:
