@@ -15,7 +15,7 @@ from .space import SearchSpace
 from .stride_path import Stride, StridePath
 
 # Draws before the space is taken to hold next to nothing within the band.
-_DRAWS = 100_000
+_DRAWS, _SOON = 100_000, 30
 # Nets that are drawn for each path that is wanted, at most.
 _PER_PATH = 50
 # Steps in which costs are counted for the largest net, at most: all ordinary spaces need fewer to be exact.
@@ -42,12 +42,12 @@ def sample_within(
     Raises:
         InputError: no architecture keeps to the band, or none was met in 100 000 draws.
     """
-    smallest = price.smallest(space)
-    if smallest <= most:
-        for _ in range(_DRAWS):
-            architecture = space.sample(rng, paths)
-            if least <= price.of(architecture, space) <= most:
-                return architecture
+    for draws in range(_DRAWS):
+        if draws == _SOON and price.smallest(space) > most:  # which takes as long as many draws
+            break
+        architecture = space.sample(rng, paths)
+        if least <= price.of(architecture, space) <= most:
+            return architecture
     if least:
         raise InputError(
             f"a band of {least / 1e6:g} to {price.said(most)} holds too few architectures to draw "
@@ -55,7 +55,7 @@ def sample_within(
         )
     raise InputError(
         f"a budget of {price.said(most)} is too small to draw under: "
-        f"the smallest architecture of the space has {price.said(smallest)}"
+        f"the smallest architecture of the space has {price.said(price.smallest(space))}"
     )
 
 

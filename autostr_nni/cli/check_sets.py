@@ -112,7 +112,9 @@ def _check_recipe(args: argparse.Namespace) -> int:
         # Test words are read up to a length of their own, and count.
         tests = key in ("test", ELSEWHERE)
         longest = max(recipe.data.max_length, EVALUATED_LENGTH if tests else 0)
-        keys[key], usable = _reports(sources, charset, longest, args)
+        ctc = recipe.model.translator.kind == "ctc" and not tests
+        steps = recipe.model.steps if ctc else None
+        keys[key], usable = _reports(sources, charset, longest, args, steps)
         drawn = [source for source in sources if source.weight]
         if drawn and all(usable[source.set] for source in drawn):
             mixes[key] = _told_mix(key, drawn, usable, recipe)
@@ -170,9 +172,13 @@ def _mix(sources: Sequence[WordSource], usable: Mapping[Path, Lengths], longest:
 
 
 def _reports(
-    sources: Sequence[WordSource], charset: Any, max_length: int, args: argparse.Namespace
+    sources: Sequence[WordSource],
+    charset: Any,
+    max_length: int,
+    args: argparse.Namespace,
+    steps: int | None = None,
 ) -> tuple[list[dict[str, Any]], dict[Path, Lengths]]:
-    """What is found of every set, and the usable words of each source by their length."""
+    """What is found of every set, and the usable words of each source by their length; with CTC its steps."""
     from autostr_nni.data.sets.check import check_set
     from autostr_nni.data.sets.folders import find_sets
 
@@ -182,8 +188,9 @@ def _reports(
         usable[source.set] = Counter()
         for folder in find_sets(source.set):
             try:
+                images = not args.labels_only
                 report = check_set(
-                    folder, charset, max_length, images=not args.labels_only, only=source.filter
+                    folder, charset, max_length, images=images, only=source.filter, steps=steps
                 )
             except InputError as error:  # one damaged set must not hide the others
                 found.append({"folder": str(folder), "error": str(error)})

@@ -49,12 +49,11 @@ class WordDataset(Dataset["Sample | None"]):
 
     Labels are read once, on creation, and kept while the set is not changed (10 bytes a word and its text:
     170 MB for 10 million words of 7 letters). Those that cannot be used are left out and counted by cause
-    in ``skipped`` ("missing", "label not UTF-8", "label with a tab or other control character", "empty
-    label", "no known character", "too long"); ``trimmed`` counts the labels that lost characters outside the
-    charset, ``folded`` those read in the charset's case, ``beyond`` the samples that ``num-samples`` does not
-    reach. ``limit`` keeps that many words, drawn by ``seed``. Folders with weights have a ``mix``, by which
-    epochs are drawn; with ``once`` as many words are kept as the shares allow, drawn by the seed too, for a
-    set that is read from end to end.
+    in ``skipped`` (`labels.label_cause`, by ``steps`` for CTC, and "missing"); ``trimmed`` counts the labels
+    that lost characters outside the charset, ``folded`` those read in the charset's case, ``beyond`` the
+    samples that ``num-samples`` does not reach. ``limit`` keeps that many words, drawn by ``seed``. Folders
+    with weights have a ``mix``, by which epochs are drawn; with ``once`` as many words are kept as the shares
+    allow, drawn by the seed too, for a set that is read from end to end.
 
     An item is (uint8 image [3, height, width], class numbers with the end, label as it is in the set), or
     None where the image cannot be decoded: no other sample ever takes its place.
@@ -70,9 +69,10 @@ class WordDataset(Dataset["Sample | None"]):
         seed: int = 0,
         once: bool = False,
         fitting: Fitting = STRETCHED,
+        steps: int | None = None,
     ) -> None:
         sources = sources_of([folders] if isinstance(folders, str | os.PathLike | WordSource) else folders)
-        self.charset, self.max_length, self.seed = charset, max_length, seed
+        self.charset, self.max_length, self.seed, self.steps = charset, max_length, seed, steps
         self.image, self.fitting = (image[0], image[1]), fitting
         self.folders, self._source = _all_sets(sources)
         self._filters = [sources[owner].filter for owner in self._source]
@@ -81,7 +81,7 @@ class WordDataset(Dataset["Sample | None"]):
         self.beyond = sum(reader.beyond() for reader in self.readers)
         self._versions = [reader.version() for reader in self.readers]
         self._targets = Targets(charset)
-        found = scan(self.readers, self._filters, charset, max_length)
+        found = scan(self.readers, self._filters, charset, max_length, steps)
         self.skipped, self.trimmed, self.folded = found.skipped, found.trimmed, found.folded
         self._labels, self._set, self._sample = found.labels, found.sets, found.samples
         if not len(self):
@@ -177,7 +177,7 @@ class WordDataset(Dataset["Sample | None"]):
 
     def _usable_still(self, label: bytes, only: FilterName | None) -> bool:
         """Whether a label that was written after the set was scanned can be used."""
-        return not label_cause(label, self.charset, self.max_length, only)[0]
+        return not label_cause(label, self.charset, self.max_length, only, self.steps)[0]
 
     def label(self, index: int) -> str:
         """Label of a word as it is in the set."""

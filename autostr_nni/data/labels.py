@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from array import array
+from itertools import pairwise
 
 import numpy as np
 
@@ -14,16 +15,22 @@ from autostr_nni.recipe.words.sources import FilterName
 MOST_BYTES = 10_000
 #: Cause of a label that is more than a word: a second column, a second line, codes for a terminal.
 CONTROL = "label with a tab or other control character"
+#: Cause of a word that CTC has no alignment for.
+REPEATS = "with more repeated characters than CTC has steps for"
 #: In UTF-8: C0 and DEL, C1, and the separators of lines and paragraphs.
 _CONTROL = re.compile(rb"[\x00-\x1f\x7f]|\xc2[\x80-\x9f]|\xe2\x80[\xa8\xa9]")
 
 
 def label_cause(
-    raw: bytes, charset: Charset, max_length: int, only: FilterName | None = None
+    raw: bytes,
+    charset: Charset,
+    max_length: int,
+    only: FilterName | None = None,
+    steps: int | None = None,
 ) -> tuple[str, int]:
     """Why a label cannot be used ("" if it can) and how many of its characters the charset lacks.
 
-    ``only`` is the filter of its set.
+    ``only`` is the filter of its set; ``steps`` are those of CTC, where the words are for it.
     """
     if not raw:
         return "empty label", 0
@@ -39,7 +46,17 @@ def label_cause(
         return dropped, removed
     if not kept:
         return "no known character", removed
-    return ("too long" if kept > max_length else ""), removed
+    if kept > max_length:
+        return "too long", removed
+    # Between two that are alike CTC needs a step of its own.
+    if steps is not None and 2 * kept > steps and kept + _doubled(charset.clean(raw.decode())[0]) > steps:
+        return REPEATS, removed
+    return "", removed
+
+
+def _doubled(text: str) -> int:
+    """Characters that are those before them."""
+    return sum(one == other for one, other in pairwise(text))
 
 
 def _dropped(text: str, only: FilterName) -> str:

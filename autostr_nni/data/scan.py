@@ -26,9 +26,11 @@ class Scan:
     trimmed: int = 0  #: labels that lost characters outside the charset
     folded: int = 0  #: labels read in the charset's case
 
-    def add(self, raw: bytes, charset: Charset, max_length: int, only: FilterName | None) -> bool:
+    def add(
+        self, raw: bytes, charset: Charset, max_length: int, only: FilterName | None, steps: int | None
+    ) -> bool:
         """Take a label, or count why it cannot be used; whether it can."""
-        cause, removed = label_cause(raw, charset, max_length, only)
+        cause, removed = label_cause(raw, charset, max_length, only, steps)
         if cause:
             self.skipped[cause] += 1
             return False
@@ -39,7 +41,11 @@ class Scan:
 
 
 def scan(
-    readers: Sequence[LmdbReader], filters: Sequence[FilterName | None], charset: Charset, max_length: int
+    readers: Sequence[LmdbReader],
+    filters: Sequence[FilterName | None],
+    charset: Charset,
+    max_length: int,
+    steps: int | None = None,
 ) -> Scan:
     """Read all labels of the sets, each with its filter; they are closed again, for workers to open."""
     found = Scan()
@@ -48,7 +54,7 @@ def scan(
         count, usable = 0, array("i")
         for sample, raw in reader.labels():
             count += 1
-            if found.add(raw, charset, max_length, only):
+            if found.add(raw, charset, max_length, only, steps):
                 usable.append(sample)
         found.skipped["missing"] += len(reader) - count
         samples.append(np.array(usable, dtype=np.int32))

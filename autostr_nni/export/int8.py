@@ -98,14 +98,14 @@ def export_int8(
     """
     check_place_and_drop(file, max_drop)
     recipe = trained.recipe
-    images, calibration = calibration_words(recipe, calibrate)
+    images, calibration = calibration_words(recipe, calibrate, max(CALIBRATION, words))
     started = time.perf_counter()
     with closing(checked_words(recipe, check)) as dataset, tempfile.TemporaryDirectory() as folder:
         plain = Path(folder) / "float32.onnx"
         export(trained, plain, images[:words])
         facts = {**about(trained, "recognizer"), "precision": "int8"}
         with whole_file(file) as temporary:
-            convolutions = quantize(plain, temporary, images, facts)
+            convolutions = quantize(plain, temporary, images[:CALIBRATION], facts)
             runs = {"float32": load_onnx(plain), "int8": load_onnx(temporary)}
             seconds = time.perf_counter() - started
             check_alone(recipe, runs["int8"], images[:words])
@@ -127,9 +127,9 @@ def export_int8(
             )
 
 
-def calibration_words(recipe: Recipe, folder: Path) -> tuple[np.ndarray, dict[str, int]]:
+def calibration_words(recipe: Recipe, folder: Path, count: int) -> tuple[np.ndarray, dict[str, int]]:
     """Images uint8 ``[N, 3, h, w]`` of words drawn by the recipe's seed, and how many could be decoded."""
-    with closing(open_set(recipe, [folder], CALIBRATION)) as dataset:
+    with closing(open_set(recipe, [folder], count)) as dataset:
         batch = dataset.batch(range(len(dataset)))
         check_any_decoded(dataset, len(batch.images))
     images = np.ascontiguousarray(batch.images.numpy())

@@ -130,7 +130,8 @@ def open_set(
     charset = Charset.named(recipe.data.charset)
     size, fitting = input_size(recipe.model), fitting_of(recipe.model)
     longest = min(recipe.data.max_length, max_length or recipe.data.max_length)
-    return WordDataset(list(folders), charset, longest, size, limit, recipe.seed, once, fitting)
+    steps = recipe.model.steps if recipe.model.translator.kind == "ctc" else None
+    return WordDataset(list(folders), charset, longest, size, limit, recipe.seed, once, fitting, steps)
 
 
 def check_any_decoded(dataset: WordDataset, decoded: int) -> None:

@@ -57,8 +57,8 @@ def _paths(value: Any) -> Any:
     if value == "typical":
         return value
     if type(value) is int:
-        if value < 1:
-            raise ValueError(f"must be 1 or more paths, not {value}")
+        if not 1 <= value <= 1000:
+            raise ValueError(f"must be 1 to 1000 paths, not {value}")
         return value
     if not isinstance(value, list | tuple) or not all(isinstance(text, str) for text in value):
         raise ValueError(

@@ -112,9 +112,9 @@ def locked(folder: Path) -> Iterator[None]:
             folder.mkdir(parents=True, exist_ok=True)
             stack.enter_context(hold(folder / LOCK))
         except OSError as error:
-            raise InputError(f"{folder}: cannot be used as the search's folder: {error.strerror}") from None
+            raise InputError(f"{folder}: cannot be used: {error.strerror}") from None
         except Taken:
             raise InputError(
-                f"{folder}: another search is running in it; wait, or give another folder"
+                f"{folder}: another search or training is running in it; wait, or give another folder"
             ) from None
         yield

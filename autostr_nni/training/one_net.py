@@ -70,6 +70,7 @@ def train_alone(
     short_training = None
     if full and short.epochs:
         short_training = open_set(recipe, recipe.data.train, max_length=short.max_length)
+        print(f"first epochs: {short_training.report()}", flush=True)
     from autostr_nni.search_spaces.nni_space import frozen_net  # NNI reads at import which trial it is in
 
     net = frozen_net(architecture, space)

@@ -48,7 +48,7 @@ def search_operators(
     if team.leads:
         tell_doing(folder, PLANS if torch_device(recipe.training).type == "cuda" else OPENS)
     training, arch_validation, validation = opened_while_planning(open_sets, recognizer, recipe, team)
-    print(training.report(), arch_validation.report(), sep="\n", flush=True)
+    print(training.report(), arch_validation.report(), validation.report(), sep="\n", flush=True)
     tell_mix(training, recipe.search.operators.epoch_images)
     begin(recognizer, recipe, Init.of("search.init", recipe.search.init), folder, team)
     sets = (training, validation, arch_validation)

@@ -12,6 +12,7 @@ from autostr_nni.recipe import Recipe
 from autostr_nni.runs.figures import Figures, Report, TrialResult
 from autostr_nni.runs.layout import RECIPE
 from autostr_nni.runs.records import read_metrics, read_result, write_result
+from autostr_nni.runs.search_folder import locked
 from autostr_nni.search_spaces.architecture import Architecture
 from autostr_nni.search_spaces.space import SearchSpace
 from autostr_nni.search_spaces.stride_path import StridePath
@@ -146,12 +147,23 @@ def train_architecture(
     Run again in the same folder it goes on from the last epoch, also towards more epochs than before.
 
     Raises:
-        InputError: the folder holds a training by another recipe or of another architecture, or nothing
-            of what it starts from fits.
+        InputError: the folder is in use, holds a training by another recipe or of another architecture, or
+            nothing of what it starts from fits.
     """
     check_same_training(architecture, space, recipe, folder)
+    with locked(folder):
+        return _train(architecture, space, recipe, folder, report, init)
+
+
+def _train(
+    architecture: Architecture,
+    space: SearchSpace,
+    recipe: Recipe,
+    folder: Path,
+    report: Report,
+    init: Path | str | None,
+) -> TrialResult:
     prepare_torch(recipe.seed, recipe.training.threads)
-    folder.mkdir(parents=True, exist_ok=True)
     if epochs_done(recipe.training.epochs, folder) is None:
         write_atomic(folder / RECIPE, json.dumps(recipe.model_dump(mode="json"), indent=1))
     if recipe.training.tensorboard:

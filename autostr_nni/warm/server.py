@@ -142,7 +142,13 @@ class Server:
 
     def _fork(self, request: Request, streams: list[int], connection: socket.socket) -> None:
         server = os.getpid()
-        pid = os.fork()
+        try:
+            pid = os.fork()
+        except OSError as error:  # no memory, or too many processes: only this trial has to do without
+            log(f"a trial in {request.folder} starts cold: {error.strerror}")
+            self._tell(connection, "cold")
+            connection.close()
+            return
         if not pid:
             try:
                 self._let_go(connection)
@@ -167,7 +173,9 @@ class Server:
 
     def _listen_to(self, connection: socket.socket) -> None:
         """A signal for the trial; or its command is gone, and the trial goes too."""
-        pid = next(pid for pid, trial in self.trials.items() if trial.connection is connection)
+        pid = next((pid for pid, trial in self.trials.items() if trial.connection is connection), None)
+        if pid is None:  # it has ended, and was told so, since this was seen to be ready
+            return
         try:
             received = connection.recv(4096)
         except OSError:

@@ -10,9 +10,12 @@ import pytest
 import torch
 from PIL import Image
 
+from autostr_nni.cli.commands.evaluate import own_sets, reading_as
 from autostr_nni.cli.main import main
 from autostr_nni.data.sets.lmdb_io import LmdbReader
 from autostr_nni.data.sets.lmdb_write import write_lmdb
+from autostr_nni.reading.checkpoint import load_trained
+from autostr_nni.recipe import recipe_from
 
 
 def refused(capsys: pytest.CaptureFixture[str], *argv: str) -> str:
@@ -117,6 +120,41 @@ def test_wrong_options(
     checkpoint: str, shades: Path, capsys: pytest.CaptureFixture[str], option: list[str]
 ) -> None:
     assert option[0] in refused(capsys, "evaluate", checkpoint, str(shades / "test"), *option)
+
+
+def test_it_reads_as_the_recipe_says(checkpoint: str) -> None:
+    recipe = load_trained(checkpoint, "cpu").recipe
+    how = {"decoding": "beam", "beam": 7, "batch_size": 16}
+    own = recipe.model_copy(update={"evaluation": recipe.evaluation.model_copy(update=how)})
+    assert reading_as(own, None, None) == own
+    told = reading_as(own, 8, 1).evaluation
+    assert (told.width, told.batch_size) == (1, 8)
+    assert reading_as(recipe, None, 3).evaluation.width == 3
+
+
+def test_the_words_that_chose_the_net_stand_in_for_test_words(tmp_path: Path) -> None:
+    sets = {name: tmp_path / "sets" / name for name in ("v", "x", "t")}
+    (tmp_path / "link").symlink_to(tmp_path / "sets", target_is_directory=True)
+    chosen_by = [
+        {"set": "link/v", "filter": "alphanumeric", "weight": 1},
+        {"set": "sets/x", "weight": 0},
+    ]
+    data = {"train": ["sets/t"], "validation": chosen_by}
+    found = own_sets(recipe_from({"data": data}, tmp_path))
+    assert {name: (s.filter, s.weight) for name, s in found.items()} == {"v": ("alphanumeric", None)}
+    named = own_sets(recipe_from({"data": {**data, "test": {"mine": "sets/t"}}}, tmp_path))
+    assert named["mine"].set == sets["t"]
+
+
+def test_sets_that_share_words_are_not_counted_together(
+    checkpoint: str, shades: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    inside = str(shades / "test")
+    assert main(["evaluate", checkpoint, inside, str(shades), "--json", "--by-length"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert list(told["sets"]) == list(told["by_length"]) == ["test", shades.name]
+    assert main(["evaluate", checkpoint, inside, str(shades), "--by-length"]) == 0
+    assert f"\n{shades.name}:\n" in capsys.readouterr().out
 
 
 # --- read

@@ -12,6 +12,8 @@ import pytest
 import yaml
 
 from autostr_nni.cli.main import main
+from autostr_nni.runs.layout import LOCK
+from autostr_nni.system.locks import hold
 
 ARCHITECTURE = "ABABB:k3e1,skip,k3e1,k3e1,k3e1,k3e1"
 OTHER = "ABABB:k3e1,k5e3,k3e1,k3e1,k3e1,k3e1"
@@ -70,6 +72,15 @@ def test_a_folder_of_another_architecture_is_refused(
     command = ["train", OTHER, "--recipe", shade_recipe(tmp_path), "--out", str(trained)]
     assert "another architecture; give another folder" in refused(capsys, *command)
     assert lines_of(trained) == before
+
+
+def test_a_folder_that_another_trains_in_is_refused(
+    shade_recipe: Callable[..., str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "net").mkdir()
+    command = ["train", ARCHITECTURE, "--recipe", shade_recipe(tmp_path), "--out", str(tmp_path / "net")]
+    with hold(tmp_path / "net" / LOCK):
+        assert "another search or training is running in it" in refused(capsys, *command)
 
 
 def test_weights_to_start_from(

@@ -10,9 +10,12 @@ from PIL import Image
 
 from autostr_nni.data.charset import Charset
 from autostr_nni.data.dataset import WordDataset
+from autostr_nni.data.labels import REPEATS
 from autostr_nni.data.loader import make_loader
+from autostr_nni.data.sets.check import check_set
 from autostr_nni.data.sets.lmdb_write import label_key, write_lmdb
 from autostr_nni.data.targets import PADDING
+from autostr_nni.models.ctc import CTCDecoder
 from autostr_nni.system.errors import InputError
 
 PRINTABLE = Charset.named("printable")
@@ -193,3 +196,19 @@ def test_targets_are_the_encoded_labels(word_set, charset: str) -> None:
             assert together.lengths[place] == len(ids)
             alone = dataset.batch([index])
             assert alone.targets.tolist() == [ids] and alone.texts == [dataset.label(index)]
+
+
+def test_words_that_ctc_cannot_align_are_counted(word_set) -> None:
+    """A character that is repeated needs a step between: `aab` three characters and four steps."""
+    folder = word_set(["aab", "abab", "aaa", "abcd", "é"])
+    letters = Charset.named("abcd")
+    assert WordDataset(folder, letters, 4).skipped == {"no known character": 1}
+    dataset = WordDataset(folder, letters, 4, steps=4)
+    assert dataset.skipped == {"no known character": 1, REPEATS: 1}
+    assert [dataset.text(place) for place in range(len(dataset))] == ["aab", "abab", "abcd"]
+    logits = torch.zeros(1, 4, letters.classes)
+    decoder = CTCDecoder(2, letters.classes)
+    for label, aligned in (("aab", True), ("aaa", False)):
+        targets = torch.tensor([letters.encode(label)])
+        assert bool(decoder.word_losses(logits, targets)) is aligned
+    assert check_set(folder, letters, 4, steps=4).skipped[REPEATS] == 1

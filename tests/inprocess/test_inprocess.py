@@ -208,14 +208,14 @@ def test_other_searches_are_refused(tmp_path: Path) -> None:
 
 def test_folder_in_use_or_unusable_is_refused(tmp_path: Path) -> None:
     def inner(*args: Any) -> dict[str, Any]:
-        with pytest.raises(InputError, match="another search is running in it"):
+        with pytest.raises(InputError, match="another search or training is running in it"):
             search(tmp_path / "run")
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         search(tmp_path / "run", inner)
     (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match="cannot be used as the search's folder"):
+    with pytest.raises(InputError, match="cannot be used"):
         search(tmp_path / "file")
 
 

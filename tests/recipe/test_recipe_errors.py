@@ -44,7 +44,10 @@ FAULTS = {
     "search: {path: {paths: [AABBB, AAABB]}}": "search.path.paths: AAABB does not take 32x100 to 1x25",
     "search: {path: {paths: [AAXBB]}}": "search.path.paths: stride path 'AAXBB' has 'X'",
     "search: {path: {paths: [AABBB, A..A..B..B..B..]}}": "AABBB and A..A..B..B..B.. are the same path",
-    "search: {path: {paths: typicl}}": "search.path.paths must be typical, a number of paths to be drawn, or a list",
+    "search: {path: {paths: typicl}}": "search.path.paths must be typical, a number of paths to be drawn, or",
+    "search: {path: {paths: 0}}": "search.path.paths must be 1 to 1000 paths, not 0",
+    "search: {path: {paths: 1001}}": "search.path.paths must be 1 to 1000 paths, not 1001",
+    "search: {path: {paths: 11}}\nmodel: {stage_layers: [1, 1, 1, 1, 1]}": "on 10 paths alone, not on 11",
     "search: {path: {epochs: 4, rungs: [1, 3]}}": ": search.path.rungs: the last of [1, 3] must be "
     "search.path.epochs, which is 4",
     "search: {path: {epochs: 3, rungs: [2, 1, 3]}}": "search.path.rungs: [2, 1, 3] must rise",

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shlex
 import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -16,6 +18,9 @@ from typing import Any
 
 import psutil
 import pytest
+
+from autostr_nni.warm.server import Server
+from autostr_nni.warm.talk import Request
 
 SERVER = """
 import sys
@@ -196,6 +201,21 @@ def test_another_program_starts_cold(warm: Warm) -> None:
     assert warm.run("tell", "0", AUTOSTR_COLD="1") == cold
     assert warm.run("tell", "0", AUTOSTR_WARM=str(warm.place / "nowhere")) == cold
     assert warm.run("tell", "0", CUDA_VISIBLE_DEVICES="3")[0] == 0  # NNI gives each trial its own
+
+
+def test_a_trial_that_cannot_be_forked_starts_cold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And what is told of one that has just ended disturbs nobody."""
+    made = Server(tmp_path, -1)
+    ours, theirs = socket.socketpair()
+    with ours, theirs, made.listener, made.wake, made.woken, made.selector:
+        made._listen_to(ours)
+
+        def full() -> int:
+            raise OSError(errno.EAGAIN, "Resource temporarily unavailable")
+
+        monkeypatch.setattr(os, "fork", full)
+        made._fork(Request.of_this_process(), [], ours)
+        assert theirs.recv(100) == b"cold\n" and theirs.recv(100) == b"" and not made.trials
 
 
 def test_what_a_shell_changes_is_no_difference(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

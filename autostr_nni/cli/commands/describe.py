@@ -12,6 +12,7 @@ from autostr_nni.cli.output import say, say_json
 from autostr_nni.cli.parser import path, path_text
 from autostr_nni.cli.reading_cost import add_options, settings_of, side_by_side, timed_how
 from autostr_nni.cli.table import table, thousands
+from autostr_nni.system.errors import InputError
 
 if TYPE_CHECKING:
     from autostr_nni.recipe import ModelSection, Recipe
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from autostr_nni.search_spaces.counting import Price
     from autostr_nni.search_spaces.space import SearchSpace
 
+KINDS = (".svg", ".png")  # of drawings
 _BAR = 20  # characters of the longest bar
 
 
@@ -53,6 +55,8 @@ def add_parser(subparsers: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print the description."""
     settings = settings_of(args)
+    if args.out is not None and args.out.suffix.lower() not in KINDS:
+        raise InputError(f"--out {args.out}: must end in .png or .svg")
     recipe = None
     if args.recipe is not None:
         from autostr_nni.recipe import load_recipe
@@ -123,12 +127,7 @@ def describe(architecture: Architecture, space: SearchSpace, price: Price | None
 
 
 def draw(architecture: Architecture, space: SearchSpace, name: str, out: Path) -> None:
-    """Draw the architecture into a PNG or SVG. Raises InputError for another ending or a bad folder."""
-    from autostr_nni.system.errors import InputError
-
-    kinds = (".svg", ".png")
-    if out.suffix.lower() not in kinds:
-        raise InputError(f"--out {out}: must end in .png or .svg")
+    """Draw the architecture into a PNG or SVG. Raises InputError for a bad folder."""
     from autostr_nni.report.figures.architecture import draw_architecture
     from autostr_nni.report.figures.style import rendered, styled
     from autostr_nni.search_spaces.named import NAMED
@@ -139,7 +138,7 @@ def draw(architecture: Architecture, space: SearchSpace, name: str, out: Path) -
     with styled():
         pictures = rendered(draw_architecture(architecture, space, title))
     try:
-        out.write_bytes(pictures[kinds.index(out.suffix.lower())])
+        out.write_bytes(pictures[KINDS.index(out.suffix.lower())])
     except OSError as error:
         raise InputError(f"--out {out}: cannot be written: {error.strerror}") from None
 

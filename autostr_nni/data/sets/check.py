@@ -104,8 +104,10 @@ def check_set(
     *,
     images: bool = True,
     only: FilterName | None = None,
+    steps: int | None = None,
 ) -> SetReport:
-    """Look at every sample of a set; without ``images`` at its labels alone. ``only`` is the set's filter.
+    """Look at every sample of a set; without ``images`` at its labels alone. ``only`` is the set's filter,
+    ``steps`` are those of CTC, where the words are for it.
 
     ``InputError`` if the set cannot be opened or is damaged.
     """
@@ -114,7 +116,7 @@ def check_set(
         seen = 0
         for number, raw in reader.labels():
             seen += 1
-            _look(report, reader, number, raw, charset, max_length, images, only)
+            _look(report, reader, number, raw, charset, max_length, images, only, steps)
         report.skipped["missing"] += report.samples - seen
         report.skipped = +report.skipped
     return report
@@ -129,9 +131,10 @@ def _look(
     max_length: int,
     images: bool,
     only: FilterName | None,
+    steps: int | None,
 ) -> None:
     """Count one sample; its label's fault comes before its image's."""
-    cause, removed = label_cause(raw, charset, max_length, only)
+    cause, removed = label_cause(raw, charset, max_length, only, steps)
     text = composed(raw[:MOST_BYTES].decode(errors="replace"))
     report.characters.update(text)
     if removed:
