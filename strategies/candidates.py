@@ -17,7 +17,7 @@ from autostr_nni.search_spaces.space import SearchSpace
 from autostr_nni.search_spaces.stride_path import StridePath
 from autostr_nni.system.errors import InputError
 
-_TRIES = 200  # draws before another way is taken
+_TRIES, _SELDOM = 200, 20  # draws before another way is taken
 _DRAWN = 16  # nets of the whole space of which one becomes a candidate
 _RIDGE = 2.0  # as many nets without any tendency are added to those that were seen
 
@@ -72,7 +72,7 @@ class Candidates:
                 return found
         if found:
             return found
-        for _ in range(_TRIES):  # a thin band, which is seldom met
+        for _ in range(_SELDOM):  # a thin band, for which many are drawn each time
             try:
                 net = sample_within(self.space, rng, self.band[1], least=self.band[0], price=self.price)
             except InputError:

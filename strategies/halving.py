@@ -116,9 +116,8 @@ class Halving(Climbing):
     def planned_steps(self) -> list[Planned]:
         """Trials of each rung, about as many as the budget pays for: what results lead to is not known. And
         what is trained at the end where nets are ranked by a proxy."""
-        ladder, there, more = self._ladder, self._at_the_top, 0
-        below = self._budget - self._reserve()  # what the lower rungs may cost
-        while there < self._full and ladder.price([*self._counts(more + 1)[:-1], there]) <= below:
+        ladder, more = self._ladder, 0
+        while not self._finished and self._pays_for(more + 1):
             more += 1
         counts = self._counts(more)
         begins = (0, *ladder.epochs)
@@ -127,6 +126,15 @@ class Halving(Climbing):
             last = sum(not trial.id.endswith(RETRY) for trial in self._of_step(TRAIN))
             return [*rungs, Planned(TRAIN, last or self._front)]
         return [*rungs[:-1], rungs[-1]._replace(step=TRAIN)]
+
+    def _pays_for(self, more: int) -> bool:
+        """Whether so many more candidates may be opened, by what they and those that go on from them cost."""
+        counts = self._counts(more)
+        if self._ladder.top:  # what full trainings cost is kept back, and with the last of them a search ends
+            counts[-1] = self._at_the_top
+            if counts[-1] >= self._full:
+                return False
+        return self._ladder.price(counts) <= self._budget - self._reserve()
 
     def _counts(self, more: int) -> list[int]:
         """Trials of each rung where so many more candidates are opened, and as many go on as should."""
@@ -175,7 +183,7 @@ class Halving(Climbing):
 
     def _closing(self) -> bool:
         """Whether what is left is for nets that it brings to the top alone."""
-        if self._at_the_top >= self._full:
+        if self._ladder.top and self._at_the_top >= self._full:
             return True
         return self._budget - self._spent() < self._ladder.cost(0) + self._reserve()
 
@@ -189,27 +197,24 @@ class Halving(Climbing):
 
     def _propose_some(self, known: Sequence[Trial]) -> bool:
         """Add the next proposal; of the last of the budget as many as are trained to the end."""
+        if not self._closing():
+            if self._promote(known, 0, False) is not None:
+                return True
+            net = self._candidate(known)
+            if net is not None:
+                self._open(net, 0)
+                return True
+            # All nets of a small space, or a thin band, were tried: what is left is for the best of them.
+            known = self._trials
+            if not all(trial.settled for trial in known):
+                return False
         kept, found = 0, False  # kept: what those proposed still need to come to the top
-        for _ in range(self._full if self._closing() else 1):
-            rung = self._propose(known, kept)
+        for _ in range(self._full):
+            rung = self._promote(known, kept, True)
             if rung is None:
                 break
             kept, found = kept + self._ladder.epochs[-1] - self._ladder.epochs[rung], True
         return found
-
-    def _propose(self, known: Sequence[Trial], kept: int) -> int | None:
-        """Add the next proposal, and give its rung; None where the budget pays for none."""
-        closing = self._closing()
-        rung = self._promote(known, kept, closing)
-        if rung is not None or closing:
-            return rung
-        net = self._candidate(known)
-        if net is not None:
-            self._open(net, 0)
-            return 0
-        # All nets of so small a space, or so thin a band, were tried: what is left is for the best of them.
-        settled = [trial for trial in self._trials if trial.settled]
-        return self._promote(settled, kept, True) if len(settled) == len(self._trials) else None
 
     def _promote(self, known: Sequence[Trial], kept: int, closing: bool) -> int | None:
         """Let a net go on, and give its rung; None where none may, or the budget does not pay for it."""

@@ -28,8 +28,8 @@ def pixels_told(model: ModelSection) -> str:
     if model.resize == "stretch":
         return f"uint8 RGB, turned as its EXIF says, {turned}resized to image_height x image_width, 0 to 255"
     return (
-        f"uint8 RGB, turned as its EXIF says, {turned}resized to image_height with the aspect kept, to image_width where that is "
-        f"wider, the columns to the right filled with {FILL}, 0 to 255"
+        f"uint8 RGB, turned as its EXIF says, {turned}resized to image_height with the aspect kept, to "
+        f"image_width where that is wider, the columns to the right filled with {FILL}, 0 to 255"
     )
 
 

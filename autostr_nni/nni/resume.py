@@ -18,7 +18,7 @@ from autostr_nni.nni.search import run
 from autostr_nni.nni.state import find_state
 from autostr_nni.progress.display import Log
 from autostr_nni.recipe.checks.extras import check_extras
-from autostr_nni.runs.layout import RECIPE, RESUME_LOCK
+from autostr_nni.runs.layout import RECIPE, RESUME_LOCK, SUMMARY
 from autostr_nni.strategies import find
 from autostr_nni.strategies.core import Book, saved_trials
 from autostr_nni.system.errors import InputError
@@ -49,7 +49,7 @@ def resume(
     Raises InputError where the experiment cannot go on, SearchError, and KeyboardInterrupt.
     """
     with alone(folder):
-        stored = read_stored(folder)
+        stored = before = read_stored(folder)
         if stored.params.get("experimentType", "hpo") != "hpo":
             raise InputError(
                 f"experiment {folder.name} was run by NNI's NasExperiment, which NNI 3.0 cannot resume; "
@@ -71,6 +71,8 @@ def resume(
         fit_to_machine(experiment, log, begun=True)
         done = len(stored.trials) - stored.in_flight
         log(f"going on in {folder}: {done} trials have ended, {stored.in_flight} were cut short")
+        if not state.get("finished") or stored.params != before.params:  # it has not ended, or has more now
+            (folder / SUMMARY).unlink(missing_ok=True)
         return run(experiment, port, host, detach, log, resumed=folder.name)
 
 

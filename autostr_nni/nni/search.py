@@ -56,7 +56,6 @@ def run(
         running = start_experiment(experiment, port, host, detach, resumed)
         about = {"experiment": running.id, "page": f"{running.address}/", "folder": str(running.folder)}
         try:
-            (running.folder / SUMMARY).unlink(missing_ok=True)  # of a search that goes on
             if experiment.strategy_name is None and experiment.recipe is not None:
                 keep_recipe(running.folder, experiment.recipe.model_dump(mode="json"))  # as our tuners do
             log(f"page: {about['page']}  experiment: {running.id}")

@@ -47,10 +47,13 @@ def _without_cost(content: Any) -> Any:
     if not isinstance(search, dict) or "cost" not in search:
         return content
     kept = {key: value for key, value in search.items() if key != "cost"}
-    operators = search.get("operators") or {}
-    if not isinstance(operators, dict):
+    operators, path = search.get("operators") or {}, search.get("path") or {}
+    if not isinstance(operators, dict) or not isinstance(path, dict):
         return content
-    return {**content, "search": {**kept, "operators": {**operators, "budget_m": 1e9}}}
+    if type(path.get("paths")) is int:  # drawn within a band, whose lower end is in another unit
+        path = {**path, "paths": "typical"}
+    kept |= {"operators": {**operators, "budget_m": 1e9}, "path": path}
+    return {**content, "search": kept}
 
 
 def recipe_from(

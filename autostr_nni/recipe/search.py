@@ -120,7 +120,7 @@ class OperatorsSection(Section):
     arch_optimizer: ArchOptimizerSection = ArchOptimizerSection()
     arch_init: NotNegative = 1.0e-3  # architecture parameters start within plus and minus this
     budget_m: Millions = 450.0  # million MACs that an architecture may cost at most, or `cost.budget`
-    # G of Eq. 4, in the same: its logarithm is above 0; where that is given, by default `cost.budget`
+    # G of Eq. 4, in the same: its logarithm is above 0; where that is no MACs, by default as `cost.budget`
     g_m: Annotated[Millions, Field(gt=1e-6)] = 450.0
     beta: NotNegative = 0.6  # exponent of Eq. 4; 0: cost does not matter
     # nets that are drawn by the probabilities at the end, the most probable first, and climb halving's rungs
@@ -230,7 +230,7 @@ class SearchSection(Section):
 
     @model_validator(mode="after")
     def _one_budget(self) -> SearchSection:
-        """`cost.budget` stands in `operators.budget_m` and in G too."""
+        """`cost.budget` stands in `operators.budget_m` too, and in G where it is in no MACs."""
         cost, operators = self.cost, self.operators
         given = operators.model_fields_set
         if cost.budget is None:
@@ -241,6 +241,6 @@ class SearchSection(Section):
                 f"{cost.price.unit}; leave one of them out"
             )
         own = {"budget_m": cost.budget}
-        if "g_m" not in given:
+        if cost.kind != "macs" and "g_m" not in given:
             own["g_m"] = cost.budget
         return self.model_copy(update={"operators": operators.model_copy(update=own)})

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import shutil
 import subprocess
@@ -245,6 +246,16 @@ def test_a_set_is_known_by_what_its_files_hold(tmp_path: Path, options: dict) ->
     produce(here / "set", described(here), processes=1)
     here.rename(there)
     assert ensure(there / "set", described(there)) is None
+    (there / "fonts" / "README").write_text("no font")
+    assert ensure(there / "set", described(there)) is None
+    shutil.copy(there / "fonts" / "DejaVuSerif.ttf", os.fsencode(there / "fonts") + b"/caf\xe9.ttf")
+    with pytest.raises(InputError, match=r"fonts \(fonts\) is not what it was made from"):
+        ensure(there / "set", described(there))
+    os.remove(os.fsencode(there / "fonts") + b"/caf\xe9.ttf")
+    with pytest.raises(InputError, match=r"\(source was .*words\.txt, and is english\)"):
+        ensure(there / "set", described(there, source="english"))
+    with pytest.raises(InputError, match=r"\(fonts was .*, and is \[\]\)"):
+        ensure(there / "set", described(there, fonts=()))
     (there / "words.txt").write_text("gamma\ndelta\n")
     with pytest.raises(InputError, match=r"words\.txt \(source\) is not what it was made from\): name a new"):
         ensure(there / "set", described(there))
@@ -253,11 +264,17 @@ def test_a_set_is_known_by_what_its_files_hold(tmp_path: Path, options: dict) ->
         ensure(there / "set", described(there))
     with pytest.raises(InputError, match=r"\(count was 2, and is 3\)"):
         ensure(there / "set", described(there, count=3, source="digits:1-2"))
-    with pytest.raises(InputError, match=r"\(fonts was .*, and is none\)"):
-        ensure(there / "set", described(there, fonts=()))
     (there / "set" / NOTE_FILE).write_text("{}")
     with pytest.raises(InputError, match=r"\(its set\.json does not tell what it was made from\)"):
         ensure(there / "set", described(there))
+
+
+def test_sets_are_rendered_into_a_folder_whose_sets_are_excluded(tmp_path: Path, options: dict) -> None:
+    rendered = [SynthSpec(2, seed, exclude=(str(tmp_path / "data"),), **options) for seed in (1, 2)]
+    produce(tmp_path / "data" / "first", SynthSpec(2, **options), processes=1)
+    for _ in range(2):
+        for number, spec in enumerate(rendered):
+            ensure(tmp_path / "data" / str(number), spec, processes=1)
 
 
 def test_excluded_lines_are_not_drawn() -> None:

@@ -13,6 +13,7 @@ from autostr_nni.data.synth.spec import SynthSpec
 from autostr_nni.recipe import Recipe, load_recipe, recipe_from
 from autostr_nni.recipe.data import CHARSETS
 from autostr_nni.search_spaces.space import SearchSpace
+from autostr_nni.strategies import find
 from autostr_nni.system.errors import InputError
 
 SMALLEST = "data: {train: [words/train], validation: [words/val]}\n"
@@ -86,6 +87,23 @@ def test_listed_paths(tmp_path: Path) -> None:
     paths = "search: {path: {paths: [ABABB, A.B..A.B..B....]}}\n"
     recipe = load_recipe(write(tmp_path, SMALLEST + paths))
     assert [path.text() for path in recipe.search_paths()] == ["ABABB", "A.B..A.B..B...."]
+
+
+def test_so_many_paths_are_drawn_as_those_of_random_nets() -> None:
+    def drawn(seed: int) -> Recipe:
+        search = {"path": {"paths": 12}, "cost": {"budget": 400}, "halving": {"min_m": 200}}
+        data = {"train": ["words/train"], "validation": ["words/val"]}
+        return recipe_from({"seed": seed, "data": data, "search": search}, Path("/"))
+
+    recipe = drawn(3)
+    paths = recipe.search_paths()
+    assert len(set(paths)) == 12 and not all(path.is_typical() for path in paths)
+    assert drawn(3).search_paths() == paths != drawn(4).search_paths()
+    for path in paths:  # it has a net within the band
+        costs = [layer.values() for layer in recipe.price.table(path, recipe.space())]
+        stem = recipe.price.fixed(recipe.space())
+        assert stem + sum(map(min, costs)) <= 400_000_000 and stem + sum(map(max, costs)) >= 200_000_000
+    assert find("two-step").from_recipe(recipe).planned_steps[0].trials == 12
 
 
 def test_optimizer_defaults_follow_its_name(tmp_path: Path) -> None:

@@ -228,10 +228,34 @@ def test_a_space_that_is_tried_out_leaves_the_rest_of_the_budget_to_its_best() -
         finish(strategy, told, order)
         assert strategy.failure is None and strategy.best is not None
         opened = [t for t in strategy.trials if t.parameters.get("epochs") == 1]
-        assert len(opened) == few.size()
+        assert len(opened) == few.size() and strategy.planned == len(strategy.trials)
         assert strategy.best["metrics"]["default"] == max((t.metrics or {})["default"] for t in opened)
         found.append(strategy.trials)
     assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("nets", [3, 30])
+def test_with_one_rung_all_nets_are_trained_to_the_end(nets: int) -> None:
+    strategy = make(nets, ladder=Ladder((1,)))
+    assert strategy.planned == nets
+    finish(strategy, trained)
+    assert len(strategy.trials) == strategy.planned == nets
+
+
+def test_a_state_with_a_trial_after_the_last_full_training_is_gone_on_with() -> None:
+    """As earlier versions left them: what is under way is awaited, and ends the search."""
+    strategy = make(3, ladder=Ladder((1, 2, 6)))
+    while "train" not in {trial.parameters["step"] for trial in strategy.trials}:
+        strategy.suggest()
+        strategy.observe(strategy.pending()[0].id, trained(strategy.pending()[0].parameters))
+    state = strategy.state_dict()
+    last = {**state["trials"][0], "id": "halving-099", "status": "running", "metrics": None}
+    net = Architecture.parse("AABBB:" + ",".join(["k3e1"] * 15), SPACE)
+    last["parameters"] = {"step": "rung", "epochs": 1, **net.to_parameters()}
+    again = make(3, ladder=Ladder((1, 2, 6)))
+    again.load_state_dict({**state, "trials": [*state["trials"], last]})
+    finish(again, trained)
+    assert again.failure is None and again.trials[-1].id == "halving-099"
 
 
 @pytest.mark.parametrize("front", [1, 3])

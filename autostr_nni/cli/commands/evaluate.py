@@ -167,10 +167,12 @@ def draw_mistakes(mistakes: Sequence[Mistake], rows: Mapping[str, Row], checkpoi
             where = f" · {mistake.set}" if len(rows) > 1 else ""
             note = f"confidence {100 * mistake.confidence:.1f} %{where}"
             entries.append(Entry(to_rgb(picture), mistake.truth, mistake.text, note))
-    told = [rows[POOLED]] if POOLED in rows else list(rows.values())
-    words = sum(row["words"] for row in told)
-    wrong = words - sum(row["correct"] for row in told)
-    title = f"{wrong:,} of {words:,} words read wrong" if wrong else "No word read wrong"
+    row = rows.get(POOLED) or next(iter(rows.values()))
+    wrong = row["words"] - row["correct"]
+    title = f"{wrong:,} of {row['words']:,} words read wrong"
+    if POOLED not in rows and len(rows) > 1:  # sets that share words have no sum
+        title = "Words read wrong"
+    title = title if mistakes else "No word read wrong"
     subtitle = f"{', '.join(name for name in rows if name != POOLED)} · {checkpoint}"
     if entries:
         subtitle = f"the {len(entries)} it was surest of · {subtitle}"

@@ -53,8 +53,9 @@ def check_words(recipe: Recipe) -> None:
         for name, root in sets.items()
     ]
     charset = Charset.named(data.charset)
+    steps = recipe.model.steps if recipe.model.translator.kind == "ctc" else None
     for key, roots, length, limit in wanted:
-        causes = _unusable(roots, charset, length)
+        causes = _unusable(roots, charset, length, None if key.startswith("data.test") else steps)
         if causes is not None:
             counted = ", ".join(f"{count} {cause}" for cause, count in causes.most_common())
             where = ", ".join(str(root.set) for root in roots)
@@ -70,14 +71,16 @@ def _each_by_itself(sources: Sequence[WordSource]) -> list[Sequence[WordSource]]
     return [[source] for source in weighted] or [sources]
 
 
-def _unusable(sources: Iterable[WordSource], charset: Charset, longest: int) -> Counter[str] | None:
+def _unusable(
+    sources: Iterable[WordSource], charset: Charset, longest: int, steps: int | None
+) -> Counter[str] | None:
     """Why labels cannot be used, by cause; None where one can."""
     causes: Counter[str] = Counter()
     for source in sources:
         for folder in find_sets(source.set):
             with closing(LmdbReader(folder)) as reader, closing(reader.labels()) as labels:
                 for _, raw in labels:
-                    cause = label_cause(raw, charset, longest, source.filter)[0]
+                    cause = label_cause(raw, charset, longest, source.filter, steps)[0]
                     if not cause:
                         return None
                     causes[cause] += 1

@@ -32,7 +32,7 @@ SYSTEM_FOLDERS = (
     "/Library/Fonts",
 )
 _SUFFIXES = {".ttf", ".otf", ".ttc"}
-_OWN_SUFFIXES = _SUFFIXES | {".otc", ".woff", ".woff2", ".pfa", ".pfb"}  # what FreeType opens besides
+OWN_SUFFIXES = _SUFFIXES | {".otc", ".woff", ".woff2", ".pfa", ".pfb"}  # what FreeType opens besides
 
 
 @dataclass(frozen=True, eq=False)  # compared by identity: faces are keys of caches
@@ -72,10 +72,10 @@ def find_faces(
     paths = [path for root in roots for path in _font_files(root)]
     named = {folder: walk_files(Path(folder).expanduser(), "folder of fonts") for folder in folders}
     for folder, inside in named.items():
-        own = [path for path in inside if path.suffix.lower() in _OWN_SUFFIXES]
+        own = [path for path in inside if path.suffix.lower() in OWN_SUFFIXES]
         if not own:
             raise InputError(
-                f"no font ({', '.join(sorted(_OWN_SUFFIXES))}) in {folder}: name a folder of fonts"
+                f"no font ({', '.join(sorted(OWN_SUFFIXES))}) in {folder}: name a folder of fonts"
             )
         paths += own
     extra = "".join(sorted(c for c in set(wanted) if not c.isascii()))

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from autostr_nni.data.sets.folders import find_sets
+from autostr_nni.data.decoding.image_files import SUFFIXES, walk_files
+from autostr_nni.data.sets.folders import DATA_FILE, find_sets
 from autostr_nni.data.sets.lmdb_io import LmdbReader
+from autostr_nni.data.synth.fonts import OWN_SUFFIXES
 from autostr_nni.data.synth.spec import SynthSpec
 from autostr_nni.data.synth.words import read_words
+from autostr_nni.system.errors import InputError
 
 #: Of a description, what is a file, a folder, or several of them.
 _PATHS = ("source", "exclude", "fonts", "backgrounds")
@@ -20,9 +24,31 @@ Inputs = dict[str, list[str | None]]
 def inputs_of(spec: SynthSpec) -> Inputs:
     """A fingerprint of each file or folder that a description names; None for what cannot be read.
 
-    Of a file its content; of a folder, which may hold thousands of pictures, names and sizes of its files.
+    Of a list of words its content; of a set its size; of fonts and pictures, which may be thousands, names
+    and sizes. A folder of sets has none: others may be rendered into it at any time.
     """
-    return {key: [_fingerprint(Path(path)) for path in _paths(spec, key)] for key in _PATHS}
+    found: Inputs = {}
+    for key in _PATHS:
+        found[key] = []
+        for path in map(Path, _paths(spec, key)):
+            try:
+                named = _listed(key, path) if path.is_dir() else path.read_bytes()
+                found[key].append(hashlib.sha256(named).hexdigest())
+            except (OSError, InputError):
+                found[key].append(None)
+    return found
+
+
+def _listed(key: str, path: Path) -> bytes:
+    """The files of a folder that the key looks at, with their sizes."""
+    if key == "exclude":
+        files = [path / DATA_FILE]
+    else:
+        suffixes = OWN_SUFFIXES if key == "fonts" else SUFFIXES
+        files = [file for file in walk_files(path, f"folder of {key}") if file.suffix.lower() in suffixes]
+    return b"".join(
+        os.fsencode(file.relative_to(path)) + b"\0%d\0" % file.stat().st_size for file in sorted(files)
+    )
 
 
 def difference(note: Mapping[str, Any], spec: SynthSpec) -> str | None:
@@ -40,7 +66,7 @@ def difference(note: Mapping[str, Any], spec: SynthSpec) -> str | None:
             if then[key] != now[key]:
                 return f"{key} was {then[key]}, and is {now[key]}"
         elif len(before) != len(after):
-            return f"{key} was {', '.join(before) or 'none'}, and is {', '.join(after) or 'none'}"
+            return f"{key} was {then[key]}, and is {now[key]}"
         for place, (one, other) in enumerate(zip(before, after, strict=False)):
             known = held[key][place] if held else None
             if known is None or here[key][place] is None:
@@ -71,17 +97,3 @@ def _paths(spec: SynthSpec, key: str) -> list[str]:
     if key != "source":
         return list(getattr(spec, key))
     return [] if spec.source == "english" or spec.digits() else [spec.source]
-
-
-def _fingerprint(path: Path) -> str | None:
-    found = hashlib.sha256()
-    try:
-        if path.is_dir():
-            for file in sorted(path.rglob("*")):
-                if file.is_file() and file.name != "lock.mdb":
-                    found.update(f"{file.relative_to(path)}\0{file.stat().st_size}\0".encode())
-        else:
-            found.update(path.read_bytes())
-    except OSError:
-        return None
-    return found.hexdigest()

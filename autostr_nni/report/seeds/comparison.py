@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import combinations
-from typing import Any
+from typing import Any, Literal
 
 from autostr_nni.report.reading.history import SearchHistory
 from autostr_nni.report.seeds.groups import grouped
@@ -214,8 +214,15 @@ def figure(unit: str, name: str, rows: list[SeedRow], comparisons: int) -> SeedF
 def decisive(figures: Sequence[SeedFigure], homes: Sequence[str] | None = None) -> str:
     """The set that decides: all test words together, else the first test set, else validation.
 
-    Where `homes` are given, of those alone: other targets' words decide nothing.
+    Where `homes` are given, of those alone: other targets' words decide nothing. What one side alone has
+    (test sets that share words have no figure of all together) decides where they have none in common.
     """
-    sets = [found["set"] for found in figures if homes is None or found["set"] in homes]
+    known = [found for found in figures if homes is None or found["set"] in homes]
+    common = [found["set"] for found in known if all(_has(found, side) for side in ("first", "second"))]
+    sets = common or [found["set"] for found in known]
     tests = [name for name in sets if name != VALIDATION]
     return "test all" if "test all" in tests else tests[0] if tests else VALIDATION
+
+
+def _has(found: SeedFigure, side: Literal["first", "second"]) -> bool:
+    return any(row[side] is not None for row in found["rows"])

@@ -86,8 +86,9 @@ def settings_of(history: SearchHistory, member: Mapping[str, Any]) -> dict[str, 
         if not _below(key, _OF_SEEDS) and (not key.startswith("search.") or _below(key, own))
     }
     least = "search.random.min_m"  # without one of its own, random search has halving's
-    if least in kept and kept[least] is None:
-        kept[least] = recipe.get("search.halving.min_m")
+    if least in kept or type(kept.get("search.path.paths")) is int:  # paths are drawn within the same band
+        own_least = recipe.get(least)
+        kept[least] = recipe.get("search.halving.min_m") if own_least is None else own_least
     if member["strategy"] == "single net" and member["nets"]:
         kept["net"] = member["nets"][0]["architecture"]
     return kept

@@ -14,9 +14,7 @@ COSTS = {"images": "at equal images", "seconds": "at equal seconds", "end": "eac
 def sentence(first: str, second: str, pair: Mapping[str, Any], words: str | None = None) -> str:
     """The verdict on two groups on the decisive set, called `words`, at equal images and seconds."""
     figures = {found["unit"]: found for found in pair["figures"] if found["set"] == pair["set"]}
-    words = words or (
-        "validation words (there is no test set)" if pair["set"] == VALIDATION else "test words"
-    )
+    words = words or _named(pair)
     main = figures.get("images")
     if main is None:
         open_still = f"It is open whether {first} or {second} is ahead"
@@ -78,6 +76,15 @@ def points(value: float) -> str:
     """A difference of accuracies in percentage points, with its sign."""
     text = f"{100 * value:+.1f}"
     return "0.0" if text in ("+0.0", "-0.0") else text.replace("-", "−")
+
+
+def _named(pair: Mapping[str, Any]) -> str:
+    """The words of the decisive set; by name where it is one of several test sets."""
+    if pair["set"] == VALIDATION:
+        return "validation words (there is no test set)"
+    tests = {found["set"] for found in pair["figures"]} - {VALIDATION}
+    one = len(tests) > 1 and pair["set"] != "test all"
+    return f"the words of {pair['set']}" if one else "test words"
 
 
 def _verdict(first: str, second: str, found: Mapping[str, Any], words: str) -> str:

@@ -158,6 +158,16 @@ def test_nets_that_came_too_late_for_equal_cost_are_told_at_their_own_ends() -> 
     )
 
 
+def test_what_both_sides_have_decides() -> None:
+    """Test sets that share words have no figure of all together; searches of earlier versions have one."""
+    older, newer = net("a", 0.5, 0.6), net("b", 0.5, 0.4)
+    older["tests"] = {"words": {"accuracy": 0.6}, "more": {"accuracy": 0.6}, "all": {"accuracy": 0.6}}
+    newer["tests"] = {"words": {"accuracy": 0.4}, "more": {"accuracy": 0.4}}
+    found = compared([search("h", "halving", [older]), search("r", "random", [newer])], [0, 0])
+    assert found["pairs"][0]["set"] == "test words"
+    assert "ahead on the words of test words at equal images: halving +20.0" in found["pairs"][0]["sentence"]
+
+
 def test_all_comparisons_of_a_report_hold_together() -> None:
     searches = [search(f"h{i}", "halving", [net(f"h{i}", 0.5, 0.5 + i / 50)]) for i in range(3)]
     searches += [search(f"r{i}", "random", [net(f"r{i}", 0.5, 0.4)]) for i in range(3)]
@@ -177,6 +187,12 @@ def test_random_searches_of_other_bands_are_other_strategies() -> None:
     }
     groups = compare(searches, told)["groups"]
     assert [group["seeds"] for group in groups] == [[0, 2], [1]]
+    drawn = [search(f"t{i}", "two-step", [net(f"t{i}n", 0.5, 0.5)]) for i in range(3)]
+    for paths, expected in ((8, [[0], [1], [2]]), ("typical", [[0, 1, 2]])):
+        told = {
+            f"t{i}": history(i, "two-step", path={"paths": paths}, halving={"min_m": i}) for i in range(3)
+        }
+        assert [group["seeds"] for group in compare(drawn, told)["groups"]] == expected
 
 
 def test_the_largest_net_is_a_strategy_of_its_own() -> None:
