@@ -18,6 +18,7 @@ from autostr_nni.inprocess.several import run_several
 from autostr_nni.inprocess.told import Run, broke, progress, trial_folder
 from autostr_nni.progress.display import Log, as_display
 from autostr_nni.recipe import Recipe, recipe_from
+from autostr_nni.recipe.checks.places import unused_places
 from autostr_nni.runs.figures import Figures, Outcome, figures
 from autostr_nni.runs.layout import FAULT, RECIPE, SUMMARY, TRIALS
 from autostr_nni.runs.records import read_result
@@ -79,6 +80,8 @@ def run_search(
             (folder / SUMMARY).unlink(missing_ok=True)
         write_json(folder / RECIPE, recipe.model_dump(mode="json"))
         record_strategy(strategy, folder)
+        if unused := unused_places(strategy.name, recipe, places.most):
+            log(unused)
         state = InProcessProgress(strategy, recipe, folder / TRIALS, display, places.most)
 
         def tell(line: str) -> None:

@@ -16,6 +16,7 @@ from autostr_nni.nni.progress import ExperimentProgress
 from autostr_nni.nni.rows import failed_sentence, last_words, parameters_of, record_of
 from autostr_nni.nni.state import keep_recipe, read_state
 from autostr_nni.progress.display import Log
+from autostr_nni.recipe.checks.places import unused_places
 from autostr_nni.recipe.training import LEARNT_ABOVE
 from autostr_nni.runs.figures import Summary
 from autostr_nni.runs.layout import LOGS, SUMMARY
@@ -61,6 +62,8 @@ def run(
             log(f"page: {about['page']}  experiment: {running.id}")
             if host != LOOPBACK:
                 log(f"warning: the page is open to everyone who reaches {host}, and it asks for no password")
+            if unused := unused_places(experiment.strategy_name, experiment.recipe, experiment.concurrency):
+                log(unused)
             if detach:
                 log(f"stop it with: nnictl stop {running.id}")
                 return {**about, "status": "RUNNING", "failure": None}

@@ -13,10 +13,12 @@ import pytest
 
 from autostr_nni.nni import manager_side
 from autostr_nni.nni import proposing as tuner_module
-from autostr_nni.nni.state import read_state, write_state
+from autostr_nni.nni.state import read_state, whole_state, write_state
 from autostr_nni.nni.tuner import StrategyTuner
 from autostr_nni.runs.layout import NNI_STATE
 from autostr_nni.search_spaces.space import SearchSpace
+from autostr_nni.strategies.protocol import Strategy
+from autostr_nni.strategies.random_search import RandomSearch
 from autostr_nni.strategies.two_step import TwoStep
 from autostr_nni.system.errors import InputError
 from autostr_nni.system.files import previous_of
@@ -58,11 +60,16 @@ def two_step() -> TwoStep:
     return TwoStep(SPACE, SPACE.typical_paths())
 
 
-def make(monkeypatch: pytest.MonkeyPatch, folder: Path | None = None, resumed: bool = False) -> StrategyTuner:
+def make(
+    monkeypatch: pytest.MonkeyPatch,
+    folder: Path | None = None,
+    resumed: bool = False,
+    strategy: Strategy | None = None,
+) -> StrategyTuner:
     monkeypatch.setattr(tuner_module, "experiment_folder", lambda: folder)
     monkeypatch.setenv("NNI_MODE", "resume" if resumed else "start")
     monkeypatch.setattr(StrategyTuner, "grace", 0.0)
-    return StrategyTuner(two_step())
+    return StrategyTuner(strategy or two_step())
 
 
 def settle(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -102,6 +109,20 @@ def test_a_whole_search(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, concurr
         NNI_STATE,
         previous_of(Path(NNI_STATE)).name,
     }
+
+
+def test_a_search_that_was_given_more_is_not_finished_any_more(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    few = RandomSearch(SPACE, 2, 0, 450_000_000)
+    for proposal in few.suggest():
+        few.observe(proposal.id, {"default": 0.5, "loss": 1.0})
+    write_state(tmp_path, whole_state(few, None))
+    assert read_state(tmp_path)["finished"]
+    make(monkeypatch, tmp_path, resumed=True, strategy=RandomSearch(SPACE, 2, 0, 450_000_000))
+    assert read_state(tmp_path)["finished"]
+    make(monkeypatch, tmp_path, resumed=True, strategy=RandomSearch(SPACE, 5, 0, 450_000_000))
+    assert not read_state(tmp_path)["finished"] and read_state(tmp_path)["planned"] == 5
 
 
 def test_nothing_may_run_now(monkeypatch: pytest.MonkeyPatch) -> None:
