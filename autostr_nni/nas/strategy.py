@@ -7,6 +7,7 @@ Every step is a trial of the experiment, as under the tuner. What NNI 3.0 cannot
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections import deque
@@ -134,7 +135,9 @@ class TwoStepStrategy(Strategy):  # type: ignore[misc]
         trials = self.search.trials
         if sort:
             done = [t for t in trials if t.status == "done" and t.parameters["step"] not in SEARCHING]
-            trials = sorted(done, key=lambda t: (t.parameters["step"] != TRAIN, (t.metrics or {})["loss"]))
+            trials = sorted(
+                done, key=lambda t: (t.parameters["step"] != TRAIN, (t.metrics or {}).get("loss", math.inf))
+            )
         models = [self._models[trial.id] for trial in trials if trial.id in self._models]
         yield from models[:limit]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,11 @@ from autostr_nni.progress.display import Log
 from autostr_nni.recipe.checks.places import unused_places
 from autostr_nni.recipe.training import LEARNT_ABOVE
 from autostr_nni.runs.figures import Summary
-from autostr_nni.runs.layout import LOGS, SUMMARY
+from autostr_nni.runs.layout import LOGS, RESUME_LOCK, SUMMARY
 from autostr_nni.runs.summary import best_of_all, summarize
 from autostr_nni.system.files import write_atomic
 from autostr_nni.system.leaving import handling, pass_over, stoppable
+from autostr_nni.system.locks import Taken, hold
 
 
 class Interrupted(KeyboardInterrupt):
@@ -52,11 +54,14 @@ def run(
     resumed: str | None = None,
 ) -> dict[str, Any]:
     """The same; ``resumed`` is the id of an experiment that goes on where it was."""
-    port = choose_port(port, host)
-    with stoppable():
+    port = choose_port(port, host, experiment.remote)
+    with stoppable(), ExitStack() as held:
         running = start_experiment(experiment, port, host, detach, resumed)
         about = {"experiment": running.id, "page": f"{running.address}/", "folder": str(running.folder)}
         try:
+            if resumed is None:  # else it is held already
+                with suppress(OSError, Taken):  # a file system without locks
+                    held.enter_context(hold(running.folder / RESUME_LOCK))
             if experiment.strategy_name is None and experiment.recipe is not None:
                 keep_recipe(running.folder, experiment.recipe.model_dump(mode="json"))  # as our tuners do
             log(f"page: {about['page']}  experiment: {running.id}")

@@ -36,13 +36,20 @@ NO_SPACE = "no_space.txt"  # of one that could write no more: the sentence
 
 def trial_folder(search: Path, trial: str) -> Path:
     """Where a trial keeps its files: below NNI's environment, where the search has one, else in `trials`."""
-    return next(search.glob(f"environments/*/{TRIALS}/{trial}"), search / TRIALS / trial)
+    found = [*search.glob(f"environments/*/{TRIALS}/{trial}"), search / TRIALS / trial]
+    return max((path for path in found if path.is_dir()), key=_furthest, default=search / TRIALS / trial)
 
 
 def trial_folders(search: Path) -> list[Path]:
     """The folders of all trials that have left one, of an NNI experiment or of a search without NNI."""
     found = [*search.glob(f"{TRIALS}/*/"), *search.glob(f"environments/*/{TRIALS}/*/")]
-    return sorted(path for path in found if path.is_dir())
+    names = {path.name for path in found if path.is_dir()}
+    return sorted(trial_folder(search, name) for name in names)
+
+
+def _furthest(folder: Path) -> tuple[bool, float]:
+    """Which of a trial's folders counts: on machines with one home it may have left several."""
+    return (folder / RESULT).is_file(), folder.stat().st_mtime
 
 
 def through_nni(folder: Path) -> bool:

@@ -62,18 +62,20 @@ def read_search(folder: Path) -> list[TrialRecord]:
     """Every trial that a search left on disk.
 
     One that was stopped early has left no result: it counts with what it had reached, as the search through
-    NNI has it in its state.
+    NNI has it in its state. One that was killed, and repeated under another name, has none at all.
     """
-    trials = [read_trial(path) for path in trial_folders(folder)]
+    folders = trial_folders(folder)
+    trials = [read_trial(path) for path in folders]
     state = read_json(folder / NNI_STATE).get("state")
     told = state.get("trials") if isinstance(state, Mapping) else None
-    known = [one for one in told or () if isinstance(one, Mapping) and one.get("status") == "done"]
-    return [
-        trial
-        if trial.metrics is not None
-        else replace(trial, metrics=next((_metrics(one) for one in known if _of(one, trial)), None))
-        for trial in trials
-    ]
+    for one in told or ():
+        if not isinstance(one, Mapping) or one.get("status") != "done":
+            continue
+        places = [place for place, trial in enumerate(trials) if _of(one, trial)]
+        if places and all(trials[place].metrics is None for place in places):
+            last = max(places, key=lambda place: folders[place].stat().st_mtime)
+            trials[last] = replace(trials[last], metrics=figures(one.get("metrics") or {}) or None)
+    return trials
 
 
 def _of(told: Mapping[str, Any], trial: TrialRecord) -> bool:
@@ -81,10 +83,6 @@ def _of(told: Mapping[str, Any], trial: TrialRecord) -> bool:
     if not isinstance(parameters, Mapping) or not parameters:
         return False
     return all(trial.parameters.get(key) == value for key, value in parameters.items())
-
-
-def _metrics(told: Mapping[str, Any]) -> Figures | None:
-    return figures(told.get("metrics") or {}) or None
 
 
 def architecture_text(parameters: Mapping[str, Any]) -> str | None:

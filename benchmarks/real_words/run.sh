@@ -12,6 +12,7 @@ shift 2
 read -ra targets <<< "${TARGETS:-scene}"
 options=("${targets[@]/#/--target=}")
 [ -n "${NNI:-}" ] || options+=(--in-process)
+status=0  # of the last search that found nothing: the others go on
 mkdir -p "$out"
 ln -sfn "$data" "$out/real"
 printf 'real\nwords\n' > "$out/.nniignore"
@@ -19,7 +20,8 @@ for seed in ${SEEDS:-0 1 2}; do
   sed "s/^seed: .*/seed: $seed/" "${RECIPE:-$example/recipe.yml}" > "$out/recipe-$seed.yml"
   for name in "$@"; do
     sed "s/recipe\.yml/recipe-$seed.yml/" "$example/$name.yml" > "$out/$name-$seed.yml"
-    autostr search "$out/$name-$seed.yml" "${options[@]}" --out "$out/searches/$name-$seed"
+    autostr search "$out/$name-$seed.yml" "${options[@]}" --out "$out/searches/$name-$seed" || status=$?
   done
 done
 autostr report "$out"/searches/* --out "$out/comparison" --force
+exit $status

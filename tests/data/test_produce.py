@@ -6,6 +6,7 @@ import random
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -275,6 +276,14 @@ def test_sets_are_rendered_into_a_folder_whose_sets_are_excluded(tmp_path: Path,
     for _ in range(2):
         for number, spec in enumerate(rendered):
             ensure(tmp_path / "data" / str(number), spec, processes=1)
+
+
+def test_two_that_begin_at_once_render_once(tmp_path: Path, options: dict) -> None:
+    spec = SynthSpec(40, **options)
+    with ThreadPoolExecutor(2) as pool:
+        made = list(pool.map(lambda _: ensure(tmp_path / "set", spec, processes=1), range(2)))
+    assert sum(summary is not None for summary in made) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["set"]
 
 
 def test_excluded_lines_are_not_drawn() -> None:

@@ -12,9 +12,11 @@ from typing import Any
 import pytest
 import requests
 
+from autostr_nni.nni.experiment.database import Contents, trials_of
 from autostr_nni.nni.manager.rest import Manager, exempt_loopback
 from autostr_nni.nni.rows import final_metrics
 from autostr_nni.nni.trial_side import parameters as parameters_module
+from autostr_nni.runs.layout import NNI_STATE, trial_folder, trial_folders
 from autostr_nni.runs.summary import summarize
 from autostr_nni.runs.told import summary_text
 from autostr_nni.runs.trial_record import read_search
@@ -58,6 +60,55 @@ def test_summary_of_a_folder(tmp_path: Path, place: str) -> None:
     ):
         assert words in text
     json.dumps(summary, allow_nan=False)
+
+
+def test_a_net_that_was_killed_and_trained_again_is_the_second(tmp_path: Path) -> None:
+    """The state has its figures by its parameters, which both folders have."""
+    parameters = {"step": "train", "stride_path": "ABABB", "op_01": "k3e1"}
+    keep(tmp_path / "trials/train-3", parameters, None)
+    (tmp_path / "trials/train-3/best.ckpt").write_bytes(b"half trained")
+    keep(tmp_path / "trials/train-4", parameters, {"default": 0.8, "loss": 1.0})
+    done = {
+        "id": "train-retry",
+        "parameters": parameters,
+        "status": "done",
+        "metrics": {"default": 0.8, "loss": 1.0},
+    }
+    (tmp_path / NNI_STATE).write_text(json.dumps({"state": {"trials": [done]}}))
+    found = summarize(read_search(tmp_path))
+    assert (
+        found["best"] is not None and found["best"]["trial"] == "train-4" and found["failed"] == ["train-3"]
+    )
+    (tmp_path / "trials/train-4/result.json").unlink()  # stopped early: the later of the two counts
+    os.utime(tmp_path / "trials/train-3", (1, 1))
+    found = summarize(read_search(tmp_path))
+    assert (
+        found["best"] is not None and found["best"]["trial"] == "train-4" and found["failed"] == ["train-3"]
+    )
+
+
+def test_of_several_folders_of_a_trial_the_one_with_its_result_counts(tmp_path: Path) -> None:
+    """A trial that has lost its machine leaves one on each, and these may have one home."""
+    for machine in ("a", "b"):
+        keep(tmp_path / f"environments/{machine}/trials/train", {"step": "train"}, None)
+    keep(tmp_path / "trials/train", {"step": "train"}, None)
+    (tmp_path / "environments/b/trials/train/result.json").write_text("{}")
+    assert trial_folders(tmp_path) == [tmp_path / "environments/b/trials/train"]
+    assert trial_folder(tmp_path, "none") == tmp_path / "trials/none"
+
+
+def test_what_a_resumed_search_has_asked_for_is_no_damage() -> None:
+    parameters = json.dumps({"parameters": {"step": "train"}})
+    events = [
+        ("a", "WAITING", 1000, parameters, 0),
+        ("a", "RUNNING", 2000, None, 0),
+        ("a", "ADD_RESUMED", 3000, parameters, None),
+        ("", "ADD_CUSTOMIZED", 4000, "[1]", None),
+        (None, "IMPORT_DATA", 4000, "[1]", None),
+    ]
+    (trial,) = trials_of(Contents("x", {}, 0, events, []))
+    assert (trial.id, trial.number, trial.status) == ("a", 0, "WAITING")
+    assert trial.parameters == {"step": "train"}
 
 
 def test_summary_of_nothing(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ from autostr_nni.data.synth.style import STYLES
 from autostr_nni.data.synth.words import WordSource, draw_text, english, read_words
 from autostr_nni.system.errors import InputError, escaped
 from autostr_nni.system.lifeline import die_with_parent
+from autostr_nni.system.locks import hold
 from autostr_nni.system.threads import usable_cores
 
 _PART = 32
@@ -137,7 +138,9 @@ def ensure(
     somebody's, and is not replaced.
     """
     if not (Path(folder) / DATA_FILE).exists():
-        return produce(folder, spec, processes, progress=progress)
+        with _alone(Path(folder).absolute()):
+            if not (Path(folder) / DATA_FILE).exists():  # another search may have rendered it meanwhile
+                return produce(folder, spec, processes, progress=progress)
     try:
         note = json.loads((Path(folder) / NOTE_FILE).read_text(encoding="utf-8"))
         other = difference(note, spec)
@@ -148,6 +151,18 @@ def ensure(
             f"{folder} holds another set than the one described ({other}): name a new folder or remove it"
         )
     return None
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Hold a file beside a set while it is rendered: two searches that begin at once render it once."""
+    lock = folder.with_name(f".{folder.name}.lock")
+    with ExitStack() as stack:
+        with suppress(OSError):  # a folder that cannot be written to is told by the rendering
+            lock.parent.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(hold(lock, lambda: _tell(f"{folder} is being rendered by another process")))
+        yield
+        lock.unlink(missing_ok=True)
 
 
 def word_source(spec: SynthSpec, faces: tuple[Face, ...], words: Words | None) -> WordSource:

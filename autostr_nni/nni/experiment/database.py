@@ -72,8 +72,11 @@ def trials_of(contents: Contents) -> list[StoredTrial]:
     trials: dict[str, StoredTrial] = {}
     try:
         for id, event, at, data, number in contents.events:
-            trial = trials.setdefault(id, StoredTrial(id, number, event))
-            trial.status, trial.number = event, number
+            if not id:  # what was asked of the experiment from its page, and has begun no trial yet
+                continue
+            event = "WAITING" if event == "ADD_RESUMED" else event
+            trial = trials.setdefault(id, StoredTrial(id, len(trials) if number is None else number, event))
+            trial.status, trial.number = event, trial.number if number is None else number
             if data:
                 told = unpacked(data).get("parameters")
                 trial.parameters = told if isinstance(told, dict) else trial.parameters

@@ -92,6 +92,11 @@ class ExperimentFile:
         return isinstance(service, Mapping) and service.get("platform") == "local"
 
     @property
+    def remote(self) -> bool:
+        """Whether trials run on machines over SSH."""
+        return "remote" in _platforms(self.config["trainingService"])
+
+    @property
     def directory(self) -> Path:
         """Where NNI keeps its experiments."""
         return Path(self.config["experimentWorkingDirectory"])

@@ -26,11 +26,29 @@ from autostr_nni.system.errors import InputError
 from autostr_nni.system.threads import default_threads, wait_asleep
 from autostr_nni.warm.talk import COLD_VARIABLE
 
+_PORTS = 20  # tries to find two that follow one another
 PRELOAD = Path(__file__).parent / "mended" / "preload.cjs"
 
 
-def choose_port(port: int | None, host: str = LOOPBACK) -> int:
-    """``port``, or a free one. Raises InputError if it is taken: NNI itself reports that as "(message)"."""
+def choose_port(port: int | None, host: str = LOOPBACK, remote: bool = False) -> int:
+    """``port``, or a free one. Raises InputError if it is taken: NNI itself reports that as "(message)".
+
+    For ``remote`` machines NNI takes the port above it too.
+    """
+    if not remote:
+        return _free_port(port, host)
+    if port is not None:
+        _free_port(port + 1, host)
+        return _free_port(port, host)
+    for _ in range(_PORTS):
+        found = _free_port(None, host)
+        with contextlib.suppress(InputError):
+            _free_port(found + 1, host)
+            return found
+    raise InputError(f"no two ports that follow one another are free on {host}; name the first with --port")
+
+
+def _free_port(port: int | None, host: str) -> int:
     if port is not None and not 0 < port < 65536:
         raise InputError(f"--port must be from 1 to 65535, not {port}")
     with socket.socket() as probe:

@@ -101,6 +101,19 @@ def test_plain_nnictl(project: Any, wait_for_status: Any) -> None:
     check_rows(rows, project.ran(experiment))
 
 
+def test_remote_machines_take_the_next_port_too() -> None:
+    from autostr_nni.system.errors import InputError
+
+    port = choose_port(None, remote=True)
+    with socket.socket() as taken:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        taken.bind(("127.0.0.1", port + 1))
+        taken.listen()
+        assert choose_port(port) == port
+        with pytest.raises(InputError, match=f"port {port + 1} is in use"):
+            choose_port(port, remote=True)
+
+
 @pytest.mark.parametrize("port", [0, 70000])
 def test_a_port_that_cannot_be(port: int) -> None:
     from autostr_nni.system.errors import InputError

@@ -132,14 +132,15 @@ function gpusOf(parameters) {
   return JSON.parse(parameters).parameters?.step === 'operators' ? Number(process.env.AUTOSTR_OPERATOR_GPUS) : undefined;
 }
 
-// `create` asks the experiment's settings how many GPUs a trial has before it first waits for anything.
-function withGpus(v3, number, create) {
+// `create` asks the experiment's settings how many GPUs a trial has; on other machines it sends files first. Meanwhile no
+// other trial is created: the operator search runs alone.
+async function withGpus(v3, number, create) {
   if (number === undefined) return create();
   const { config } = v3;
   const usual = config.trialGpuNumber;
   config.trialGpuNumber = number;
   try {
-    return create();
+    return await create();
   } finally {
     config.trialGpuNumber = usual;
   }
