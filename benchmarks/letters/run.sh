@@ -8,9 +8,11 @@ shift || true
 [ $# -gt 0 ] || set -- halving random
 mkdir -p "$out"
 for seed in ${SEEDS:-0 1 2 3 4}; do
-  sed "s/^seed: .*/seed: $seed/" "$here/recipe.yml" > "$out/recipe-$seed.yml"
   for name in "$@"; do
-    sed "s/recipe\.yml/recipe-$seed.yml/" "$here/$name.yml" > "$out/$name-$seed.yml"
+    recipe=recipe.yml
+    [ ! -f "$here/$name.recipe.yml" ] || recipe=$name.recipe.yml
+    sed "s/^seed: .*/seed: $seed/" "$here/$recipe" > "$out/${recipe%.yml}-$seed.yml"
+    sed "s/${recipe//./\\.}/${recipe%.yml}-$seed.yml/" "$here/$name.yml" > "$out/$name-$seed.yml"
     autostr search "$out/$name-$seed.yml" --in-process --out "$out/$name-$seed"
   done
 done
