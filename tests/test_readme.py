@@ -136,7 +136,7 @@ def test_own_search_is_complete(tmp_path: Path) -> None:
     (tmp_path / "recipe.yml").write_text(
         block("yaml", "own recipe").replace("lowercase", "lowrcase"), encoding="utf-8"
     )
-    with pytest.raises(Exception, match=r"recipe\.yml:4: data\.charset must be printable.*'lowercase'"):
+    with pytest.raises(Exception, match=r"recipe\.yml:6: data\.charset must be printable.*'lowercase'"):
         load_recipe(tmp_path / "recipe.yml")
 
 

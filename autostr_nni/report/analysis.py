@@ -183,7 +183,7 @@ def path_data(history: SearchHistory) -> list[Path]:
                 "loss_error": None,
                 "behind": None,
                 "behind_error": None,
-                "tied": False,
+                "tied": None,  # of one that was trained less than the first, which is not compared by loss
             }
         )
     rows.sort(key=lambda row: (row["loss"] is None, -(row["compared_after"] or 0), row["loss"] or 0.0))

@@ -109,9 +109,7 @@ class OperatorSearchTask(ReadingTask):
         words, images = self.arch_set, count * self.batch_size
         sampler = EpochSampler(len(words), images, self.recipe.seed, epoch, words.mix)
         first = self.first_batch // self.options.arch_every
-        # One is made ahead while several weight steps run: no GPU waits for it.
-        workers = min(1, self.recipe.data.workers)
-        yield from joint_loader(words, self.batch_size, workers, self.team, sampler, first)
+        yield from joint_loader(words, self.batch_size, 0, self.team, sampler, first)
 
     def training_step(self, batch: Batch, index: int) -> None:
         if self.takes(batch):

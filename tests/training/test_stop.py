@@ -14,6 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from autostr_nni.runs.layout import LOCK
 from autostr_nni.runs.records import read_metrics
 from autostr_nni.search_spaces.architecture import Architecture
 from autostr_nni.system.leaving import stoppable
@@ -53,7 +54,7 @@ def test_sigterm_ends_training_and_its_processes(tmp_path: Path, make_recipe, qu
     assert process.stderr.read().splitlines()[-1] == "autostr: error: interrupted"
     assert process.wait() == 130
     assert psutil.wait_procs(workers, timeout=10)[1] == []
-    assert not [path for path in out.iterdir() if path.name.startswith(".")]
+    assert not [path for path in out.iterdir() if path.name.startswith(".") and path.name != LOCK]
 
 
 def test_sigterm_where_python_passes_over_exceptions_ends_training(

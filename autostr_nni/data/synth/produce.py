@@ -18,11 +18,11 @@ from typing import Any
 from autostr_nni.data.charset import Charset
 from autostr_nni.data.sets.folders import DATA_FILE, NOTE_FILE, new_folder
 from autostr_nni.data.sets.lmdb_write import write_samples
+from autostr_nni.data.sets.made_from import difference, excluded_words, inputs_of
 from autostr_nni.data.synth.camera import encode
 from autostr_nni.data.synth.fonts import Face, find_faces
 from autostr_nni.data.synth.geometry import WIDEST, WIDEST_LINE
 from autostr_nni.data.synth.grounds import find_photos
-from autostr_nni.data.synth.inputs import difference, excluded_words, inputs_of
 from autostr_nni.data.synth.letters import can_draw
 from autostr_nni.data.synth.render import render_word
 from autostr_nni.data.synth.scripts import needs_shaping
@@ -161,8 +161,10 @@ def _alone(folder: Path) -> Iterator[None]:
         with suppress(OSError):  # a folder that cannot be written to is told by the rendering
             lock.parent.mkdir(parents=True, exist_ok=True)
             stack.enter_context(hold(lock, lambda: _tell(f"{folder} is being rendered by another process")))
-        yield
-        lock.unlink(missing_ok=True)
+        try:
+            yield
+        finally:
+            lock.unlink(missing_ok=True)
 
 
 def word_source(spec: SynthSpec, faces: tuple[Face, ...], words: Words | None) -> WordSource:

@@ -23,7 +23,8 @@ def test_an_open_page_is_warned_of(
 
     monkeypatch.setattr(search, "start_experiment", start)
     lines: list[str] = []
-    search.run(SimpleNamespace(strategy_name="random"), None, host, True, lines.append)  # type: ignore[arg-type]
+    told = {"strategy_name": "random", "recipe": None, "concurrency": 1, "remote": False}
+    search.run(SimpleNamespace(**told), None, host, True, lines.append)  # type: ignore[arg-type]
     assert bound == [host]
     said = [
         line for line in lines if line.startswith("warning: the page is open to everyone who reaches 0.0.0.0")
