@@ -36,7 +36,8 @@ def newcomer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Newcomer]:
     recipe.write_text(yaml.safe_dump(smaller(yaml.safe_load(recipe.read_text()))))
     mine = folder / "mine"
     mine.mkdir()
-    for part, words in (("train", ("Open", "exit", "No", "12")), ("validation", ("Open", "in"))):
+    sets = {"train": ("Open", "exit", "No", "12"), "validation": ("Open", "in"), "test": ("exit", "it")}
+    for part, words in sets.items():
         for word in words:  # with a space in the name, as users have them
             picture = Image.effect_noise((80, 32), 60).convert("RGB")
             picture.save(mine / f"{part} {word}.png")
@@ -102,8 +103,9 @@ def test_the_report_is_of_both_searches(followed: Newcomer) -> None:
 def test_the_newcomers_own_words_are_read(followed: Newcomer) -> None:
     lines = said(followed, "read ").splitlines()
     names = [line.split("\t")[0] for line in lines]
-    assert names[0] == "photo.png" and len(names) == 7
-    assert "validation" in said(followed, f"evaluate {followed.ids['mine/search.yml']} ")
+    assert names[0] == "photo.png" and len(names) == 9
+    told = followed.said[f"evaluate {followed.ids['mine/search.yml']}"]
+    assert re.search(r"^mine +2 ", told, re.M)
     assert (followed.folder / "net.onnx").stat().st_size > 10_000
 
 
