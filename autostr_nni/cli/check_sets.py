@@ -112,8 +112,7 @@ def _check_recipe(args: argparse.Namespace) -> int:
         # Test words are read up to a length of their own, and count.
         tests = key in ("test", ELSEWHERE)
         longest = max(recipe.data.max_length, EVALUATED_LENGTH if tests else 0)
-        ctc = recipe.model.translator.kind == "ctc" and not tests
-        steps = recipe.model.steps if ctc else None
+        steps = None if tests else recipe.model.ctc_steps
         keys[key], usable = _reports(sources, charset, longest, args, steps)
         drawn = [source for source in sources if source.weight]
         if drawn and all(usable[source.set] for source in drawn):

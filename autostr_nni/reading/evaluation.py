@@ -130,7 +130,7 @@ def open_set(
     charset = Charset.named(recipe.data.charset)
     size, fitting = input_size(recipe.model), fitting_of(recipe.model)
     longest = min(recipe.data.max_length, max_length or recipe.data.max_length)
-    steps = recipe.model.steps if recipe.model.translator.kind == "ctc" else None
+    steps = recipe.model.ctc_steps
     return WordDataset(list(folders), charset, longest, size, limit, recipe.seed, once, fitting, steps)
 
 

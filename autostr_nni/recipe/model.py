@@ -95,6 +95,11 @@ class ModelSection(Section):
         return self.sequence or (1, self.image[1] // 4)
 
     @property
+    def ctc_steps(self) -> int | None:
+        """The steps that a word's alignment has to fit into; None where CTC does not tell the characters."""
+        return self.steps if self.translator.kind == "ctc" else None
+
+    @property
     def steps(self) -> int:
         """How many steps the decoder has to look at."""
         return self.reduced[0] * self.reduced[1]

@@ -109,11 +109,8 @@ def run(args: argparse.Namespace) -> int:
     else:
         say(scores_table(rows))
         for name in [POOLED] if POOLED in lengths else lengths:
-            say(
-                "\n"
-                + (f"{name}:\n" if name != POOLED and len(lengths) > 1 else "")
-                + lengths_table(lengths[name])
-            )
+            title = f"{name}:\n" if name != POOLED and len(lengths) > 1 else ""
+            say(f"\n{title}{lengths_table(lengths[name])}")
         if sheet is not None:
             say(f"errors: {sheet}")
     return 0

@@ -53,9 +53,10 @@ def check_words(recipe: Recipe) -> None:
         for name, root in sets.items()
     ]
     charset = Charset.named(data.charset)
-    steps = recipe.model.steps if recipe.model.translator.kind == "ctc" else None
     for key, roots, length, limit in wanted:
-        causes = _unusable(roots, charset, length, None if key.startswith("data.test") else steps)
+        causes = _unusable(
+            roots, charset, length, None if key.startswith("data.test") else recipe.model.ctc_steps
+        )
         if causes is not None:
             counted = ", ".join(f"{count} {cause}" for cause, count in causes.most_common())
             where = ", ".join(str(root.set) for root in roots)
