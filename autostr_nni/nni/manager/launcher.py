@@ -16,9 +16,9 @@ import psutil
 
 from autostr_nni.nni.experiment.file import ExperimentFile
 from autostr_nni.nni.experiment.gpus import operator_gpus, shared_elsewhere
-from autostr_nni.nni.manager import processes
+from autostr_nni.nni.manager import listing, processes
 from autostr_nni.nni.manager.patience import patient_start
-from autostr_nni.nni.manager.places import list_folder, list_kept_in, settings_folder
+from autostr_nni.nni.manager.places import list_folder, settings_folder
 from autostr_nni.nni.manager.rest import LOOPBACK, exempt_loopback
 from autostr_nni.nni.manager.running import RunningExperiment, SearchError
 from autostr_nni.runs.layout import LOGS
@@ -142,7 +142,7 @@ def start_experiment(
         log = experiment.directory / handle.id / LOGS
         try:
             # RunMode.Detach: output goes to files, and stopping is ours: NNI would wait without a limit.
-            with patient_start(), list_kept_in(list_folder(experiment.directory)):
+            with patient_start(), listing.kept_in(list_folder(experiment.directory)):
                 handle.start(port, run_mode=RunMode.Detach)
         except (Exception, KeyboardInterrupt) as error:
             # An interruption may come before NNI hands its process over.

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
-import functools
 import os
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 from autostr_nni.system.errors import InputError
@@ -34,20 +31,6 @@ def list_folder(directory: Path) -> Path:
     """Where NNI's list of experiments is kept: in the home folder, else beside the experiments themselves."""
     usual = Path.home() / EXPERIMENTS
     return usual if may_write(usual) else directory
-
-
-@contextlib.contextmanager
-def list_kept_in(folder: Path) -> Iterator[None]:
-    """Within, NNI keeps its list of experiments in ``folder``; its manager is told by AUTOSTR_LIST."""
-    from nni.experiment import launcher
-
-    before = launcher.Experiments
-    launcher.Experiments = functools.partial(before, str(folder))
-    os.environ["AUTOSTR_LIST"] = str(folder)
-    try:
-        yield
-    finally:
-        launcher.Experiments = before
 
 
 def settings_folder() -> Path:

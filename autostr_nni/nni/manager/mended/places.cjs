@@ -1,23 +1,17 @@
-// Loaded by preload.cjs into the process of NNI's manager: paths that NNI gives to a shell, and where it writes.
+// Loaded by preload.cjs into the process of NNI's manager: paths that NNI gives to a shell.
 //
-// 1. The interpreter of the tuner and the folders for TensorBoard go through a shell unquoted: none may have a space.
-//    Here they go through no shell.
-// 2. The list of experiments is in the home folder, which may not be one to write in. AUTOSTR_LIST names another.
+// The interpreter of the tuner and the folders for TensorBoard go through a shell unquoted: none may have a space.
+// Here they go through no shell.
 'use strict';
 
 const Module = require('module');
 const { execFileSync, spawn } = require('child_process');
-const path = require('path');
-
-const listed = process.env.AUTOSTR_LIST;
-delete process.env.AUTOSTR_LIST;
 
 const load = Module._load;
 Module._load = function (request, parent, isMain) {
   const loaded = load.call(this, request, parent, isMain);
   if (loaded && !loaded.__autostrPlaces) {
     if (loaded.getTunerProc) mend(loaded, 'getTunerProc', () => startProgram);
-    if (listed && loaded.createPaths) mend(loaded, 'createPaths', withList);
     if (loaded.NNITensorboardManager) mend(loaded.NNITensorboardManager.prototype, 'setTensorboardVersion', () => findTensorboard);
   }
   return loaded;
@@ -35,10 +29,6 @@ function startProgram(command, stdio, cwd, env, _shell, detached = false) {
   const started = spawn(words[0], words.slice(1), { stdio, cwd, env, detached });
   started.on('error', (error) => console.error(`autostr: ${words[0]} cannot be started: ${error.message}`));
   return started;
-}
-
-function withList(createPaths) {
-  return (args) => ({ ...createPaths(args), experimentsList: path.join(listed, '.experiment') });
 }
 
 function findTensorboard() {

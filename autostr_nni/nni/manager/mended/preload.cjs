@@ -10,8 +10,8 @@
 // 4. The tuner has ten seconds to connect, which a busy machine does not keep. Here it has longer, while it lives.
 //
 // It also ends the manager when the process that started it (AUTOSTR_OWNER) is gone. `warm.cjs` starts the process
-// that keeps imports warm for trials, `waits.cjs` shortens waits, `places.cjs` minds paths, `page.cjs` mends the
-// page, `stopping.cjs` what became of trials that were stopped. GPUs are gpus.cjs's and trials on other machines
+// that keeps imports warm for trials, `waits.cjs` shortens waits, `places.cjs` minds paths, `listing.cjs` the list of
+// experiments, `page.cjs` the page, `stopping.cjs` what became of trials that were stopped. GPUs are gpus.cjs's and trials on other machines
 // remote.cjs's, both also in the process that keeps trials there.
 'use strict';
 
@@ -151,6 +151,7 @@ if (owner) {
   }, 1000).unref();
 }
 
+require('./listing.cjs');
 require('./places.cjs');
 require('./stopping.cjs');
 require('./waits.cjs');

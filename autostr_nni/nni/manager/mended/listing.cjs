@@ -1,0 +1,67 @@
+// Loaded by preload.cjs into the process of NNI's manager: the list of experiments, which several managers write.
+//
+// 1. It is in the home folder, which may not be one to write in. AUTOSTR_LIST names another.
+// 2. NNI looks whether another process holds the list and then locks it: two that look at the same moment both write,
+//    and one experiment is lost. Here it is locked first and looked at after that, as in ../listing.py, and let go of
+//    after an error too.
+'use strict';
+
+const Module = require('module');
+const fs = require('fs');
+const path = require('path');
+
+const STALE = 2000; // milliseconds after which NNI takes a lock for one of a process that has died
+const TRIES = 100;
+
+const folder = process.env.AUTOSTR_LIST;
+delete process.env.AUTOSTR_LIST;
+
+const load = Module._load;
+Module._load = function (request, parent, isMain) {
+  const loaded = load.call(this, request, parent, isMain);
+  if (folder && loaded && loaded.createPaths && !loaded.__autostrList) {
+    const createPaths = loaded.createPaths;
+    Object.defineProperty(loaded, '__autostrList', { value: true });
+    loaded.createPaths = (args) => ({ ...createPaths(args), experimentsList: path.join(folder, '.experiment') });
+  }
+  if (loaded && loaded.withLockNoWait && loaded.withLockNoWait !== locked) {
+    loaded.withLockNoWait = locked;
+    loaded.withLock = waited;
+  }
+  return loaded;
+};
+
+function locked(list, action) {
+  const mine = `${list}.lock.${process.pid}`;
+  if (isFresh(mine) === false) fs.rmSync(mine, { force: true }); // of a dead process that had this one's number
+  fs.closeSync(fs.openSync(mine, 'wx'));
+  try {
+    if (heldByOthers(list, mine)) throw new Error('File has been locked.'); // NNI tries again at these words
+    return action();
+  } finally {
+    fs.rmSync(mine, { force: true });
+  }
+}
+
+function heldByOthers(list, mine) {
+  const names = fs.readdirSync(path.dirname(list)).filter((name) => name.startsWith(`${path.basename(list)}.lock.`));
+  return names.map((name) => path.join(path.dirname(list), name)).some((name) => name !== mine && isFresh(name));
+}
+
+// undefined: there is no such lock.
+function isFresh(lock) {
+  const found = fs.statSync(lock, { throwIfNoEntry: false });
+  return found && Date.now() - found.mtimeMs < STALE;
+}
+
+async function waited(list, action) {
+  for (let tried = 0; tried < TRIES; tried += 1) {
+    try {
+      return locked(list, action);
+    } catch (error) {
+      if (error.code !== 'EEXIST' && error.message !== 'File has been locked.') throw error;
+      await new Promise((resolve) => setTimeout(resolve, 25 + 50 * Math.random()));
+    }
+  }
+  throw new Error('Lock file out of retries.');
+}
