@@ -11,6 +11,7 @@ import argparse
 import random
 import sys
 from collections.abc import Callable, Sequence
+from itertools import combinations
 from pathlib import Path
 from statistics import mean, median, stdev
 from typing import Any
@@ -22,6 +23,7 @@ from autostr_nni.search_spaces.architecture import Architecture
 from benchmarks.net_table import rows as table
 from benchmarks.net_table.simulation import halving, random_search
 from benchmarks.net_table.training import recipe
+from benchmarks.net_table.zero_cost import gradient_norm, synaptic_flow
 
 Row = dict[str, Any]
 SHARES = ("1/9", "1/6", "1/3", "2/3", "1")
@@ -55,6 +57,8 @@ EARLY: dict[str, Callable[[Row], float]] = {
     "parameters": lambda row: row["params"],
     "rows of the maps": lambda row: kept(row, 0),
     "columns of the maps": lambda row: kept(row, 1),
+    "gradient norm before training": lambda row: gradient_norm(row["architecture"], row["seed"]),
+    "SynFlow before training": lambda row: synaptic_flow(row["architecture"], row["seed"]),
 }
 
 
@@ -69,18 +73,23 @@ def tau(nets: Sequence[Row], early: Callable[[Row], float]) -> tuple[float, floa
 
 
 def noise(rows: Sequence[Row]) -> str:
-    """How far seeds of one net lie apart beside how far nets do, in points of validation accuracy."""
-    by_net: dict[str, list[float]] = {}
+    """How far seeds of one net lie apart beside how far nets do, and how one seed ranks nets for another."""
+    by_net: dict[str, dict[int, float]] = {}
     for row in rows:
-        by_net.setdefault(row["architecture"], []).append(100 * final(row))
-    repeated = [values for values in by_net.values() if len(values) > 1]
+        by_net.setdefault(row["architecture"], {})[row["seed"]] = 100 * final(row)
+    repeated = [found for found in by_net.values() if len(found) > 1]
     if len(repeated) < 2:
         return "No net has several seeds yet."
-    within = mean(stdev(values) ** 2 for values in repeated) ** 0.5
-    between = stdev(mean(values) for values in repeated)
+    within = mean(stdev(found.values()) ** 2 for found in repeated) ** 0.5
+    between = stdev(mean(found.values()) for found in repeated)
+    taus = []
+    for one, other in combinations(sorted({seed for found in repeated for seed in found}), 2):
+        pairs = [(found[one], found[other]) for found in repeated if one in found and other in found]
+        if len(pairs) > 1:
+            taus.append(f"{kendalltau(*zip(*pairs, strict=True)).statistic:.2f} (seeds {one} and {other})")
     return (
-        f"Standard deviation over the seeds of a net {within:.1f} points, over nets {between:.1f} points "
-        f"({len(repeated)} nets of several seeds)."
+        f"Standard deviation over the seeds of a net {within:.1f} points, over nets' means {between:.1f}"
+        f" ({len(repeated)} nets of several seeds). Kendall's tau between seeds: {', '.join(taus)}."
     )
 
 
