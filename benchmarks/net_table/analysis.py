@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import kendalltau
 
+from autostr_nni.data.sets.prepare import prepare_data
 from autostr_nni.search_spaces.architecture import Architecture
 from benchmarks.net_table import rows as table
 from benchmarks.net_table.simulation import halving, random_search
@@ -132,6 +133,7 @@ def main() -> int:
     if len(nets) < 20:
         print(f"{args.rows}: {len(nets)} random nets are too few, train more", file=sys.stderr)
         return 1
+    prepare_data(recipe(), processes=2)  # words for the zero-cost proxies
     print(f"{len(rows)} rows, {len(nets)} random nets\n\n{noise(rows)}\n")
     print("\n".join([*rankings(nets), "", *searches(nets, args.seeds)]))
     return 0
