@@ -16,17 +16,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from autostr_nni.nni.experiment.stored import REGISTRY
 from autostr_nni.system.files import write_atomic
 
 STALE = 2.0  # seconds after which NNI takes a lock for one of a process that has died
 
 
-def is_fresh(lock: str) -> bool | None:
-    """Whether a lock is not older than a living process leaves it; None where there is none."""
+def is_fresh(lock: str) -> bool:
+    """Whether there is a lock that is not older than a living process leaves it."""
     try:
         return time.time() - os.stat(lock).st_mtime < STALE
     except OSError:
-        return None
+        return False
 
 
 def held_by_others(mine: str) -> bool:
@@ -56,17 +57,18 @@ def experiment_list(folder: Path) -> Any:
 
     class Lock(SimplePreemptiveLock):  # type: ignore[misc]  # NNI has no types
         def _acquire(self) -> None:  # tried again and again until it holds the lock
-            if is_fresh(self._lock_file_name) is False:  # of a dead process that had this one's number
-                os.remove(self._lock_file_name)
+            mine = self._lock_file_name
+            if os.path.exists(mine) and not is_fresh(mine):  # of a dead process that had this one's number
+                os.remove(mine)
             super()._acquire()
-            if self._lock_file_fd is not None and held_by_others(self._lock_file_name):
+            if self._lock_file_fd is not None and held_by_others(mine):
                 self._release()
                 time.sleep(random.uniform(0, 0.1))  # two that gave way must not try again together
 
     class List(Experiments):  # type: ignore[misc]
         def __init__(self) -> None:  # NNI's own reads the list at once, under the lock that is mended here
             folder.mkdir(parents=True, exist_ok=True)
-            self.experiment_file = str(folder / ".experiment")
+            self.experiment_file = str(folder / REGISTRY)
             self.lock = Lock(self.experiment_file + ".lock", stale=STALE)
             self.experiments: dict[str, Any] = {}
 

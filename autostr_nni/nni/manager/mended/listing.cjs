@@ -33,7 +33,7 @@ Module._load = function (request, parent, isMain) {
 
 function locked(list, action) {
   const mine = `${list}.lock.${process.pid}`;
-  if (isFresh(mine) === false) fs.rmSync(mine, { force: true }); // of a dead process that had this one's number
+  if (fs.existsSync(mine) && !isFresh(mine)) fs.rmSync(mine, { force: true }); // of a dead process that had this one's number
   fs.closeSync(fs.openSync(mine, 'wx'));
   try {
     if (heldByOthers(list, mine)) throw new Error('File has been locked.'); // NNI tries again at these words
@@ -48,10 +48,9 @@ function heldByOthers(list, mine) {
   return names.map((name) => path.join(path.dirname(list), name)).some((name) => name !== mine && isFresh(name));
 }
 
-// undefined: there is no such lock.
 function isFresh(lock) {
   const found = fs.statSync(lock, { throwIfNoEntry: false });
-  return found && Date.now() - found.mtimeMs < STALE;
+  return found !== undefined && Date.now() - found.mtimeMs < STALE;
 }
 
 async function waited(list, action) {
