@@ -123,8 +123,8 @@ class OperatorsSection(Section):
     # G of Eq. 4, in the same: its logarithm is above 0; where that is no MACs, by default as `cost.budget`
     g_m: Annotated[Millions, Field(gt=1e-6)] = 450.0
     beta: NotNegative = 0.6  # exponent of Eq. 4; 0: cost does not matter
-    # nets that are drawn by the probabilities at the end, the most probable first, and climb halving's rungs
-    # until one is left; 1: the most probable alone
+    # nets that climb halving's rungs until one is left: the most probable one, that with step 1's operation
+    # in all layers, and draws by the probabilities; 1: the most probable alone
     finalists: Annotated[int, Field(ge=1, le=1000)] = 1
     bilstm: bool = True  # BiLSTM in the supernet
     optimizer: OptimizerSection = OptimizerSection()

@@ -165,9 +165,21 @@ class OperatorSearchTask(ReadingTask):
         return self._architecture(derive(self.arch, self.options.budget))
 
     def finalists(self) -> list[Architecture]:
-        """The nets that are tried before one is trained: the most probable one, then draws."""
-        found = derive_several(self.arch, self.options.budget, self.options.finalists, self.generator)
-        return [self._architecture(indices) for indices in found]
+        """The nets that are tried before one is trained: the most probable one, the one that step 1 chose the
+        path with if it is within the budget, then draws."""
+        options = self.options
+        drawn = derive_several(self.arch, options.budget, options.finalists, self.generator)
+        found = [self._architecture(indices) for indices in drawn]
+        if options.finalists > 1 and (default := self._default()) and default not in found:
+            found[1:] = [default, *found[1 : options.finalists - 1]]
+        return found
+
+    def _default(self) -> Architecture | None:
+        """Step 1's operation in every layer; None where the supernet lacks it, or beyond the budget."""
+        name = self.recipe.search.path.default_operation
+        net = self.space.default_architecture(self.supernet.stride_path, name)
+        offered = all(name in block.names for block in self.supernet.choice_blocks)
+        return net if offered and self.arch.price.of(net, self.space) <= self.options.budget else None
 
     def _architecture(self, indices: Sequence[int]) -> Architecture:
         names = (block.names[i] for block, i in zip(self.supernet.choice_blocks, indices, strict=True))

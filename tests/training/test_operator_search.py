@@ -12,6 +12,7 @@ from autostr_nni.runs.layout import LAST
 from autostr_nni.runs.records import read_metrics, read_result
 from autostr_nni.search_spaces.architecture import Architecture
 from autostr_nni.search_spaces.counting import backbone_costs, total
+from autostr_nni.search_spaces.stride_path import StridePath
 from autostr_nni.supernet.supernet import Supernet
 from autostr_nni.system.errors import InputError
 from autostr_nni.training import operator_search
@@ -169,6 +170,28 @@ def test_the_budget_is_kept_by_every_draw_and_by_the_result(tmp_path, monkeypatc
     surest = [max(row, key=row.get) for row in probabilities]
     agreeing = sum(a == b for a, b in zip(surest, chosen[-1].operations, strict=True))
     assert 4 <= agreeing < 6
+
+
+@pytest.mark.parametrize(
+    ("default", "room", "among"),
+    [("k3e3", 1.0, True), ("k3e3", 0.99, False), ("res3", 99.0, False)],
+    ids=["just within the budget", "beyond it", "not in the supernet"],
+)
+def test_the_net_that_step_1_chose_the_path_with_is_a_finalist(
+    tmp_path, make_recipe, steps, default: str, room: float, among: bool
+) -> None:
+    space = make_recipe().space()
+    net = space.default_architecture(StridePath.parse("ABABB", space.stage_layers), default)
+    changes = {
+        "search.path.default_operation": default,
+        "search.operators.finalists": 4,
+        "search.operators.budget_m": room * total(backbone_costs(net, space)).macs / 1e6,
+        "search.operators.epochs": 1,
+    }
+    final = run_proposal(steps["operators"], make_recipe(changes), tmp_path, silent)
+    nets = final["finalists"].split()
+    assert nets[0] == final["architecture"] and len(set(nets)) == 4
+    assert (nets[1] == net.text) == among and net.text not in (nets[0], *nets[2:])
 
 
 def test_a_checkpoint_of_a_search_that_remembered_its_draws_is_gone_on_from(tmp_path, make_recipe, steps):
