@@ -11,7 +11,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from autostr_nni.search_spaces.counting import MACS, Price
-from autostr_nni.search_spaces.drawing import largest_within, sample_within
+from autostr_nni.search_spaces.drawing.largest import largest_within
+from autostr_nni.search_spaces.drawing.within import sample_within
 from autostr_nni.search_spaces.space import SearchSpace
 from autostr_nni.search_spaces.stride_path import StridePath
 from autostr_nni.system.errors import InputError

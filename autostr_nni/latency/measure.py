@@ -19,7 +19,7 @@ from autostr_nni.latency.runtime import Runtime, start
 from autostr_nni.latency.settings import Settings, Tell, machine
 from autostr_nni.reading.memory import memory_told
 from autostr_nni.search_spaces.architecture import Architecture
-from autostr_nni.search_spaces.drawing import macs_of
+from autostr_nni.search_spaces.drawing.within import macs_of
 from autostr_nni.search_spaces.latency import FORMAT, LARGEST_ERROR, VERSION, backbone_blocks, blocks_of
 from autostr_nni.search_spaces.space import SearchSpace
 from autostr_nni.system.files import write_atomic

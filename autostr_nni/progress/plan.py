@@ -9,9 +9,9 @@ from typing import Any
 
 from autostr_nni.recipe import Recipe
 from autostr_nni.recipe.words.sources import WordSource
-from autostr_nni.search_spaces import drawing
 from autostr_nni.search_spaces.architecture import Architecture
 from autostr_nni.search_spaces.counting import MACS
+from autostr_nni.search_spaces.drawing import within
 from autostr_nni.search_spaces.space import SearchSpace
 from autostr_nni.search_spaces.stride_path import StridePath
 from autostr_nni.strategies.core import Trial
@@ -159,7 +159,7 @@ def macs_of(parameters: Mapping[str, Any], recipe: Recipe) -> float:
     space = recipe.space()
     step = parameters["step"]
     if step in (RUNG, TRAIN):
-        return drawing.macs_of(Architecture.from_parameters(parameters, space), space) / MILLION
+        return within.macs_of(Architecture.from_parameters(parameters, space), space) / MILLION
     if step in (SUPERNET, RANKING):  # of all paths, within the budget
         draws = mean(macs_of_draws(path, space) for path in space.typical_paths())
         return _within(draws, recipe)
@@ -167,7 +167,7 @@ def macs_of(parameters: Mapping[str, Any], recipe: Recipe) -> float:
     if step == OPERATORS:
         return macs_of_draws(path, space)
     architecture = space.default_architecture(path, recipe.search.path.default_operation)
-    return drawing.macs_of(architecture, space) / MILLION
+    return within.macs_of(architecture, space) / MILLION
 
 
 def _within(macs_m: float, recipe: Recipe) -> float:

@@ -21,7 +21,7 @@ from autostr_nni.recipe.weight import with_weight
 from autostr_nni.recipe.words.metric import meaningless
 from autostr_nni.recipe.words.sources import too_small
 from autostr_nni.search_spaces.counting import Price
-from autostr_nni.search_spaces.drawing import draw_paths
+from autostr_nni.search_spaces.drawing.promise import draw_paths
 from autostr_nni.search_spaces.operations import DEFAULT_OPERATION
 from autostr_nni.search_spaces.space import SearchSpace
 from autostr_nni.search_spaces.stride_path import StridePath

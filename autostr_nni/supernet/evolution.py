@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 from autostr_nni.search_spaces.architecture import Architecture
 from autostr_nni.search_spaces.counting import MACS, Price
-from autostr_nni.search_spaces.drawing import sample_within
-from autostr_nni.search_spaces.mutation import mutate
+from autostr_nni.search_spaces.drawing.mutation import mutate
+from autostr_nni.search_spaces.drawing.within import sample_within
 from autostr_nni.search_spaces.space import SearchSpace
 from autostr_nni.strategies.front import ordered
 

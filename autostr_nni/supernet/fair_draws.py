@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from autostr_nni.search_spaces.architecture import Architecture
 from autostr_nni.search_spaces.counting import MACS, Price
-from autostr_nni.search_spaces.drawing import sample_within
+from autostr_nni.search_spaces.drawing.within import sample_within
 from autostr_nni.search_spaces.operations import parse
 from autostr_nni.search_spaces.space import SearchSpace
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from autostr_nni.search_spaces.architecture import Architecture
-from autostr_nni.search_spaces.drawing import sample_within
+from autostr_nni.search_spaces.drawing.within import sample_within
 from autostr_nni.search_spaces.operations import DEFAULT_OPERATION
 from autostr_nni.search_spaces.space import SearchSpace
 from autostr_nni.search_spaces.stride_path import StridePath

@@ -53,8 +53,12 @@ def row(entry: Entry) -> dict[str, Any]:
     return {"group": entry.group, **train(entry.architecture, entry.seed)}
 
 
-def train(architecture: Architecture, seed: int) -> dict[str, Any]:
+def train(architecture: Architecture, seed: int, budget: int | None = None) -> dict[str, Any]:
     """Train one net on one thread at a constant rate, each image once, in an order of the seed.
+
+    Args:
+        architecture, seed: what is trained.
+        budget: images; None: as many as all nets of the table see.
 
     Returns:
         A row: ``architecture``, ``seed``, ``macs``, ``params``, ``seconds`` of processor time, ``curve``
@@ -64,13 +68,14 @@ def train(architecture: Architecture, seed: int) -> dict[str, Any]:
     torch.set_num_threads(1)
     torch.manual_seed(seed)
     options, space = recipe(), recipe().space()
+    budget = budget or BUDGET
     images, targets, _, dataset = words("train")
     net = build_recognizer(architecture, space, options.model, dataset.charset.classes)
     optimizer = build_optimizer(net.parameters(), options.training.optimizer)
-    order = torch.randperm(len(images), generator=torch.Generator().manual_seed(seed))[:BUDGET]
+    order = torch.randperm(len(images), generator=torch.Generator().manual_seed(seed))[:budget]
     started, losses = time.process_time(), []
     curve: list[dict[str, float]] = []
-    for start in range(0, BUDGET, options.training.batch_size):
+    for start in range(0, budget, options.training.batch_size):
         chosen = order[start : start + options.training.batch_size]
         losses.append(train_batch(net, images[chosen], targets[chosen], optimizer))
         seen = start + len(chosen)

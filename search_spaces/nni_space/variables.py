@@ -14,7 +14,7 @@ from autostr_nni.system.errors import InputError
 
 from ..architecture import Architecture, operation_key
 from ..counting import MACS, MILLION, Price
-from ..mutation import mutate
+from ..drawing.mutation import mutate
 from ..space import SearchSpace
 from ..stride_path import StridePath
 

@@ -16,7 +16,7 @@ from autostr_nni.recipe import Recipe, load_recipe
 from autostr_nni.report.reading.in_process import read_in_process
 from autostr_nni.runs.layout import BEST, LAST, RANKED
 from autostr_nni.search_spaces.architecture import Architecture
-from autostr_nni.search_spaces.drawing import macs_of
+from autostr_nni.search_spaces.drawing.within import macs_of
 from autostr_nni.strategies import build
 from autostr_nni.system.errors import InputError
 from autostr_nni.training.one_shot.ranking import Ranking, Scorer

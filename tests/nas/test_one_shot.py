@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader
 
 from autostr_nni.nas.one_shot import found
 from autostr_nni.search_spaces.counting import MACS
-from autostr_nni.search_spaces.drawing import macs_of
+from autostr_nni.search_spaces.drawing.within import macs_of
 from autostr_nni.search_spaces.nni_space import AutoSTRSpace
 from autostr_nni.search_spaces.space import SearchSpace
 from autostr_nni.system.errors import InputError

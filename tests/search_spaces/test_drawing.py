@@ -8,7 +8,8 @@ from collections import Counter
 import pytest
 
 from autostr_nni.search_spaces.counting import Price, backbone_costs, total
-from autostr_nni.search_spaces.drawing import largest_within, macs_of, sample_within
+from autostr_nni.search_spaces.drawing.largest import largest_within
+from autostr_nni.search_spaces.drawing.within import macs_of, sample_within
 from autostr_nni.search_spaces.space import SearchSpace
 from autostr_nni.system.errors import InputError
 

@@ -22,7 +22,7 @@ from autostr_nni.models.operations import build_operation
 from autostr_nni.nas.evolution import NeighbourEvolution
 from autostr_nni.search_spaces.architecture import Architecture
 from autostr_nni.search_spaces.counting import MACS
-from autostr_nni.search_spaces.drawing import macs_of
+from autostr_nni.search_spaces.drawing.within import macs_of
 from autostr_nni.search_spaces.nni_space import AutoSTRSpace, architecture_of, frozen_net
 from autostr_nni.search_spaces.space import SearchSpace
 from autostr_nni.search_spaces.stride_path import StridePath

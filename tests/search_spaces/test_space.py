@@ -13,7 +13,7 @@ from scipy.stats import chisquare
 
 from autostr_nni.search_spaces import counting
 from autostr_nni.search_spaces.architecture import Architecture
-from autostr_nni.search_spaces.drawing import sample_within
+from autostr_nni.search_spaces.drawing.within import sample_within
 from autostr_nni.search_spaces.operation import changes_shape
 from autostr_nni.search_spaces.space import SearchSpace
 from autostr_nni.search_spaces.stride_path import StridePath

@@ -7,7 +7,7 @@ import random
 import pytest
 
 from autostr_nni.search_spaces.counting import MACS
-from autostr_nni.search_spaces.drawing import macs_of
+from autostr_nni.search_spaces.drawing.within import macs_of
 from autostr_nni.search_spaces.space import SearchSpace
 from autostr_nni.search_spaces.stride_path import StridePath
 from autostr_nni.strategies.candidates import Candidates, PathRegression

@@ -13,7 +13,7 @@ from fake_trainer import finish
 
 from autostr_nni.recipe import recipe_from
 from autostr_nni.search_spaces.architecture import Architecture
-from autostr_nni.search_spaces.drawing import macs_of
+from autostr_nni.search_spaces.drawing.within import macs_of
 from autostr_nni.search_spaces.space import SearchSpace
 from autostr_nni.strategies import Strategy, Trial, build
 from autostr_nni.strategies.front import handed_over, pareto_front

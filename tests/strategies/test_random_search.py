@@ -13,7 +13,7 @@ from fake_trainer import SPACE, finish, train
 from autostr_nni.recipe import recipe_from
 from autostr_nni.search_spaces.architecture import Architecture
 from autostr_nni.search_spaces.counting import backbone_costs, total
-from autostr_nni.search_spaces.drawing import macs_of
+from autostr_nni.search_spaces.drawing.within import macs_of
 from autostr_nni.search_spaces.space import SearchSpace
 from autostr_nni.strategies import Strategy, build
 from autostr_nni.strategies.random_search import RandomSearch

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from autostr_nni.search_spaces.architecture import Architecture
-from autostr_nni.search_spaces.drawing import macs_of
+from autostr_nni.search_spaces.drawing.within import macs_of
 from autostr_nni.search_spaces.space import SearchSpace
 from autostr_nni.supernet.evolution import Ranked, best, next_net
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from autostr_nni.search_spaces.drawing import macs_of
+from autostr_nni.search_spaces.drawing.within import macs_of
 from autostr_nni.search_spaces.space import SearchSpace
 from autostr_nni.supernet.fair_draws import FairDraws, first_net
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from autostr_nni.search_spaces.architecture import Architecture
-from autostr_nni.search_spaces.drawing import macs_of
+from autostr_nni.search_spaces.drawing.within import macs_of
 from autostr_nni.search_spaces.space import SearchSpace
 from autostr_nni.strategies.halving import Halving
 from autostr_nni.strategies.ladder import Ladder

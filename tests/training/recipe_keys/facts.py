@@ -16,7 +16,7 @@ from autostr_nni.runs.layout import RANKED
 from autostr_nni.runs.records import read_metrics, read_result
 from autostr_nni.search_spaces.architecture import Architecture
 from autostr_nni.search_spaces.counting import backbone_costs, total
-from autostr_nni.search_spaces.drawing import macs_of
+from autostr_nni.search_spaces.drawing.within import macs_of
 from autostr_nni.strategies import build
 from autostr_nni.strategies.halving import Halving
 from autostr_nni.strategies.two_step import TwoStep

@@ -5,9 +5,9 @@ from __future__ import annotations
 import random
 from collections.abc import Collection
 
-from .architecture import Architecture
-from .space import SearchSpace
-from .stride_path import StridePath
+from ..architecture import Architecture
+from ..space import SearchSpace
+from ..stride_path import StridePath
 
 
 def on_path(

@@ -1,4 +1,4 @@
-"""Architectures within a band of MACs, or of what else a search counts: drawn at random, and the largest."""
+"""The largest architecture within a budget of MACs, or of what else a search counts."""
 
 from __future__ import annotations
 
@@ -9,77 +9,13 @@ from typing import NamedTuple
 
 from autostr_nni.system.errors import InputError
 
-from .architecture import Architecture
-from .counting import MACS, Price
-from .space import SearchSpace
-from .stride_path import Stride, StridePath
+from ..architecture import Architecture
+from ..counting import MACS, Price
+from ..space import SearchSpace
+from ..stride_path import Stride, StridePath
 
-# Draws before the space is taken to hold next to nothing within the band.
-_DRAWS, _SOON = 100_000, 30
-# Nets that are drawn for each path that is wanted, at most.
-_PER_PATH = 50
-# Steps in which costs are counted for the largest net, at most: all ordinary spaces need fewer to be exact.
+# Steps in which costs are counted, at most: all ordinary spaces need fewer to be exact.
 _STEPS = 2**22
-
-
-def sample_within(
-    space: SearchSpace,
-    rng: random.Random,
-    most: int,
-    paths: Sequence[StridePath] | None = None,
-    least: int = 0,
-    price: Price = MACS,
-) -> Architecture:
-    """Draw an architecture whose backbone costs ``least`` to ``most``, each with the same chance.
-
-    Args:
-        space: where to draw.
-        rng: source of randomness.
-        most, least: the band, stem included.
-        paths: draw among those with these stride paths.
-        price: what costs are counted in.
-
-    Raises:
-        InputError: no architecture keeps to the band, or none was met in 100 000 draws.
-    """
-    for draws in range(_DRAWS):
-        if draws == _SOON and price.smallest(space) > most:  # which takes as long as many draws
-            break
-        architecture = space.sample(rng, paths)
-        if least <= price.of(architecture, space) <= most:
-            return architecture
-    if least:
-        raise InputError(
-            f"a band of {least / 1e6:g} to {price.said(most)} holds too few architectures to draw "
-            "in: widen it"
-        )
-    raise InputError(
-        f"a budget of {price.said(most)} is too small to draw under: "
-        f"the smallest architecture of the space has {price.said(price.smallest(space))}"
-    )
-
-
-def draw_paths(
-    space: SearchSpace, rng: random.Random, count: int, most: int, least: int = 0, price: Price = MACS
-) -> list[StridePath]:
-    """Draw distinct stride paths, as those of random nets that cost ``least`` to ``most``.
-
-    Raises:
-        InputError: so many different ones are not met.
-    """
-    found: dict[StridePath, None] = {}
-    for _ in range(_PER_PATH * count):
-        found[sample_within(space, rng, most, least=least, price=price).path] = None
-        if len(found) == count:
-            return list(found)
-    raise InputError(
-        f"nets within the budget were met on {len(found)} paths alone, not on {count}; ask for fewer"
-    )
-
-
-def macs_of(architecture: Architecture, space: SearchSpace) -> int:
-    """MACs of the backbone, stem included."""
-    return MACS.of(architecture, space)
 
 
 class _Choice(NamedTuple):
