@@ -13,6 +13,7 @@ from fake_trainer import finish
 
 from autostr_nni.search_spaces.architecture import Architecture
 from autostr_nni.search_spaces.counting import backbone_costs, total
+from autostr_nni.search_spaces.drawing.within import sample_within
 from autostr_nni.search_spaces.space import SearchSpace
 from autostr_nni.strategies import Strategy
 from autostr_nni.strategies.halving import Halving
@@ -60,7 +61,7 @@ def test_is_a_strategy() -> None:
     assert isinstance(make(), Strategy)
 
 
-def test_the_first_may_run_together_and_are_random_nets_within_the_band() -> None:
+def test_the_first_may_run_together_and_are_nets_within_the_band() -> None:
     strategy = make(lookback=4, least=100_000_000)
     proposals = strategy.suggest()
     assert len(proposals) == 4
@@ -149,16 +150,24 @@ def test_full_trainings_come_last(nets: int, full: int) -> None:
     assert full <= len(steps) - first <= full + 1
 
 
-def test_candidates_of_the_whole_space_follow_what_stride_paths_have_shown() -> None:
-    """`trained` is the better the later the last A comes."""
-    strategy = make(20, explore=1.0)
-    finish(strategy, trained)
-    nets = [architecture(t.parameters) for t in strategy.trials if t.parameters.get("epochs") == 1]
+def test_candidates_keep_the_width_long_until_losses_say_otherwise() -> None:
+    """Random nets halve the width sooner; where that is better indeed, later candidates do so too."""
 
     def late(some: list[Architecture]) -> float:
         return fmean(max(n for n, stride in enumerate(net.path.strides) if stride == (2, 2)) for net in some)
 
-    assert late(nets[20:]) > late(nets[:9]) + 1
+    def explored(train: Callable[[Mapping[str, Any]], dict[str, Any]]) -> list[Architecture]:
+        strategy = make(20, explore=1.0)
+        finish(strategy, train)
+        return [architecture(t.parameters) for t in strategy.trials if t.parameters.get("epochs") == 1]
+
+    rng = random.Random(0)
+    any_nets = [sample_within(SPACE, rng, BUDGET) for _ in range(100)]
+    nets = explored(trained)  # the better the later the last A comes
+    assert late(nets[:9]) > late(any_nets) + 1 and late(nets[20:]) > late(any_nets) + 1
+    early = explored(lambda parameters: {**trained(parameters), "loss": 10 * quality(parameters)})
+    assert early[:4] == nets[:4]
+    assert late(early[20:]) < late(any_nets) - 1
 
 
 def any_order(choose: Callable[[list[Any]], Any], fails: set[str]) -> str:
