@@ -56,11 +56,8 @@ def main() -> int:
         {**trained[net.text], "step1": found[default_net(net).text]} for net in drawn if net.text in trained
     ]
     for place, share in enumerate(SHARES[:2]):
-        print(
-            f"step 1's loss at {share}, {len(judged)} nets: tau {{:.2f}} ({{:.2f}} to {{:.2f}})".format(
-                *tau(judged, lambda row, place=place: -row["step1"][place]["loss"])
-            )
-        )
+        found_tau, low, high = tau(judged, lambda row, place=place: -row["step1"][place]["loss"])
+        print(f"step 1's loss at {share}, {len(judged)} nets: tau {found_tau:.2f} ({low:.2f} to {high:.2f})")
     return 0
 
 
