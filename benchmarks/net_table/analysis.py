@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import random
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from itertools import combinations
 from pathlib import Path
@@ -22,6 +22,7 @@ from scipy.stats import kendalltau
 
 from autostr_nni.data.sets.prepare import prepare_data
 from autostr_nni.search_spaces.architecture import Architecture
+from benchmarks.net_table import latency
 from benchmarks.net_table import rows as table
 from benchmarks.net_table.simulation import halving, random_search
 from benchmarks.net_table.training import recipe
@@ -95,11 +96,19 @@ def noise(rows: Sequence[Row]) -> str:
     )
 
 
-def rankings(nets: Sequence[Row]) -> list[str]:
-    """A line per early figure: tau over all nets, and within the top fifth by final accuracy."""
+def rankings(nets: Sequence[Row], ms: Mapping[str, float]) -> list[str]:
+    """A line per early figure: tau over all nets, and within the top fifth by final accuracy.
+
+    Args:
+        nets: their rows.
+        ms: milliseconds by net; where not all were measured, there is no line of latency.
+    """
+    early_figures = dict(EARLY)
+    if all(row["architecture"] in ms for row in nets):
+        early_figures["latency"] = lambda row: ms[row["architecture"]]
     top = sorted(nets, key=final, reverse=True)[: max(3, len(nets) // 5)]
     lines = ["| known early | tau over all | tau in the top fifth |", "| --- | --- | --- |"]
-    for name, early in EARLY.items():
+    for name, early in early_figures.items():
         cells = (f"{t:.2f} ({low:.2f} to {high:.2f})" for t, low, high in (tau(nets, early), tau(top, early)))
         lines.append(f"| {name} | {' | '.join(cells)} |")
     return lines
@@ -143,7 +152,7 @@ def main() -> int:
         return 1
     prepare_data(recipe(), processes=2)  # words for the zero-cost proxies
     print(f"{len(rows)} rows, {len(nets)} random nets\n\n{noise(rows)}\n")
-    print("\n".join([*rankings(nets), "", *searches(nets, args.seeds)]))
+    print("\n".join([*rankings(nets, latency.load()), "", *searches(nets, args.seeds)]))
     return 0
 
 

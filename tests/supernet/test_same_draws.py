@@ -92,7 +92,7 @@ KNOWN = {
     "typical": (lambda: drawn_by("random", random={**BAND, "paths": "typical"}), "5d4d900b1e0be82e"),
     "halving": (
         lambda: drawn_by("halving", halving={"nets": 12, "min_m": 60}),
-        "20fcd8b1fb313157",
+        "e63531af42708ea3",
     ),  # of halving whose full trainings come last
     "one-shot": (supernet_draws, "682e83547dc0b7ee"),
     "ranking": (ranked, "dca0c125f1991979"),
