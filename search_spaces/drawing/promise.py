@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Sequence
+from functools import lru_cache
 from statistics import fmean, pstdev
 
 from autostr_nni.system.errors import InputError
@@ -55,7 +56,7 @@ class PathPromise:
             rng: source of randomness.
         """
         self._size = space.height, space.width
-        columns = list(zip(*(self._numbers(path) for path in among), strict=True))
+        columns = list(zip(*(_numbers(path, *self._size) for path in among), strict=True))
         self._scales = [pstdev(column) or 1.0 for column in columns]
         rows = [self._scaled(path) for path, _ in losses]
         values = [loss for _, loss in losses]
@@ -65,13 +66,10 @@ class PathPromise:
         """What the loss of nets on the path is expected to be, but for a constant; lower promises more."""
         return _product(self._weights, self._scaled(path))
 
-    def _numbers(self, path: StridePath) -> _Numbers:
-        """Sums over the layers of log2 of the height, and of the width, of their maps."""
-        sizes = path.resolutions(*self._size)
-        return sum(math.log2(height) for height, _ in sizes), sum(math.log2(width) for _, width in sizes)
-
     def _scaled(self, path: StridePath) -> _Numbers:
-        first, second = (n / scale for n, scale in zip(self._numbers(path), self._scales, strict=True))
+        first, second = (
+            n / scale for n, scale in zip(_numbers(path, *self._size), self._scales, strict=True)
+        )
         return first, second
 
     @staticmethod
@@ -99,6 +97,13 @@ class PathPromise:
             fitted[0] + root * first,
             fitted[1] - b / determinant / root * first + second / math.sqrt(d),
         )
+
+
+@lru_cache(4096)  # every candidate asks for all nets that were seen
+def _numbers(path: StridePath, height: int, width: int) -> _Numbers:
+    """Sums over the layers of log2 of the height, and of the width, of their maps."""
+    sizes = path.resolutions(height, width)
+    return sum(math.log2(rows) for rows, _ in sizes), sum(math.log2(columns) for _, columns in sizes)
 
 
 def _product(first: _Numbers, second: _Numbers) -> float:
