@@ -24,7 +24,7 @@ from autostr_nni.data.sets.prepare import prepare_data
 from autostr_nni.search_spaces.architecture import Architecture
 from benchmarks.net_table import latency
 from benchmarks.net_table import rows as table
-from benchmarks.net_table.simulation import halving, random_search
+from benchmarks.net_table.simulation import AMONG, halving, random_search
 from benchmarks.net_table.training import recipe
 from benchmarks.net_table.zero_cost import gradient_norm, synaptic_flow
 
@@ -116,6 +116,7 @@ def rankings(nets: Sequence[Row], ms: Mapping[str, float]) -> list[str]:
 
 SEARCHES: dict[str, Callable[[Sequence[Row], int, random.Random], float]] = {
     "random": random_search,
+    "random, paths believed in": partial(random_search, among=AMONG),
     "halving, any candidates": partial(halving, among=1),
     "halving": halving,
 }
