@@ -22,6 +22,7 @@ from scipy.stats import kendalltau
 
 from autostr_nni.data.sets.prepare import prepare_data
 from autostr_nni.search_spaces.architecture import Architecture
+from autostr_nni.search_spaces.drawing.promise import map_sizes
 from benchmarks.net_table import latency
 from benchmarks.net_table import rows as table
 from benchmarks.net_table.simulation import AMONG, halving, random_search
@@ -41,9 +42,8 @@ def final(row: Row) -> float:
 def kept(row: Row, axis: int) -> float:
     """How long maps stay large: log2 of their rows (axis 0) or columns (1), summed over the layers."""
     space = recipe().space()
-    strides = Architecture.parse(row["architecture"], space).path.strides
-    halved = np.cumsum([stride[axis] == 2 for stride in strides])
-    return float(np.log2((space.height, space.width)[axis]) * len(strides) - halved.sum())
+    path = Architecture.parse(row["architecture"], space).path
+    return map_sizes(path, space.height, space.width)[axis]
 
 
 #: Figures that are there before the end, each so that larger should be better.

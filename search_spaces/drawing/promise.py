@@ -56,7 +56,7 @@ class PathPromise:
             rng: source of randomness.
         """
         self._size = space.height, space.width
-        columns = list(zip(*(_numbers(path, *self._size) for path in among), strict=True))
+        columns = list(zip(*(map_sizes(path, *self._size) for path in among), strict=True))
         self._scales = [pstdev(column) or 1.0 for column in columns]
         rows = [self._scaled(path) for path, _ in losses]
         values = [loss for _, loss in losses]
@@ -68,7 +68,7 @@ class PathPromise:
 
     def _scaled(self, path: StridePath) -> _Numbers:
         first, second = (
-            n / scale for n, scale in zip(_numbers(path, *self._size), self._scales, strict=True)
+            n / scale for n, scale in zip(map_sizes(path, *self._size), self._scales, strict=True)
         )
         return first, second
 
@@ -100,8 +100,13 @@ class PathPromise:
 
 
 @lru_cache(4096)  # every candidate asks for all nets that were seen
-def _numbers(path: StridePath, height: int, width: int) -> _Numbers:
-    """Sums over the layers of log2 of the height, and of the width, of their maps."""
+def map_sizes(path: StridePath, height: int, width: int) -> _Numbers:
+    """Sums over the layers of log2 of the height, and of the width, of their maps, in pixels.
+
+    Args:
+        path: of the layers.
+        height, width: of the map that goes into the first one.
+    """
     sizes = path.resolutions(height, width)
     return sum(math.log2(rows) for rows, _ in sizes), sum(math.log2(columns) for _, columns in sizes)
 

@@ -14,16 +14,8 @@ from autostr_nni.search_spaces.latency import backbone_blocks
 from autostr_nni.search_spaces.space import SearchSpace
 from autostr_nni.system.errors import InputError
 from tests.made_table import made_price, made_table
+from tests.tiny_space import TINY as SPACE
 
-SPACE = SearchSpace(
-    height=4,
-    width=8,
-    out_width=2,
-    stem_width=8,
-    stage_widths=(8,),
-    stage_layers=(3,),
-    operations=("k3e1", "k3e3", "skip"),
-)
 NETS = [SPACE.at(place) for place in range(SPACE.size())]
 TABLE = made_table(SPACE)
 PRICES = {"macs": MACS, "parameters": Price("parameters"), "latency": made_price(SPACE)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,16 +20,9 @@ from autostr_nni.strategies import Strategy, build
 from autostr_nni.strategies.random_search import RandomSearch
 from autostr_nni.strategies.two_step import TwoStep
 from autostr_nni.system.errors import InputError
+from tests import tiny_space
 
-TINY = SearchSpace(
-    height=4,
-    width=8,
-    out_width=2,
-    stem_width=8,
-    stage_widths=(8,),
-    stage_layers=(3,),
-    operations=("k3e1", "skip"),
-)
+TINY = replace(tiny_space.TINY, operations=("k3e1", "skip"))
 
 
 def drawn(strategy: Strategy, space: SearchSpace = SPACE) -> list[Architecture]:

@@ -12,16 +12,8 @@ from autostr_nni.search_spaces.drawing.largest import largest_within
 from autostr_nni.search_spaces.drawing.within import macs_of, sample_within
 from autostr_nni.search_spaces.space import SearchSpace
 from autostr_nni.system.errors import InputError
+from tests.tiny_space import TINY as SPACE
 
-SPACE = SearchSpace(
-    height=4,
-    width=8,
-    out_width=2,
-    stem_width=8,
-    stage_widths=(8,),
-    stage_layers=(3,),
-    operations=("k3e1", "k3e3", "skip"),
-)
 MACS = {SPACE.at(place): total(backbone_costs(SPACE.at(place), SPACE)).macs for place in range(SPACE.size())}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from statistics import fmean
 
@@ -73,7 +74,7 @@ def test_equal_losses_and_equal_paths_leave_the_belief() -> None:
     assert late_is_better([(path, 3.0) for path in paths(9)]) > 85
     one = paths(1)[0]
     alike = PathPromise(SPACE, [one, one], [(one, 3.0), (one, 3.0)], random.Random(0))
-    assert alike.of(one) == alike.of(one)  # no division by the spread of what does not differ
+    assert math.isfinite(alike.of(one))  # no division by the spread of what does not differ
 
 
 def test_the_paths_of_step_1_are_those_of_promise() -> None:
