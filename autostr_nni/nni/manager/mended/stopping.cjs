@@ -1,7 +1,10 @@
-// Loaded by preload.cjs into the process of NNI's manager: what is known of a trial that was stopped.
+// Loaded by preload.cjs into the process of NNI's manager: what is known of a trial that has ended.
 //
-// NNI takes a stopped trial for a failed one if it ends by itself on SIGINT, as ours do, and notes only afterwards
-// that an assessor, or maxTrialDuration, has stopped it. Here it is EARLY_STOPPED, or USER_CANCELED.
+// 1. NNI takes a stopped trial for a failed one if it ends by itself on SIGINT, as ours do, and notes only afterwards
+//    that an assessor, or maxTrialDuration, has stopped it. Here it is EARLY_STOPPED, or USER_CANCELED.
+// 2. The manager looks at a trial's status, writes it down, and looks at it again. A trial that ends while RUNNING is
+//    being written is then told to the tuner as ended and stays RUNNING in the list for ever. Here one look sees one
+//    status, and the next one the end.
 'use strict';
 
 const Module = require('module');
@@ -27,6 +30,6 @@ function mend(service) {
   service.getTrialJob = async function (id) {
     const trial = await getTrialJob.call(this, id);
     if (trial && trial.status === 'FAILED' && trial.__autostrStopped) trial.status = trial.__autostrStopped;
-    return trial;
+    return trial && { ...trial };
   };
 }
