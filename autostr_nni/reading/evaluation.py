@@ -31,6 +31,7 @@ from autostr_nni.runs.figures import SetFigures
 from autostr_nni.system.errors import InputError
 
 UNDECODABLE = "undecodable"
+_ENOUGH = 100  # words for a mean of some of a set
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,13 @@ class Evaluation:
     def read(self) -> int:
         """Words that were read, those that have nothing to compare included."""
         return self.scores.words + self.scores.empty
+
+    def loss_of_short(self, longest: int, charset: Charset) -> float | None:
+        """Mean loss of the words of up to ``longest`` characters of the charset; None where these are fewer
+        than 100, whose mean is mostly noise."""
+        words = zip(self.losses, self.texts, strict=True)
+        losses = [loss for loss, text in words if len(charset.clean(text)[0]) <= longest]
+        return fsum(losses) / len(losses) if len(losses) >= _ENOUGH else None
 
     def to_dict(self) -> SetFigures:
         """All figures by name, flat but for ``skipped``."""

@@ -64,6 +64,15 @@ class RecognitionTask(ReadingTask):
     def changing_words(self) -> bool:
         return self.short_set is not None
 
+    def validation_loss(self) -> float:
+        short = self.recipe.training.short_words
+        assert self.evaluation is not None, "validation has not run"
+        if self.short_set is not None and self.current_epoch < short.epochs:
+            found = self.evaluation.loss_of_short(short.max_length, self.validation_set.charset)
+            if found is not None:
+                return found
+        return super().validation_loss()
+
     def configure_optimizers(self) -> torch.optim.Optimizer:
         return build_optimizer(self.recognizer.parameters(), self.recipe.training.optimizer)
 
