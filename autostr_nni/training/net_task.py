@@ -11,6 +11,7 @@ from torch.utils.data import DataLoader
 from autostr_nni.data.dataset import Batch, WordDataset
 from autostr_nni.data.loader import EpochSampler
 from autostr_nni.models.recognizer import Recognizer
+from autostr_nni.reading.evaluation import Evaluation
 from autostr_nni.recipe import Recipe
 from autostr_nni.training.batches import joint_loader
 from autostr_nni.training.compiling import whole_batches_only
@@ -64,14 +65,16 @@ class RecognitionTask(ReadingTask):
     def changing_words(self) -> bool:
         return self.short_set is not None
 
-    def validation_loss(self) -> float:
-        short = self.recipe.training.short_words
-        assert self.evaluation is not None, "validation has not run"
+    def ranking_loss(self, evaluation: Evaluation) -> float:
+        """After an epoch of short words alone, of the validation words that are as short.
+
+        How well a net guesses at words longer than all that it was shown tells little of it, and is most of
+        the loss of all words.
+        """
+        short, found = self.recipe.training.short_words, None
         if self.short_set is not None and self.current_epoch < short.epochs:
-            found = self.evaluation.loss_of_short(short.max_length, self.validation_set.charset)
-            if found is not None:
-                return found
-        return super().validation_loss()
+            found = evaluation.loss_of_short(short.max_length, self.validation_set.charset)
+        return super().ranking_loss(evaluation) if found is None else found
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         return build_optimizer(self.recognizer.parameters(), self.recipe.training.optimizer)

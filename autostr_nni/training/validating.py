@@ -45,14 +45,9 @@ class ValidatingTask(pl.LightningModule):
         bar = {"word_accuracy": scores.word_accuracy, "val_loss": self.evaluation.loss}
         self.log_dict(bar, prog_bar=True, batch_size=max(1, scores.words))
 
-    def validation_loss(self) -> float:
-        """Mean loss of a validation word, nats, by which nets that were trained equally long are ranked.
-
-        After an epoch of short words alone, of the validation words that are as short: how well a net guesses
-        at words longer than all that it was shown tells little of it, and is most of the loss of all words.
-        """
-        assert self.evaluation is not None, "validation has not run"
-        return self.evaluation.loss
+    def ranking_loss(self, evaluation: Evaluation) -> float:
+        """Mean loss of a validation word, nats, by which nets that were trained equally long are ranked."""
+        return evaluation.loss
 
     def _join_readings(self) -> None:
         """Put the readings of all processes together: each has read its part of the set."""

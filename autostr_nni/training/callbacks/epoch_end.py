@@ -83,7 +83,7 @@ class EpochEnd(pl.Callback):
             chosen_by = {"metric": metric.name, "word_accuracy": scores.word_accuracy, "cer": scores.cer}
         return {
             "default": metric.of_set(scores.to_dict()),
-            "loss": task.validation_loss(),
+            "loss": task.ranking_loss(task.evaluation),
             "training_loss": task.mean_training_loss(),
             "case_sensitive": scores.case_sensitive_accuracy,
             "one_minus_ned": scores.one_minus_ned,

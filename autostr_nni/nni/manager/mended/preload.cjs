@@ -11,7 +11,7 @@
 //
 // It also ends the manager when the process that started it (AUTOSTR_OWNER) is gone. `warm.cjs` starts the process
 // that keeps imports warm for trials, `waits.cjs` shortens waits, `places.cjs` minds paths, `listing.cjs` the list of
-// experiments, `page.cjs` the page, `stopping.cjs` what became of trials that were stopped. GPUs are gpus.cjs's and
+// experiments, `page.cjs` the page, `stopping.cjs` what became of trials that have ended. GPUs are gpus.cjs's and
 // trials on other machines remote.cjs's, both also in the process that keeps trials there.
 'use strict';
 
