@@ -26,8 +26,8 @@ from .within import sample_within
 #: net was seen; and how many nets say as much.
 _ROWS, _COLUMNS, _NETS = -0.25, -0.5, 9.0
 
-_AMONG = 8  # nets of which one gives a path
-_PER_PATH = 50  # nets that are drawn for each path that is wanted, at most
+_AMONG, _POOL = 8, 64  # nets that are drawn for each path that is wanted, and in all at least
+_PER_PATH = 50  # and, until so many paths are met, at most
 
 _Numbers = tuple[float, float]
 
@@ -45,7 +45,7 @@ class PathPromise:
         space: SearchSpace,
         among: Sequence[StridePath],
         losses: Sequence[tuple[StridePath, float]],
-        rng: random.Random,
+        rng: random.Random | None,
     ) -> None:
         """Fit, and draw the weights.
 
@@ -53,7 +53,7 @@ class PathPromise:
             space: where the paths lie.
             among: paths that are to be compared; drawn at random, since how much these differ is the unit.
             losses: of nets on the paths seen so far, all trained equally long; may be empty.
-            rng: source of randomness.
+            rng: source of randomness; None: the weights are the likeliest ones.
         """
         self._size = space.height, space.width
         columns = list(zip(*(map_sizes(path, *self._size) for path in among), strict=True))
@@ -73,8 +73,8 @@ class PathPromise:
         return first, second
 
     @staticmethod
-    def _drawn(rows: Sequence[_Numbers], losses: Sequence[float], rng: random.Random) -> _Numbers:
-        """Two weights, from the normal distribution around those that belief and losses agree on."""
+    def _drawn(rows: Sequence[_Numbers], losses: Sequence[float], rng: random.Random | None) -> _Numbers:
+        """Two weights, from the normal distribution around those that belief and losses agree on, or these."""
         mean = fmean(losses) if losses else 0.0
         middle = [fmean(column) for column in zip(*rows, strict=True)] or [0.0, 0.0]
         centred = [(x - middle[0], y - middle[1]) for x, y in rows]
@@ -88,6 +88,8 @@ class PathPromise:
         q = sum(y * loss for (_, y), loss in zip(centred, moved, strict=True)) + _NETS * _COLUMNS * unit
         determinant = a * d - b * b  # above 0: the belief makes it so
         fitted = (d * p - b * q) / determinant, (a * q - b * p) / determinant
+        if rng is None:
+            return fitted
         rest = [loss - _product(fitted, row) for row, loss in zip(centred, moved, strict=True)]
         left = pstdev(rest) if len(rest) > 1 else unit
         # Cholesky factor of the inverse of ((a, b), (b, d)).
@@ -118,20 +120,22 @@ def _product(first: _Numbers, second: _Numbers) -> float:
 def draw_paths(
     space: SearchSpace, rng: random.Random, count: int, most: int, least: int = 0, price: Price = MACS
 ) -> list[StridePath]:
-    """Draw distinct stride paths of random nets that cost ``least`` to ``most``: each is, of eight, the one
-    that promises most.
+    """Of the stride paths of random nets that cost ``least`` to ``most`` those that promise most.
+
+    Nothing is left to chance but which nets are drawn: paths that differ come from there, and on the table of
+    nets a path chosen by weights that are drawn too leads to worse nets (benchmarks/RESULTS.md).
+
+    Returns:
+        ``count`` different paths, the most promising first.
 
     Raises:
         InputError: so many different ones are not met.
     """
-    found: dict[StridePath, None] = {}
-    for _ in range(_PER_PATH * count // _AMONG + 1):
-        drawn = [sample_within(space, rng, most, least=least, price=price).path for _ in range(_AMONG)]
-        new = [path for path in drawn if path not in found]
-        if new:
-            found[min(new, key=PathPromise(space, drawn, (), rng).of)] = None
-        if len(found) == count:
-            return list(found)
+    drawn: list[StridePath] = []
+    while len(drawn) < max(_POOL, _PER_PATH * count):
+        drawn.append(sample_within(space, rng, most, least=least, price=price).path)
+        if len(drawn) >= max(_POOL, _AMONG * count) and len(set(drawn)) >= count:
+            return sorted(dict.fromkeys(drawn), key=PathPromise(space, drawn, (), None).of)[:count]
     raise InputError(
-        f"nets within the budget were met on {len(found)} paths alone, not on {count}; ask for fewer"
+        f"nets within the budget were met on {len(set(drawn))} paths alone, not on {count}; ask for fewer"
     )

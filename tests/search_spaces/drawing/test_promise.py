@@ -84,6 +84,16 @@ def test_the_paths_of_step_1_are_those_of_promise() -> None:
     assert len(set(drawn)) == 12
     assert fmean(map(columns, drawn)) > 1.1 * fmean(map(columns, any_paths))
     assert drawn == draw_paths(SPACE, random.Random(0), 12, MOST)
+    promised = [PathPromise(SPACE, any_paths, (), None).of(path) for path in drawn]
+    assert fmean(promised[:4]) < fmean(promised[4:8]) < fmean(promised[8:])  # the most promising first
+
+
+def test_the_only_path_is_one_of_the_best() -> None:
+    """Whatever the seed: its net is all that a search at few images has."""
+    any_paths = [sample_within(SPACE, random.Random(seed), MOST).path for seed in range(200)]
+    likeliest = PathPromise(SPACE, any_paths, (), None)
+    best_tenth = sorted(map(likeliest.of, any_paths))[20]
+    assert all(likeliest.of(draw_paths(SPACE, random.Random(s), 1, MOST)[0]) < best_tenth for s in range(20))
 
 
 def test_more_paths_than_there_are() -> None:
