@@ -60,7 +60,7 @@ class PathPromise:
         self._scales = [pstdev(column) or 1.0 for column in columns]
         rows = [self._scaled(path) for path, _ in losses]
         values = [loss for _, loss in losses]
-        self._weights = self._drawn(rows, values, rng)
+        self._weights = self._agreed(rows, values, rng)
 
     def of(self, path: StridePath) -> float:
         """What the loss of nets on the path is expected to be, but for a constant; lower promises more."""
@@ -73,8 +73,8 @@ class PathPromise:
         return first, second
 
     @staticmethod
-    def _drawn(rows: Sequence[_Numbers], losses: Sequence[float], rng: random.Random | None) -> _Numbers:
-        """Two weights, from the normal distribution around those that belief and losses agree on, or these."""
+    def _agreed(rows: Sequence[_Numbers], losses: Sequence[float], rng: random.Random | None) -> _Numbers:
+        """The two weights that belief and losses agree on; with ``rng`` drawn from the distribution around them."""
         mean = fmean(losses) if losses else 0.0
         middle = [fmean(column) for column in zip(*rows, strict=True)] or [0.0, 0.0]
         centred = [(x - middle[0], y - middle[1]) for x, y in rows]
