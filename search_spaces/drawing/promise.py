@@ -74,7 +74,7 @@ class PathPromise:
 
     @staticmethod
     def _agreed(rows: Sequence[_Numbers], losses: Sequence[float], rng: random.Random | None) -> _Numbers:
-        """The two weights that belief and losses agree on; with ``rng`` drawn from the distribution around them."""
+        """The two weights that belief and losses agree on; with ``rng`` drawn from around them."""
         mean = fmean(losses) if losses else 0.0
         middle = [fmean(column) for column in zip(*rows, strict=True)] or [0.0, 0.0]
         centred = [(x - middle[0], y - middle[1]) for x, y in rows]
