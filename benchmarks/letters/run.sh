@@ -16,4 +16,4 @@ for seed in ${SEEDS:-0 1 2 3 4}; do
     autostr search "$out/$name-$seed.yml" --in-process --out "$out/$name-$seed"
   done
 done
-autostr report "$out"/*-[0-9] --out "$out/comparison"
+autostr report "$out"/*-[0-9] --out "$out/comparison" --force  # what a stopped run had, is written anew
