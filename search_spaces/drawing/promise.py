@@ -132,10 +132,12 @@ def draw_paths(
         InputError: so many different ones are not met.
     """
     drawn: list[StridePath] = []
+    found: dict[StridePath, None] = {}  # each once, in the order met
     while len(drawn) < max(_POOL, _PER_PATH * count):
         drawn.append(sample_within(space, rng, most, least=least, price=price).path)
-        if len(drawn) >= max(_POOL, _AMONG * count) and len(set(drawn)) >= count:
-            return sorted(dict.fromkeys(drawn), key=PathPromise(space, drawn, (), None).of)[:count]
+        found[drawn[-1]] = None
+        if len(drawn) >= max(_POOL, _AMONG * count) and len(found) >= count:
+            return sorted(found, key=PathPromise(space, drawn, (), None).of)[:count]
     raise InputError(
-        f"nets within the budget were met on {len(set(drawn))} paths alone, not on {count}; ask for fewer"
+        f"nets within the budget were met on {len(found)} paths alone, not on {count}; ask for fewer"
     )
