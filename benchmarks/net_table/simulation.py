@@ -80,16 +80,26 @@ def halving(rows: Sequence[Row], cost: int, rng: random.Random, among: int = AMO
     return float(search.row(Trial(search.best["id"], search.best["parameters"]))["test"])
 
 
-def random_search(rows: Sequence[Row], cost: int, rng: random.Random, among: int = 1) -> float:
+def random_search(
+    rows: Sequence[Row], cost: int, rng: random.Random, among: int = 1, likeliest: bool = False
+) -> float:
     """Test accuracy of the net that is best on validation among so many drawn; with ``among``, each on the
-    path that is believed in most of so many, which the product's random search does not do."""
+    path that is believed in most of so many, which the product's random search does not do.
+
+    Args:
+        rows: nets to draw from.
+        cost: nets drawn.
+        rng: source of randomness.
+        among: nets of which each is one.
+        likeliest: by the likeliest belief, not by one that is drawn around it.
+    """
     left, space = list(rows), recipe().space()
     drawn = []
     for _ in range(cost):
         some = rng.sample(left, min(among, len(left)))
         if among > 1:
             paths = {row["architecture"]: Architecture.parse(row["architecture"], space).path for row in some}
-            promise = PathPromise(space, list(paths.values()), (), rng)
+            promise = PathPromise(space, list(paths.values()), (), None if likeliest else rng)
             some.sort(key=lambda row: promise.of(paths[row["architecture"]]))
         left.remove(some[0])
         drawn.append(some[0])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import sys
 from pathlib import Path
 
@@ -10,7 +11,8 @@ import pytest
 
 from autostr_nni.latency.settings import Settings
 from autostr_nni.search_spaces.architecture import Architecture
-from benchmarks.net_table import latency, rows, step1, training
+from benchmarks.net_table import analysis, latency, rows, step1, training
+from benchmarks.net_table.simulation import random_search
 
 
 @pytest.fixture
@@ -49,6 +51,19 @@ def test_a_path_trained_before_is_not_trained_again(
     ]
     at_a_ninth, at_a_sixth = (float(line.split("tau ")[1].split()[0]) for line in told)
     assert at_a_ninth < -0.95 and at_a_sixth > 0.95  # nets that are equally good are a tie
+
+
+def test_one_net_on_the_path_that_is_likeliest_to_be_good() -> None:
+    """Of all nets there is one such path, whatever the seed; a drawn belief takes others."""
+    nets = [row for row in rows.load() if row["group"] == "random" and row["seed"] == 0]
+    everyone = len(nets)
+    tests = {random_search(nets, 1, random.Random(seed), everyone, likeliest=True) for seed in range(9)}
+    assert len(tests) == 1
+    assert len({random_search(nets, 1, random.Random(seed), everyone) for seed in range(9)}) > 1
+    lines = analysis.one_path(nets[:70], 3)
+    assert [line.split(" | ")[0] for line in lines[2:]] == ["| 1", "| 8", "| 64"]
+    _, drawn, likeliest = lines[2].strip("|").split("|")
+    assert drawn == likeliest  # of one net there is nothing to choose
 
 
 def test_latency_has_every_net_once(texts: list[str], tmp_path: Path) -> None:
