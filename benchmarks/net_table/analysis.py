@@ -168,17 +168,8 @@ def main() -> int:
         return 1
     prepare_data(recipe(), processes=2)  # words for the zero-cost proxies
     print(f"{len(rows)} rows, {len(nets)} random nets\n\n{noise(rows)}\n")
-    print(
-        "\n".join(
-            [
-                *rankings(nets, latency.load()),
-                "",
-                *searches(nets, args.seeds),
-                "",
-                *one_path(nets, args.seeds),
-            ]
-        )
-    )
+    tables = rankings(nets, latency.load()), searches(nets, args.seeds), one_path(nets, args.seeds)
+    print("\n\n".join("\n".join(lines) for lines in tables))
     return 0
 
 
