@@ -155,15 +155,25 @@ class Search:
 
     def nothing_left(self) -> None:
         """No process of the search is alive, and none of its ports is open."""
-        deadline = time.monotonic() + 15  # what is killed takes a moment to be gone
-        while self.processes() and time.monotonic() < deadline:
+        deadline = time.monotonic() + 15  # what is killed takes a moment to be gone, and its ports another
+        while (self.processes() or self.open_ports()) and time.monotonic() < deadline:
             time.sleep(0.05)
         assert self.processes() == []
         assert self.ports
-        for open in psutil.net_connections("tcp"):
-            if open.status == psutil.CONN_LISTEN and open.laddr.port in self.ports:
-                # Another's, that has come to have the number since.
-                assert open.pid and psutil.Process(open.pid).environ().get("HOME") != str(self.folder), open
+        assert self.open_ports() == []
+
+    def open_ports(self) -> list[int]:
+        """Ports of the search still listened on, by no other process that has come to have the number since."""
+        found = []
+        for one in psutil.net_connections("tcp"):
+            if one.status != psutil.CONN_LISTEN or one.laddr.port not in self.ports:
+                continue
+            home = str(self.folder)  # of a process that is just ending none is told: taken as the search's
+            with suppress(psutil.Error):
+                home = psutil.Process(one.pid).environ().get("HOME", "") if one.pid else home
+            if home == str(self.folder):
+                found.append(one.laddr.port)
+        return found
 
     def end(self) -> None:
         """After a failed test: end what it left, by id."""
