@@ -163,7 +163,7 @@ class Search:
         assert self.open_ports() == []
 
     def open_ports(self) -> list[int]:
-        """Ports of the search still listened on, by no other process that has come to have the number since."""
+        """Ports of the search still listened on, but by another process that has come to have one since."""
         found = []
         for one in psutil.net_connections("tcp"):
             if one.status != psutil.CONN_LISTEN or one.laddr.port not in self.ports:
