@@ -164,16 +164,9 @@ class Search:
 
     def open_ports(self) -> list[int]:
         """Ports of the search still listened on, but by another process that has come to have one since."""
-        found = []
-        for one in psutil.net_connections("tcp"):
-            if one.status != psutil.CONN_LISTEN or one.laddr.port not in self.ports:
-                continue
-            home = str(self.folder)  # of a process that is just ending none is told: taken as the search's
-            with suppress(psutil.Error):
-                home = psutil.Process(one.pid).environ().get("HOME", "") if one.pid else home
-            if home == str(self.folder):
-                found.append(one.laddr.port)
-        return found
+        owners = {None, *(process.pid for process in self.processes())}  # a process that is just ending: none
+        listening = [one for one in psutil.net_connections("tcp") if one.status == psutil.CONN_LISTEN]
+        return [one.laddr.port for one in listening if one.laddr.port in self.ports and one.pid in owners]
 
     def end(self) -> None:
         """After a failed test: end what it left, by id."""
