@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from autostr_nni.system.errors import InputError
 
+from .steps import Planned
+
 
 @dataclass(frozen=True)
 class Ladder:
@@ -34,6 +36,14 @@ class Ladder:
     def price(self, counts: Sequence[int]) -> int:
         """Epochs of so many trials of each rung."""
         return sum(count * self.cost(rung) for rung, count in enumerate(counts))
+
+    def planned(self, step: str, candidates: int, least: int = 1) -> list[Planned]:
+        """Trials of each rung without failures; `least` at least reach all of them, if there are so many."""
+        counts = [candidates]
+        for _ in range(self.top):
+            counts.append(min(counts[-1], max(least, counts[-1] // self.reduction)))
+        begins = (0, *self.epochs)
+        return [Planned(step, *rung) for rung in zip(counts, begins, self.epochs, strict=False)]
 
 
 def ladder_of(epochs: int) -> tuple[int, ...]:

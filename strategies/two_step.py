@@ -58,6 +58,7 @@ class TwoStep(Stepped):
             None if path.rungs is None else Ladder(path.rungs, path.reduction),
             recipe.search.operators.finalists,
             Ladder(epochs, halving.reduction),
+            recipe.has_proxy,
         )
 
     def __init__(
@@ -67,6 +68,7 @@ class TwoStep(Stepped):
         climb: Ladder | None = None,
         finalists: int = 1,
         ladder: Ladder | None = None,
+        proxy: bool = False,
     ) -> None:
         """Propose step 1.
 
@@ -76,6 +78,7 @@ class TwoStep(Stepped):
             climb: rungs at which paths are compared; None: all paths are trained equally long.
             finalists: nets that the operator search may give, of which one is trained to the end.
             ladder: rungs at which those are compared, the last of them a whole training.
+            proxy: nets are ranked by a proxy, and the best is trained from scratch.
 
         Raises:
             InputError: there is no path.
@@ -86,7 +89,7 @@ class TwoStep(Stepped):
         self._space = space
         self._paths = [path.text(space.stage_layers) for path in paths]
         self._climb = climb if len(paths) > 1 else None
-        self._finalists, self._ladder = finalists, ladder or Ladder((1,))
+        self._finalists, self._ladder, self._proxy = finalists, ladder or Ladder((1,)), proxy
         if len(self._paths) > 1:
             self._add_paths(self._paths, 0)
         self._advance()
@@ -95,15 +98,15 @@ class TwoStep(Stepped):
 
     @property
     def planned_steps(self) -> list[Planned]:
-        """All paths and those that go on, the operator search, its nets, and the training of one of them."""
+        """Paths of each rung, the operator search, nets of each rung, and the rest of one's training."""
         paths = len(self._paths) if len(self._paths) > 1 else 0
-        if self._climb is not None:
-            paths = sum(_going(paths, self._climb, 2))
-        counts = _going(self._nets_found(), self._ladder, 1)[:-1]
-        ends = self._ladder.epochs
-        tried = [Planned(RUNG, *rung) for rung in zip(counts, (0, *ends), ends, strict=False)]
-        steps = [Planned(PATH, paths), Planned(OPERATORS, 1), *tried, Planned(TRAIN, 1)]
-        return [step for step in steps if step.trials and (step.step != RUNG or step.trials > 1)]
+        steps = [Planned(PATH, paths)] if self._climb is None else self._climb.planned(PATH, paths, 2)
+        nets = self._ladder.planned(RUNG, self._nets_found())[:-1]
+        tried = [rung for rung in nets if rung.trials > 1]
+        last = Planned(TRAIN, 1)
+        if tried and not self._proxy:
+            last = Planned(TRAIN, 1, tried[-1].end or 0, self._ladder.epochs[-1])
+        return [step for step in (*steps, Planned(OPERATORS, 1), *tried, last) if step.trials]
 
     def _nets_found(self) -> int:
         """Nets of the operator search, as many as it may give until it has ended."""
@@ -239,11 +242,3 @@ def _rung(trials: Sequence[Trial], ladder: Ladder | None) -> int:
     if ladder is None:
         return 0
     return max(ladder.epochs.index(trial.parameters["epochs"]) for trial in trials)
-
-
-def _going(candidates: int, ladder: Ladder, least: int) -> list[int]:
-    """How many reach each rung without failures; at least `least`, if there are so many."""
-    counts = [candidates]
-    for _ in range(ladder.top):
-        counts.append(min(counts[-1], max(least, counts[-1] // ladder.reduction)))
-    return counts

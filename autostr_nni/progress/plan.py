@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import groupby
 from statistics import mean
 from typing import Any
 
@@ -45,15 +47,16 @@ class Work:
 class Plan:
     """Steps in their order with the trials of each, one step after the other, ``concurrency`` at a time.
 
-    ``work`` is that of a trial by step, where it is known. ``rungs`` are steps of their own, by the epoch
-    that they train to: their trials run beside each other, and their numbers are an estimate within a budget.
+    ``work`` is that of a trial by step, where it is known. ``rungs`` are steps of their own, by the kind of
+    step and the epoch that they train to: those that follow each other are worked on together, and how many
+    trials each has is an estimate.
     """
 
     steps: tuple[tuple[str, int], ...]
     work: Mapping[str, Work] = field(default_factory=dict)
     concurrency: int = 1
     recipe: Recipe | None = None
-    rungs: Mapping[int, str] = field(default_factory=dict)
+    rungs: Mapping[tuple[str, int], str] = field(default_factory=dict)
 
     @property
     def trials(self) -> int:
@@ -61,18 +64,16 @@ class Plan:
         return sum(count for _, count in self.steps)
 
     def stages(self) -> Iterator[list[tuple[str, int]]]:
-        """The steps, those together whose trials run beside each other's."""
-        together = [step for step in self.steps if step[0] in self.rungs.values()]
-        for step in self.steps:
-            if step not in together:
-                yield [step]
-            elif step == together[0]:
-                yield together
+        """The steps, rungs that follow each other together."""
+        rungs = set(self.rungs.values())
+        for climbing, together in groupby(self.steps, lambda step: step[0] in rungs):
+            steps = list(together)
+            yield from [steps] if climbing else ([step] for step in steps)
 
     def step_of(self, parameters: Mapping[str, Any]) -> str:
         """The step of a trial, a rung by its own name."""
         step = str(parameters.get("step", ""))
-        return self.rungs.get(parameters.get("epochs", 0), step) if step == RUNG else step
+        return self.rungs.get((step, parameters.get("epochs", 0)), step)
 
     def macs_of(self, parameters: Mapping[str, Any]) -> float | None:
         """Million MACs for an image of the net with a trial's parameters; None where that is not known."""
@@ -85,12 +86,22 @@ class Plan:
 def plan_of(strategy: Strategy, recipe: Recipe, concurrency: int = 1) -> Plan:
     """The plan of a strategy; one of a user's own may tell its steps as plain pairs."""
     planned = [step for step in (Planned(*told) for told in strategy.planned_steps) if step.trials]
-    ladder = sorted(step.end for step in planned if step.end is not None)
-    rungs = {end: f"{RUNG} {place}" for place, end in enumerate(ladder, 1)}
-    rungs |= {step.end: step.step for step in planned if step.end is not None and step.step != RUNG}
-    named = [(step.step if step.end is None else rungs[step.end], step) for step in planned]
+    rungs = _names_of_rungs(planned)
+    named = [(step.step if step.end is None else rungs[step.step, step.end], step) for step in planned]
     plan = Plan(tuple((name, step.trials) for name, step in named), {}, concurrency, recipe, rungs)
     return replace(plan, work=planned_work(plan, recipe, dict(named), strategy.trials))
+
+
+def _names_of_rungs(planned: Iterable[Planned]) -> dict[tuple[str, int], str]:
+    """By step and epoch: ``path rung 1``, ``rung 1``, ``rung 2``; a training that goes on keeps its name."""
+    names: dict[tuple[str, int], str] = {}
+    places: Counter[str] = Counter()
+    for step, _, _, end in planned:
+        if end is not None:
+            places[step] += 1
+            name = RUNG if step == RUNG else f"{step} {RUNG}"
+            names[step, end] = TRAIN if step == TRAIN else f"{name} {places[step]}"
+    return names
 
 
 def planned_work(
@@ -99,7 +110,7 @@ def planned_work(
     """What a trial of each step has before it; images of an operator search include D_val's.
 
     Left out is a step that takes the whole set, if that cannot be counted. MACs are the mean of the trials
-    ``known`` so far, for rungs of all rungs', else of draws; what a search finds costs less than they do.
+    ``known`` so far, for rungs of all rungs of their kind, else of draws; what a search finds costs less.
     """
     search, training = recipe.search, recipe.training
     operators = search.operators
@@ -110,7 +121,7 @@ def planned_work(
         before = 0
         epochs, images = training.epochs, training.epoch_images
         if step.step == PATH:
-            epochs, images = search.path.epochs, search.path.epoch_images
+            before, epochs, images = step.begin, step.end or search.path.epochs, search.path.epoch_images
         elif step.step == OPERATORS:
             epochs, images = operators.warmup_epochs + operators.epochs, operators.epoch_images
         elif step.step == SUPERNET:
@@ -145,8 +156,11 @@ def _mean_macs(plan: Plan, recipe: Recipe, known: Iterable[Trial]) -> dict[str, 
     own: dict[str, list[float]] = {}
     for trial in known:
         own.setdefault(plan.step_of(trial.parameters), []).append(macs_of(trial.parameters, recipe))
-    ladder = [macs for name in plan.rungs.values() for macs in own.get(name, [])] or [drawn]
-    unknown = {TRAIN: [found], **{name: ladder for name in plan.rungs.values()}}
+    unknown = {TRAIN: [found]}
+    for (step, _), name in plan.rungs.items():
+        kind = [other for (each, _), other in plan.rungs.items() if (each == PATH) == (step == PATH)]
+        beside = [macs for other in kind for macs in own.get(other, [])]
+        unknown[name] = beside or [drawn if step == PATH else found]
     return {name: mean(own.get(name) or unknown.get(name, [drawn])) for name, _ in plan.steps}
 
 

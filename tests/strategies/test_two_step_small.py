@@ -33,9 +33,9 @@ def trainer(parameters: Mapping[str, Any]) -> dict[str, Any] | None:
 
 def test_the_leading_paths_go_on_and_the_last_rung_decides() -> None:
     strategy = small()
-    whole = [(step, 1, 0, None) for step in ("operators", "train")]
-    rungs = [("rung", 5, 0, 1), ("rung", 2, 1, 2)]
-    assert strategy.planned_steps == [("path", 13, 0, None), whole[0], *rungs, whole[1]]
+    steps = [("path", 10, 0, 1), ("path", 3, 1, 3), ("operators", 1, 0, None)]
+    steps += [("rung", 5, 0, 1), ("rung", 2, 1, 2), ("train", 1, 2, 6)]
+    assert strategy.planned_steps == steps
     order = finish(strategy, trainer)
     assert len(order) == strategy.planned == 22
     assert order[:10] == [f"path-{path.text()}-1" for path in SPACE.typical_paths()]
@@ -46,7 +46,7 @@ def test_the_leading_paths_go_on_and_the_last_rung_decides() -> None:
 
 def test_two_paths_at_least_reach_the_last_rung() -> None:
     strategy = TwoStep(SPACE, paths("ABABB", "ABBAB", "BBABA"), Ladder((1, 2, 3), 3))
-    assert strategy.planned_steps[0].trials == 3 + 2 + 2
+    assert [step.trials for step in strategy.planned_steps[:3]] == [3, 2, 2]
     assert len(finish(strategy, train)) == strategy.planned == 9
     assert TwoStep(SPACE, paths("ABABB"), Ladder((1, 2), 3)).planned == 2
 
