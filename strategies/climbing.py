@@ -35,6 +35,10 @@ class Climbing(Stepped):
                 return f"it reported no {key}"
         return super()._fault(trial, metrics)
 
+    def stoppable(self, id: str) -> bool:
+        """Nets on the first rung alone are trained alike; the others go on from different heights."""
+        return any(trial.id == id and self._rung(trial) == 0 for trial in self._trials)
+
     def _originals(self) -> Iterator[Trial]:
         """The trials of the ladder but those that repeat another."""
         return (t for t in self._trials if not t.id.endswith(RETRY) and self._rung(t) >= 0)

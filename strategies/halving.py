@@ -101,8 +101,11 @@ class Halving(Climbing):
         super().__init__(space, ladder, proxy, front, learnt_above, price)
         needed = front * (1 + proxy)
         if nets < needed:
-            why = "" if front == 1 else f": search.front.size is {front}, and so many are trained to the end"
-            raise InputError(f"search.halving.nets must be at least {needed}, not {nets}{why}")
+            why = f": search.front.size is {front}, and so many are trained to the end" if front > 1 else ""
+            again = (
+                ": with search.proxy a net is trained twice, the second time from scratch" if proxy else ""
+            )
+            raise InputError(f"search.halving.nets must be at least {needed}, not {nets}{why}{again}")
         self._seed, self._lookback = seed, lookback
         # The last training of each of a proxy's winners is one net's.
         self._budget = (nets - proxy * front) * ladder.epochs[-1]

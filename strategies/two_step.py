@@ -114,9 +114,10 @@ class TwoStep(Stepped):
         return len(self._found(done[0], done[0].metrics or {})) if done else self._finalists
 
     def stoppable(self, id: str) -> bool:
-        """Step 1's trials and the nets tried briefly: there is but one operator search, and one net to be
-        trained in the end."""
-        return any(trial.id == id for trial in (*self._of_step(PATH), *self._of_step(RUNG)))
+        """Paths, those on their first rung: other trials are not trained like them, and a net's figure is
+        not a path's."""
+        first = None if self._climb is None else self._climb.epochs[0]
+        return any(t.id == id and t.parameters.get("epochs") == first for t in self._of_step(PATH))
 
     # -- what came out
 

@@ -15,6 +15,7 @@ from PIL import Image
 
 from autostr_nni.cli.main import main
 from autostr_nni.data.sets.pack import pack
+from autostr_nni.progress.plan import plan_of
 from autostr_nni.recipe import recipe_from
 from autostr_nni.strategies import build
 from tests.newcomer import FENCE, ROOT, TEXT, smaller
@@ -108,6 +109,22 @@ def test_several_nets() -> None:
     recipe = recipe_from({**yaml.safe_load(body), "data": data}, Path("/"))
     assert recipe.search.front.size == 3
     assert build("halving", recipe).planned_steps[-1].trials >= 3
+
+
+def test_the_two_steps_by_the_recipe_of_the_readme() -> None:
+    """They see as many images as halving and random search do."""
+    own, keys = (
+        yaml.safe_load(match["body"])
+        for mark in ("own recipe", "two-step keys")
+        for match in FENCE.finditer(TEXT)
+        if match["mark"] == mark
+    )
+    recipe = recipe_from({**own, "search": {**own["search"], **keys["search"]}}, ROOT)
+    images = {}
+    for name in ("random", "halving", "two-step"):
+        plan = plan_of(build(name, recipe), recipe)
+        images[name] = sum(count * plan.work[step].images for step, count in plan.steps)
+    assert images == {"random": 400_000, "halving": 400_000, "two-step": pytest.approx(400_000, rel=0.05)}
 
 
 def test_targets(place: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -52,8 +52,8 @@ def add_check(commands: Any) -> None:
         "check",
         help="tell what sets hold and what of it cannot be used",
         description="Look at every sample of all sets at or under the folders, or of the sets that a recipe "
-        "names, with the shares by which it mixes them. Status 1 if a set is damaged or none of its samples "
-        "can be used.",
+        "names, with the shares by which it mixes them; what it is still to render is told. Status 1 if a set "
+        "is damaged or none of its samples can be used.",
     )
     parser.add_argument(
         "sets", nargs="*", metavar="LMDB", type=path_text, help="folder of a set, or of several"
@@ -98,7 +98,7 @@ def check(args: argparse.Namespace) -> int:
 def _check_recipe(args: argparse.Namespace) -> int:
     """The sets of every key of a recipe, and what an epoch draws of each."""
     from autostr_nni.data.charset import Charset
-    from autostr_nni.data.sets.prepare import named_sources
+    from autostr_nni.data.sets.prepare import named_sources, not_rendered
     from autostr_nni.data.sets.usable import ELSEWHERE, EVALUATED_LENGTH
     from autostr_nni.recipe import load_recipe
 
@@ -106,22 +106,33 @@ def _check_recipe(args: argparse.Namespace) -> int:
     charset = Charset.named(recipe.data.charset)
     keys: dict[str, Any] = {}
     mixes: dict[str, Any] = {}
+    to_come = not_rendered(recipe)
     for key, sources in named_sources(recipe).items():
         if not args.json and sources:
             say(f"data.{key}:")
+            for folder, count in _waiting(sources, to_come).items():
+                say(f"{folder}: not rendered yet, {count} words to come with the first search or training")
         # Test words are read up to a length of their own, and count.
         tests = key in ("test", ELSEWHERE)
         longest = max(recipe.data.max_length, EVALUATED_LENGTH if tests else 0)
         steps = None if tests else recipe.model.ctc_steps
-        keys[key], usable = _reports(sources, charset, longest, args, steps)
+        there = [source for source in sources if source.set.exists() or not _waiting([source], to_come)]
+        keys[key], usable = _reports(there, charset, longest, args, steps)
         drawn = [source for source in sources if source.weight]
-        if drawn and all(usable[source.set] for source in drawn):
+        if drawn and not _waiting(drawn, to_come) and all(usable[source.set] for source in drawn):
             mixes[key] = _told_mix(key, drawn, usable, recipe)
             if not args.json:
                 for line in mixes[key]["told"]:
                     say(line)
     found = [report for reports in keys.values() for report in reports]
-    return _end(args, {"sets": found, "keys": keys, "mix": mixes})
+    waiting = {str(folder): count for folder, count in to_come.items()}
+    return _end(args, {"sets": found, "keys": keys, "mix": mixes, "not_rendered": waiting})
+
+
+def _waiting(sources: Sequence[WordSource], to_come: Mapping[Path, int]) -> dict[Path, int]:
+    """Those of the sets that are not rendered yet which lie at or under these."""
+    roots = {source.set for source in sources}
+    return {folder: count for folder, count in to_come.items() if roots & {folder, *folder.parents}}
 
 
 def _told_mix(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from autostr_nni.cli.output import say
@@ -36,12 +37,17 @@ def show(args: argparse.Namespace) -> int:
     """Draw the sheet; the exit status."""
     if not 1 <= args.count <= _MOST:
         raise InputError(f"--count: {args.count} is not between 1 and {_MOST}")
+    from autostr_nni.data.sets.prepare import not_rendered
     from autostr_nni.reading.pictures.canvas import check_picture, save
     from autostr_nni.reading.pictures.training_sheet import training_sheet
     from autostr_nni.recipe import load_recipe
 
     check_picture(args.out)
     recipe = load_recipe(args.recipe)
+    if Path(args.set).resolve() in {folder.resolve() for folder in not_rendered(recipe)}:
+        raise InputError(
+            f"{args.set} is not rendered yet: the first search or training by {args.recipe} does that"
+        )
     words = shown_words(recipe, args.set, args.count)
     augment = recipe.model_dump(mode="json")["training"]["augment"]
     subtitle = f"{args.set} · left the image as it is read, right of it what {_DRAWS} epochs show of it"
@@ -56,7 +62,6 @@ def shown_words(recipe: Recipe, folder: str, count: int) -> list[Any]:
     Raises InputError where none of them can be decoded.
     """
     from contextlib import closing
-    from pathlib import Path
 
     from autostr_nni.data.augment import Augmentation
     from autostr_nni.data.loader import EpochSampler

@@ -132,3 +132,33 @@ def test_what_steps_of_short_words_draw(
     assert f"an epoch of training draws 6 images: 3 of {large} (4 words" in told
     assert f"an epoch of search.path draws 4 images: 2 of {large} (3 words, each 0.67 times)" in told
     assert f"an epoch of search.operators draws nothing: no word of {small} has 2 characters or fewer" in told
+
+
+def test_sets_to_be_rendered_are_told_and_the_others_checked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Before the first search, when `data.synth` has not been rendered; also named by the folder above."""
+    monkeypatch.chdir(tmp_path)
+    pixels = io.BytesIO()
+    Image.new("RGB", (8, 8), "red").save(pixels, "PNG")
+    write_lmdb(tmp_path / "real", [(pixels.getvalue(), "a")])
+
+    def weighted(*sets: str) -> list[dict[str, object]]:
+        return [{"set": name, "weight": 0.5} for name in sets]
+
+    for rendered in ("words/more", "words"):
+        data = {"train": weighted("real", rendered), "validation": weighted("real")}
+        data["synth"] = {"words/more": {"count": 70}}
+        (tmp_path / "recipe.yml").write_text(yaml.safe_dump({"data": data}))
+        assert main(["data", "check", "--recipe", "recipe.yml"]) == 0
+        told = capsys.readouterr().out
+        assert f"{tmp_path / 'words/more'}: not rendered yet, 70 words to come with the first search" in told
+        assert told.count("1 of 1 samples usable") == 2  # in both keys
+        assert "an epoch of" not in told and "validation reads 1 image" in told
+    assert main(["data", "check", "--recipe", "recipe.yml", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["not_rendered"] == {str(tmp_path / "words/more"): 70}
+    assert main(["data", "show", "words/more", "--recipe", "recipe.yml", "--out", "x.png"]) == 2
+    assert "words/more is not rendered yet: the first search or training" in capsys.readouterr().err
+    (tmp_path / "recipe.yml").write_text(yaml.safe_dump({"data": {**data, "train": ["none"]}}))
+    assert main(["data", "check", "--recipe", "recipe.yml"]) == 2
+    assert "none does not exist" in capsys.readouterr().err

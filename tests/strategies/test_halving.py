@@ -81,6 +81,8 @@ def test_every_net_climbs_rung_by_rung_and_the_best_go_on() -> None:
         by_net.setdefault(architecture(trial.parameters).text, []).append(trial.parameters.get("epochs", 9))
     for epochs in by_net.values():
         assert epochs == [1, 3, 9][: len(epochs)]
+    asked = {t.id for t in strategy.trials if strategy.stoppable(t.id)}  # by an assessor
+    assert asked == {t.id for t in strategy.trials if t.parameters.get("epochs") == 1}
     for trial in strategy.trials:
         epochs = trial.parameters.get("epochs", 9)
         if epochs < 9:

@@ -135,3 +135,13 @@ def test_state_at_every_moment_leads_to_the_same_end() -> None:
     order = [trial.id for trial in straight.trials]
     assert [trial.id for trial in strategy.trials] == order
     assert strategy.state_dict() == straight.state_dict()
+
+
+def test_an_assessor_may_stop_paths_on_the_first_rung_alone() -> None:
+    strategy = small()
+    finish(strategy, trainer)
+    assert [t.id for t in strategy.trials if strategy.stoppable(t.id)] == [
+        f"path-{path.text()}-1" for path in SPACE.typical_paths()
+    ]
+    plain = TwoStep(SPACE, SPACE.typical_paths())
+    assert all(plain.stoppable(trial.id) for trial in plain.trials)

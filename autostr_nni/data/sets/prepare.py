@@ -40,6 +40,12 @@ def prepare_data(
     return made
 
 
+def not_rendered(recipe: Recipe) -> dict[Path, int]:
+    """The sets of ``data.synth`` that are not there yet, with the number of their words."""
+    specs = recipe.data.synth_specs(recipe.seed)
+    return {folder: spec["count"] for folder, spec in specs.items() if not folder.exists()}
+
+
 def check_sets(recipe: Recipe, log: Callable[[str], None] = print) -> None:
     """Open every set that the recipe names, so that a fault is told before hours of training, not after.
 
