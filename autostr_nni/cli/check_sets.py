@@ -52,7 +52,7 @@ def add_check(commands: Any) -> None:
         "check",
         help="tell what sets hold and what of it cannot be used",
         description="Look at every sample of all sets at or under the folders, or of the sets that a recipe "
-        "names, with the shares by which it mixes them; what it is still to render is told. Status 1 if a set "
+        "names, with the shares by which it mixes them; sets still to be rendered are told. Status 1 if a set "
         "is damaged or none of its samples can be used.",
     )
     parser.add_argument(
