@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,11 @@ import torch
 from autostr_nni.inprocess.run import run_search
 from autostr_nni.recipe import load_recipe
 from autostr_nni.report.reading.in_process import read_in_process
-from autostr_nni.runs.layout import BEST, CLIMBED, RESULT
+from autostr_nni.runs.layout import BEST, CLIMBED, LAST, RESULT
 from autostr_nni.runs.records import read_metrics
 from autostr_nni.strategies import build
+from autostr_nni.training.going_on.continuing import checkpoint_of
+from autostr_nni.training.going_on.promotion import _below, climb
 from autostr_nni.training.run_trial import run_proposal
 from tests.inprocess.trial_by_trial import stopped_after_every_trial
 
@@ -90,3 +93,26 @@ def test_with_a_proxy_the_winner_is_trained_without_it(tiny_search, tmp_path) ->
     assert "decoder.gru.weight_ih" in weights
     proxy = torch.load(tmp_path / "s" / "trials" / "halving-001" / BEST)["weights"]
     assert "decoder.gru.weight_ih" not in proxy
+
+
+def test_a_damaged_checkpoint_below_is_not_gone_on_from(found, search_file, tmp_path, monkeypatch) -> None:
+    """A lower rung may still serve; with none of them the trial's own images are all that it trained."""
+    _, folder = found
+    trials = tmp_path / "trials"
+    shutil.copytree(folder / "trials", trials)
+    best = trials / found[0]["best"]["trial"]
+    parameters = json.loads((best / RESULT).read_text())["parameters"]
+    below = sorted(_below(best, parameters))
+    assert len(below) == 2
+    for epochs, place in reversed(below):
+        shutil.rmtree(best)
+        best.mkdir()
+        assert climb(best, parameters) == place
+        assert json.loads((best / CLIMBED).read_text())["epochs"] == epochs
+        (place / LAST).write_bytes(b"half")
+    shutil.rmtree(best)
+    best.mkdir()
+    assert climb(best, parameters) is None and not (best / CLIMBED).exists()
+    (best / CLIMBED).write_text('{"images_seen": 9}')  # of a checkpoint that was damaged afterwards
+    (best / LAST).write_bytes(b"half")
+    assert checkpoint_of(best) is None and not (best / CLIMBED).exists()

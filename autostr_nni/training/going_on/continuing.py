@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ import torch
 from lightning_fabric.plugins import TorchCheckpointIO
 
 from autostr_nni.reading.checkpoint import Damaged, load_file
+from autostr_nni.runs.figures import number
 from autostr_nni.runs.layout import (
     ARCHITECTURE,
     BEST,
@@ -24,7 +27,9 @@ from autostr_nni.runs.layout import (
     RESULT,
     WORD_LOSSES,
 )
-from autostr_nni.system.files import keep_previous, previous_of, whole_file
+from autostr_nni.runs.records import read_metrics, read_result
+from autostr_nni.system.files import keep_previous, previous_of, whole_file, write_atomic
+from autostr_nni.system.json_text import read_json, read_lines
 
 
 class CheckpointFiles(TorchCheckpointIO):
@@ -45,7 +50,7 @@ class CheckpointFiles(TorchCheckpointIO):
 def checkpoint_of(folder: Path) -> Path | None:
     """The checkpoint that a trial in ``folder`` goes on from: the last one that can be read; None for none.
 
-    What cannot be read is told and removed.
+    What cannot be read is told and removed, and with the last of them what others had spent on it.
     """
     last = folder / LAST
     previous = previous_of(last)
@@ -56,7 +61,10 @@ def checkpoint_of(folder: Path) -> Path | None:
             os.replace(previous, last)
         else:
             _remove(previous, None)
-    return last if last.exists() else None
+    if last.exists():
+        return last
+    (folder / CLIMBED).unlink(missing_ok=True)
+    return None
 
 
 def _remove(path: Path, instead: str | None) -> None:
@@ -87,11 +95,12 @@ def take_over(folder: Path, others: Iterable[Path]) -> Path | None:
             space: what broke down by itself is repeated from its beginning.
     """
     # The result comes last: with it a trial is done, and others take what lies beside it.
-    saved = (CLIMBED, BEST, ARCHITECTURE, previous_of(Path(LAST)).name, WORD_LOSSES, RANKED, LAST, RESULT)
+    saved = (BEST, ARCHITECTURE, previous_of(Path(LAST)).name, WORD_LOSSES, RANKED, LAST, RESULT)
     cut_short = [other for other in others if _going_on(other) and not (other / FAULT).exists()]
     if not cut_short or any((folder / name).exists() for name in saved):
         return None
     newest = max(cut_short, key=_going_on)
+    write_atomic(folder / CLIMBED, json.dumps({"from": newest.name, **_spent(newest)}))
     inherited = [path.name for path in newest.glob(FINALIST.format("finalist-*"))]
     for name in (*inherited, *saved):
         if (newest / name).exists():
@@ -99,6 +108,28 @@ def take_over(folder: Path, others: Iterable[Path]) -> Path | None:
             os.replace(folder / f".{name}", folder / name)
     print(f"going on where the trial in {newest} was cut short", flush=True)
     return newest
+
+
+def _spent(folder: Path) -> dict[str, float]:
+    """The images and seconds behind what a trial leaves, as far as its own figures count them."""
+    told = [*read_metrics(folder), read_json(folder / CLIMBED)]
+    left = _figures_left(folder)
+    return {
+        key: min(number(left, key) or 0.0, max(number(line, key) or 0.0 for line in told))
+        for key in ("images_seen", "seconds")
+    }
+
+
+def _figures_left(folder: Path) -> Mapping[str, Any]:
+    """Those at which a trial would go on: of its result, its checkpoint, or the nets that it has ranked."""
+    result = read_result(folder).get("metrics")
+    if result:
+        return result
+    for last in (folder / LAST, previous_of(folder / LAST)):
+        with suppress(Damaged):
+            state = load_file(last, "it is not gone on from").get("autostr")
+            return state if isinstance(state, Mapping) else {}
+    return next(iter(read_lines(folder / RANKED)[-1:]), {})
 
 
 def _going_on(folder: Path) -> float:

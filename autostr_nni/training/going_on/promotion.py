@@ -13,21 +13,24 @@ from autostr_nni.runs.layout import ARCHITECTURE, BEST, CLIMBED, LAST
 from autostr_nni.runs.records import read_result
 from autostr_nni.strategies.steps import PATH, RUNG
 from autostr_nni.system.files import write_atomic
+from autostr_nni.training.going_on.continuing import readable
 
 
 def climb(folder: Path, parameters: Mapping[str, Any]) -> Path | None:
     """Let a promoted net's trial go on from the trial of the same net that was trained longest before.
 
     It is looked for among the folders beside ``folder``. What it had cost is noted in ``climbed.json``, so
-    that no image counts twice. Without such a trial (on another machine, say) the net is trained from its
-    beginning: with the same result, since the shorter training is the beginning of the longer one.
+    that no image counts twice. Without such a trial (on another machine, say, or where its checkpoint is
+    damaged) the net is trained from its beginning: with the same result, since the shorter training is the
+    beginning of the longer one.
 
     Returns:
         The folder gone on from; None where there is none, or ``folder`` has a checkpoint of its own.
     """
     if (folder / LAST).exists():
         return None
-    below = max(_below(folder, parameters), default=None)
+    found = sorted(_below(folder, parameters), reverse=True)
+    below = next((one for one in found if readable(one[1] / LAST)), None)
     if below is None:
         return None
     epochs, place, metrics = below[0], below[1], read_result(below[1])["metrics"]

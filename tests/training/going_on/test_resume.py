@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 from collections.abc import Callable
@@ -11,8 +12,9 @@ from typing import Any
 
 import pytest
 
+from autostr_nni.report.reading.history import read_trial
 from autostr_nni.runs import records
-from autostr_nni.runs.layout import LAST
+from autostr_nni.runs.layout import CLIMBED, LAST
 from autostr_nni.runs.records import read_metrics, read_result
 from autostr_nni.training import tasks
 from autostr_nni.training.callbacks import epoch_end
@@ -188,6 +190,12 @@ def test_a_repeated_trial_goes_on_where_the_first_was_killed(tmp_path, make_reci
     log = Log()
     run_proposal(proposal, make_recipe(), tmp_path / "again", log)
     assert [metrics["epoch"] for metrics, _ in log.reports] == [2, log.reports[-1][0]["epoch"]]
+    # Its first two epochs are counted by the trial that it repeats.
+    counted = json.loads((tmp_path / "again" / CLIMBED).read_text())
+    assert counted["images_seen"] == read_metrics(tmp_path / "first")[-1]["images_seen"] > 0
+    told = [read_trial(tmp_path / name, name, {}, "failed") for name in ("first", "again")]
+    assert sum(trial.spent("images_seen") for trial in told) == read_metrics(whole)[-1]["images_seen"]
+    (tmp_path / "again" / CLIMBED).unlink()
     assert_same_end(tmp_path / "again", whole)
 
 
@@ -200,7 +208,7 @@ def test_what_broke_down_by_itself_is_repeated_from_its_beginning(tmp_path, make
     assert list((tmp_path / "again").iterdir()) == []
 
 
-@pytest.mark.parametrize("moves", [0, 1, 2, 3, None])
+@pytest.mark.parametrize("moves", [0, 1, 2, 3, 4, None])
 def test_what_is_taken_over_counts_as_done_once_all_of_it_is_there(tmp_path, monkeypatch, moves):
     """A ranking that died before it told its result, and whose repetition is killed at every moment."""
     names = {"finalist-1.ckpt", "ranked.jsonl", LAST, "result.json"}
@@ -220,8 +228,8 @@ def test_what_is_taken_over_counts_as_done_once_all_of_it_is_there(tmp_path, mon
     with contextlib.suppress(Killed):
         continuing.take_over(tmp_path / "again", [tmp_path / "first"])
     taken = {path.name for path in (tmp_path / "again").iterdir() if not path.name.startswith(".")}
-    assert len(taken) == (4 if moves is None else moves)
-    assert "result.json" not in taken or taken == names
+    assert len(taken) == (5 if moves is None else moves)
+    assert "result.json" not in taken or taken == {CLIMBED, *names}
 
 
 def test_ctrl_c_comes_through(tmp_path, make_recipe, steps):
