@@ -124,7 +124,9 @@ class Halving(Climbing):
             more += 1
         counts = self._counts(more)
         begins = (0, *ladder.epochs)
-        rungs = [Planned(RUNG, *rung) for rung in zip(counts, begins, ladder.epochs, strict=False)]
+        rungs = [
+            Planned(RUNG, *rung, waits=False) for rung in zip(counts, begins, ladder.epochs, strict=False)
+        ]
         if self._proxy:
             last = sum(not trial.id.endswith(RETRY) for trial in self._of_step(TRAIN))
             return [*rungs, Planned(TRAIN, last or self._front)]

@@ -46,13 +46,15 @@ class Planned(NamedTuple):
     """Trials that a search has before it: their step and how many.
 
     Where nets are compared on the way, ``end`` is the epoch that these are trained to and ``begin`` the one
-    that they go on from; how many there will be is then an estimate, within a budget of epochs.
+    that they go on from; how many there will be is then an estimate, within a budget of epochs. ``waits``:
+    they begin when the step before has ended, and not beside its trials.
     """
 
     step: str
     trials: int
     begin: int = 0
     end: int | None = None
+    waits: bool = True
 
 
 def step_words(step: str) -> str:

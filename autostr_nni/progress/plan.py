@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field, replace
-from itertools import groupby
 from statistics import mean
 from typing import Any
 
@@ -48,8 +47,8 @@ class Plan:
     """Steps in their order with the trials of each, one step after the other, ``concurrency`` at a time.
 
     ``work`` is that of a trial by step, where it is known. ``rungs`` are steps of their own, by the kind of
-    step and the epoch that they train to: those that follow each other are worked on together, and how many
-    trials each has is an estimate.
+    step and the epoch that they train to, whose numbers of trials are an estimate. ``beside`` are the steps
+    that are worked on together with the one before.
     """
 
     steps: tuple[tuple[str, int], ...]
@@ -57,18 +56,22 @@ class Plan:
     concurrency: int = 1
     recipe: Recipe | None = None
     rungs: Mapping[tuple[str, int], str] = field(default_factory=dict)
+    beside: Set[str] = frozenset()
 
     @property
     def trials(self) -> int:
         """Trials of a search without failures."""
         return sum(count for _, count in self.steps)
 
-    def stages(self) -> Iterator[list[tuple[str, int]]]:
-        """The steps, rungs that follow each other together."""
-        rungs = set(self.rungs.values())
-        for climbing, together in groupby(self.steps, lambda step: step[0] in rungs):
-            steps = list(together)
-            yield from [steps] if climbing else ([step] for step in steps)
+    def stages(self) -> list[list[tuple[str, int]]]:
+        """The steps, those together whose trials run beside each other's."""
+        stages: list[list[tuple[str, int]]] = []
+        for step in self.steps:
+            if step[0] in self.beside and stages:
+                stages[-1].append(step)
+            else:
+                stages.append([step])
+        return stages
 
     def step_of(self, parameters: Mapping[str, Any]) -> str:
         """The step of a trial, a rung by its own name."""
@@ -88,7 +91,8 @@ def plan_of(strategy: Strategy, recipe: Recipe, concurrency: int = 1) -> Plan:
     planned = [step for step in (Planned(*told) for told in strategy.planned_steps) if step.trials]
     rungs = _names_of_rungs(planned)
     named = [(step.step if step.end is None else rungs[step.step, step.end], step) for step in planned]
-    plan = Plan(tuple((name, step.trials) for name, step in named), {}, concurrency, recipe, rungs)
+    beside = {name for name, step in named if not step.waits}
+    plan = Plan(tuple((name, step.trials) for name, step in named), {}, concurrency, recipe, rungs, beside)
     return replace(plan, work=planned_work(plan, recipe, dict(named), strategy.trials))
 
 
@@ -96,7 +100,7 @@ def _names_of_rungs(planned: Iterable[Planned]) -> dict[tuple[str, int], str]:
     """By step and epoch: ``path rung 1``, ``rung 1``, ``rung 2``; a training that goes on keeps its name."""
     names: dict[tuple[str, int], str] = {}
     places: Counter[str] = Counter()
-    for step, _, _, end in planned:
+    for step, _, _, end, _ in planned:
         if end is not None:
             places[step] += 1
             name = RUNG if step == RUNG else f"{step} {RUNG}"
@@ -150,8 +154,8 @@ def _ranking(recipe: Recipe) -> tuple[int, int]:
 
 def _mean_macs(plan: Plan, recipe: Recipe, known: Iterable[Trial]) -> dict[str, float]:
     """Million MACs of a net of each step, on average."""
-    space, operators = recipe.space(), recipe.search.operators
-    drawn = mean(macs_of_draws(path, space) for path in space.typical_paths())
+    _space, operators = recipe.space(), recipe.search.operators
+    drawn = _macs_drawn(recipe)
     found = _within(drawn * (FOUND if operators.beta else 1.0), recipe)
     own: dict[str, list[float]] = {}
     for trial in known:
@@ -175,13 +179,18 @@ def macs_of(parameters: Mapping[str, Any], recipe: Recipe) -> float:
     if step in (RUNG, TRAIN):
         return within.macs_of(Architecture.from_parameters(parameters, space), space) / MILLION
     if step in (SUPERNET, RANKING):  # of all paths, within the budget
-        draws = mean(macs_of_draws(path, space) for path in space.typical_paths())
-        return _within(draws, recipe)
+        return _within(_macs_drawn(recipe), recipe)
     path = StridePath.parse(str(parameters["stride_path"]), space.stage_layers)
     if step == OPERATORS:
         return macs_of_draws(path, space)
     architecture = space.default_architecture(path, recipe.search.path.default_operation)
     return within.macs_of(architecture, space) / MILLION
+
+
+def _macs_drawn(recipe: Recipe) -> float:
+    """Million MACs of a net, on average over all operations and typical paths; where none is, step 1's."""
+    space = recipe.space()
+    return mean(macs_of_draws(path, space) for path in space.typical_paths() or recipe.search_paths())
 
 
 def _within(macs_m: float, recipe: Recipe) -> float:

@@ -222,7 +222,7 @@ class Recipe(Section):
             space = self.space()
         except InputError as error:
             raise ValueError(f"model.{'image' if sequence is None else 'sequence'}: {error}") from None
-        check_paths(self.search.path.paths, space)
+        check_paths(self.search, space)
         default = self.search.path.default_operation
         if default not in (DEFAULT_OPERATION, *space.operations):
             raise ValueError(

@@ -29,11 +29,14 @@ def test_the_plan_of_a_halving_search_knows_all_rungs(tmp_path: Path) -> None:
     made = recipe(tmp_path)
     plan = plan_of(strategies.build("halving", made), made, 2)
     assert plan.steps == (("rung 1", 7), ("rung 2", 3), ("train", 1))
+    assert plan.stages() == [list(plan.steps)]
     told = {step: (work.before, work.epochs, work.images) for step, work in plan.work.items()}
     assert told == {"rung 1": (0, 2, 200), "rung 2": (2, 4, 200), "train": (4, 9, 500)}
     assert plan.work["rung 2"].macs_m == plan.work["train"].macs_m == plan.work["rung 1"].macs_m
     proxy = recipe(tmp_path, proxy={"translator": "ctc"})
     steps = plan_of(strategies.build("halving", proxy), proxy).steps
+    stages = plan_of(strategies.build("halving", proxy), proxy).stages()
+    assert [len(stage) for stage in stages] == [3, 1]  # its winner is trained alone
     assert [step for step, _ in steps] == ["rung 1", "rung 2", "rung 3", "train"]
     assert plan_of(strategies.build("halving", proxy), proxy).work["train"].images == 900
 

@@ -7,8 +7,11 @@ from typing import Any
 
 import pytest
 
+from autostr_nni.nni.experiment.choices import search_space_of
+from autostr_nni.progress.plan import plan_of
 from autostr_nni.recipe import Recipe, recipe_from
 from autostr_nni.recipe.checks.traps import check_traps
+from autostr_nni.strategies import build
 from autostr_nni.system.errors import InputError
 
 TALL = {"image": [48, 160], "strides": [[2, 2], [2, 1], [3, 1]], "rectifier": {"enabled": False}}
@@ -67,3 +70,25 @@ def test_too_few_steps_for_the_words() -> None:
     ):
         check_traps(recipe(SHORT))
     check_traps(recipe(SHORT, max_length=20))
+
+
+def test_a_space_without_typical_paths_is_searched_by_others() -> None:
+    """Of its 7920 paths those that are drawn; nothing that asks for typical ones is let through."""
+    content: dict[str, Any] = {
+        "data": {"train": ["a"], "validation": ["b"]},
+        "model": {"stage_widths": [64, 128], "stage_layers": [6, 6]},
+        "training": {"epoch_images": 100},
+        "search": {"path": {"paths": 3}},
+    }
+    made = recipe_from(content, Path("/"), "recipe.yml")
+    assert made.space().typical_paths() == []
+    for name in ("two-step", "random", "halving", "one-shot"):
+        strategy = build(name, made)
+        assert all(work.macs_m > 0 for work in plan_of(strategy, made).work.values())
+        paths = search_space_of(made, strategy)["stride_path"]["_value"]
+        assert {path.text((6, 6)) for path in made.search_paths()} <= set(paths)
+    with pytest.raises(InputError, match="of its stride paths none is typical"):
+        search_space_of(made, None)
+    content["search"]["random"] = {"paths": "typical"}
+    with pytest.raises(InputError, match=r"search\.random\.paths: no typical path takes .*; leave it out"):
+        recipe_from(content, Path("/"), "recipe.yml")

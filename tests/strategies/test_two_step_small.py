@@ -35,7 +35,7 @@ def test_the_leading_paths_go_on_and_the_last_rung_decides() -> None:
     strategy = small()
     steps = [("path", 10, 0, 1), ("path", 3, 1, 3), ("operators", 1, 0, None)]
     steps += [("rung", 5, 0, 1), ("rung", 2, 1, 2), ("train", 1, 2, 6)]
-    assert strategy.planned_steps == steps
+    assert strategy.planned_steps == [(*step, True) for step in steps]  # each waits for the one before
     order = finish(strategy, trainer)
     assert len(order) == strategy.planned == 22
     assert order[:10] == [f"path-{path.text()}-1" for path in SPACE.typical_paths()]

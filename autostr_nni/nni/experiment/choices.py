@@ -46,7 +46,12 @@ def search_space_of(recipe: Recipe, strategy: Strategy | None) -> dict[str, Any]
     """
     space = recipe.space()
     typical = space.typical_paths()
-    paths = {path.text(space.stage_layers) for path in typical}
+    if strategy is None and not typical:
+        where = recipe.source or "the recipe"
+        raise InputError(
+            f"{where}: of its stride paths none is typical: write searchSpace in the experiment file"
+        )
+    paths = {path.text(space.stage_layers) for path in typical or recipe.search_paths()}
     steps = [TRAIN]
     if strategy is not None:
         paths |= {str(t.parameters["stride_path"]) for t in strategy.trials if "stride_path" in t.parameters}

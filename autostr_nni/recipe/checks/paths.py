@@ -1,29 +1,29 @@
-"""Whether the paths of step 1 are of the recipe's space."""
+"""Whether the paths that a recipe asks for are of its space."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from difflib import get_close_matches
-from typing import Literal
 
+from autostr_nni.recipe.search import SearchSection
 from autostr_nni.search_spaces.space import SearchSpace
 from autostr_nni.search_spaces.stride_path import StridePath
 from autostr_nni.system.errors import InputError
 
 
-def check_paths(paths: Sequence[str] | int | Literal["typical"], space: SearchSpace) -> None:
-    """Raise ValueError where none is typical, or one that is listed does not lead to the sequence."""
-    goal = f"{space.height}x{space.width} to {space.out_height}x{space.out_width}"
-    if paths == "typical":
-        if not space.typical_paths():
-            raise ValueError(
-                f"search.path.paths: no typical path takes {goal} with {len(space.stage_layers)} stages "
-                f"and the strides {[*map(list, space.alphabet)]}; list the paths, or change model.image, "
-                "model.sequence, model.strides or model.stage_layers"
-            )
-        return
-    if isinstance(paths, int):
-        return  # as many are drawn from the space
+def check_paths(search: SearchSection, space: SearchSpace) -> None:
+    """Raise ValueError where typical ones are asked for and there are none, or one that is listed does not
+    lead to the sequence."""
+    if search.random.paths == "typical":
+        _check_typical("search.random.paths", "leave it out", space)
+    if search.path.paths == "typical":
+        _check_typical("search.path.paths", "list the paths", space)
+    elif not isinstance(search.path.paths, int):  # a number are drawn from the space
+        _check_listed(search.path.paths, space)
+
+
+def _check_listed(paths: Sequence[str], space: SearchSpace) -> None:
+    goal = _goal(space)
     known: dict[StridePath, str] = {}
     for text in paths:
         try:
@@ -38,6 +38,19 @@ def check_paths(paths: Sequence[str] | int | Literal["typical"], space: SearchSp
         if path in known:
             raise ValueError(f"search.path.paths: {known[path]} and {text} are the same path")
         known[path] = text
+
+
+def _check_typical(key: str, instead: str, space: SearchSpace) -> None:
+    if not space.typical_paths():
+        raise ValueError(
+            f"{key}: no typical path takes {_goal(space)} with {len(space.stage_layers)} stages "
+            f"and the strides {[*map(list, space.alphabet)]}; {instead}, or change model.image, "
+            "model.sequence, model.strides or model.stage_layers"
+        )
+
+
+def _goal(space: SearchSpace) -> str:
+    return f"{space.height}x{space.width} to {space.out_height}x{space.out_width}"
 
 
 def _nearest(text: str, space: SearchSpace) -> str:
