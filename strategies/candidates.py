@@ -62,7 +62,10 @@ class Candidates:
         """Sixteen untried nets of the whole space, or as many as are met."""
         found: list[Architecture] = []
         for _ in range(_TRIES):
-            net = sample_within(self.space, rng, self.band[1], price=self.price)
+            try:
+                net = sample_within(self.space, rng, self.band[1], price=self.price)
+            except InputError:  # so small a budget that chance seldom meets it
+                break
             if self._new(net, seen):
                 found.append(net)
             if len(found) == _DRAWN:

@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args
 
 from autostr_nni.system.errors import InputError
 
-from .steps import PATH, SEARCHING
+from .steps import PATH, RUNG, SEARCHING
 
 Parameters = dict[str, Any]  # flat: text and numbers
 Metrics = dict[str, Any]
@@ -92,7 +92,7 @@ def reached(parameters: Mapping[str, Any], reports: Sequence[Mapping[str, Any]])
         return None
     scored = [r for r in reports if all(finite(r.get(key, 0.0)) for key in ("default", "loss"))]
     scored = [report for report in scored if "default" in report]
-    if step == PATH or not scored:
+    if step in (PATH, RUNG) or not scored:
         return dict(reports[-1])
     best: Mapping[str, Any] = max(scored, key=merit)
     return dict(best)

@@ -12,6 +12,7 @@ from autostr_nni.search_spaces.drawing.mutation import mutate
 from autostr_nni.search_spaces.drawing.within import sample_within
 from autostr_nni.search_spaces.space import SearchSpace
 from autostr_nni.strategies.front import ordered
+from autostr_nni.system.errors import InputError
 
 _TRIES = 200  # draws that only repeat what is ranked before the space is taken to be exhausted
 _AGAIN = 0.5  # chance of a neighbour to be changed once more
@@ -64,7 +65,12 @@ def next_net(
             if net not in seen and band[0] <= price.of(net, space) <= band[1]:
                 return net
     for _ in range(_TRIES):
-        net = sample_within(space, rng, band[1], least=band[0], price=price)
+        try:
+            net = sample_within(space, rng, band[1], least=band[0], price=price)
+        except InputError:
+            if ranked:  # chance seldom meets so thin a band
+                break
+            raise
         if net not in seen:
             return net
     return None

@@ -16,6 +16,7 @@ from ..stride_path import Stride, StridePath
 
 # Steps in which costs are counted, at most: all ordinary spaces need fewer to be exact.
 _STEPS = 2**22
+_BITS = 1000  # of a number that a float still holds
 
 
 class _Choice(NamedTuple):
@@ -118,7 +119,9 @@ def _largest(
         fit = [
             (choice, rest) for choice, rest in after if rest >= 0 and sums.get(choice.after, 0) >> rest & 1
         ]
-        choice, left = rng.choices(fit, [nets[choice.after] for choice, _ in fit])[0]
+        counts = [nets[choice.after] for choice, _ in fit]
+        beyond = max(0, max(counts).bit_length() - _BITS)  # as in spaces of hundreds of layers
+        choice, left = rng.choices(fit, [count >> beyond for count in counts])[0]
         strides.append(choice.stride)
         names.append(choice.operation)
         state = choice.after

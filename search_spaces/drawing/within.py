@@ -47,9 +47,11 @@ def sample_within(
             f"a band of {least / 1e6:g} to {price.said(most)} holds too few architectures to draw "
             "in: widen it"
         )
+    smallest = price.smallest(space)
+    few = "" if smallest > most else f" none was met in {_DRAWS:,} draws, and"
     raise InputError(
-        f"a budget of {price.said(most)} is too small to draw under: "
-        f"the smallest architecture of the space has {price.said(price.smallest(space))}"
+        f"a budget of {price.said(most)} is too small to draw under:{few} "
+        f"the smallest architecture of the space has {price.said(smallest)}"
     )
 
 

@@ -129,7 +129,7 @@ def test_a_trial_stopped_before_its_first_report_is_repeated(monkeypatch: pytest
 
 def test_what_counts() -> None:
     reports = [{"default": 0.4, "loss": 3.0}, {"default": 0.6, "loss": 2.0}, {"default": 0.5, "loss": 1.0}]
-    assert reached({"step": "path"}, reports) == reports[2]
+    assert reached({"step": "path"}, reports) == reached({"step": "rung"}, reports) == reports[2]
     assert reached({"step": "train"}, reports) == reached({"lr": 0.1}, reports) == reports[1]
     assert reached({"step": "operators"}, reports) is None and reached({"step": "train"}, []) is None
 

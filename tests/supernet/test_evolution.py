@@ -7,7 +7,9 @@ import pytest
 from autostr_nni.search_spaces.architecture import Architecture
 from autostr_nni.search_spaces.drawing.within import macs_of
 from autostr_nni.search_spaces.space import SearchSpace
+from autostr_nni.supernet import evolution as module
 from autostr_nni.supernet.evolution import Ranked, best, next_net
+from autostr_nni.system.errors import InputError
 
 SPACE = SearchSpace(stem_width=8, stage_widths=(8,) * 5, stage_layers=(2, 1, 1, 1, 1))
 BAND = (400_000, 2_000_000)
@@ -72,3 +74,16 @@ def test_along_cost_small_nets_are_parents_and_chosen_too() -> None:
     for one in front:
         assert not any(o.loss <= one.loss and cost(o.net) < cost(one.net) for o in found)
     assert found != evolved(0, 60, 15)  # other parents than by the loss alone
+
+
+def test_a_band_that_chance_seldom_meets_ends_a_ranking(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With no net at all that is an error; with some ranked, these are what there is."""
+
+    def never(*given: object, **band: object) -> Architecture:
+        raise InputError("none was met")
+
+    ranked = evolved(0, 3, 20)
+    monkeypatch.setattr(module, "sample_within", never)
+    assert next_net(SPACE, ranked, 0, BAND, 20) is None
+    with pytest.raises(InputError, match="none was met"):
+        next_net(SPACE, [], 0, BAND, 20)

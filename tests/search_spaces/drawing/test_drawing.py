@@ -79,3 +79,11 @@ def test_the_largest_net_where_macs_have_no_large_divisor() -> None:
     space = SearchSpace(stem_width=31, stage_widths=(31, 67, 127, 251, 509))
     found = macs_of(largest_within(space, random.Random(0), 449_999_999), space)
     assert 449_998_000 < found <= 449_999_999
+
+
+def test_the_largest_net_of_a_space_beyond_all_floats() -> None:
+    """Hundreds of layers have more nets than a float can count."""
+    deep = SearchSpace(stem_width=1, stage_widths=(1,) * 8, stage_layers=(45,) * 8)
+    limit = 10_000_000
+    net = largest_within(deep, random.Random(0), limit)
+    assert 0.99 * limit < Price().of(net, deep) <= limit
