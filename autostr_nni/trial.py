@@ -94,7 +94,8 @@ def run_parameters(recipe: Recipe, parameters: dict[str, Any]) -> Figures:
     from autostr_nni.training.run_trial import run_proposal
 
     take_over(folder, repeated_by(folder, parameters))
-    reports = Reports(str(parameters.get("step", "")), lines=partial(read_metrics, folder))
+    front = recipe.search.front.size > 1
+    reports = Reports(str(parameters.get("step", "")), lines=partial(read_metrics, folder), front=front)
     try:
         metrics = run_proposal(parameters, recipe, folder, reports)
     except NoSpace as error:
@@ -141,14 +142,17 @@ class Reports:
     """Sends reports to NNI, every epoch's once. What NNI does not take is said and sent with the next report;
     the files of the trial are the truth.
 
-    ``lines`` reads the metrics of the trial's epochs, those before a restart included.
+    ``lines`` reads the metrics of the trial's epochs, those before a restart included; ``front``: the search
+    is for several nets.
     """
 
-    def __init__(self, step: str, tries: int = 5, lines: Callable[[], list[Figures]] = list) -> None:
+    def __init__(
+        self, step: str, tries: int = 5, lines: Callable[[], list[Figures]] = list, front: bool = False
+    ) -> None:
         from autostr_nni.nni.trial_side.reported import Reported
 
         self.final = False
-        self._step, self._tries = step, tries
+        self._step, self._tries, self._front = step, tries, front
         self._reported = Reported(lines)
 
     def __call__(self, metrics: Figures, final: bool) -> None:
@@ -165,7 +169,7 @@ class Reports:
             if self._send(nni.report_intermediate_result, for_nni(epoch, self._step, False), 1):
                 self._reported.sent(epoch)
         if final:
-            self._send(nni.report_final_result, for_nni(metrics, self._step, True), self._tries)
+            self._send(nni.report_final_result, for_nni(metrics, self._step, True, self._front), self._tries)
 
     def _send(self, send: Callable[[Any], None], report: Mapping[str, Any], tries: int) -> bool:
         import requests

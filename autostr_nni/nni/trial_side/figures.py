@@ -18,10 +18,13 @@ from autostr_nni.strategies.steps import PATH, SEARCHING
 
 NAMES = {today: other for other, today in OTHER_NAMES.items()}  # the page's, of figures
 FINAL = ("default", "accuracy", "loss", "flops_m", "params_m", "latency_ms", "architecture", "finalists")
+#: What tells beside those whether a net has learnt anything: halving asks that of each net of a front.
+LEARNT = ("word_accuracy", "blind")
 
 
-def for_nni(metrics: Figures, step: str, final: bool) -> dict[str, Any]:
-    """The report of a trial's own ``metrics``: flat, without NaN or infinity (no JSON); short if final."""
+def for_nni(metrics: Figures, step: str, final: bool, front: bool = False) -> dict[str, Any]:
+    """The report of a trial's own ``metrics``: flat, without NaN or infinity (no JSON); short if final, less
+    so where several nets are wanted."""
     told = {"default": metrics.get("default"), "accuracy": metrics.get("default"), **metrics}
     if step == PATH and isinstance(metrics.get("loss"), int | float):
         told["default"] = -metrics["loss"]
@@ -34,7 +37,8 @@ def for_nni(metrics: Figures, step: str, final: bool) -> dict[str, Any]:
             plain[key] = str(value)
         elif isinstance(value, bool | int | float | str):
             plain[key] = value
-    return {key: plain[key] for key in FINAL if key in plain} if final else plain
+    names = (*FINAL, *LEARNT) if front else FINAL
+    return {key: plain[key] for key in names if key in plain} if final else plain
 
 
 def from_nni(report: Any) -> Figures:

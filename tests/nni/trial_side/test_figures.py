@@ -10,6 +10,7 @@ import pytest
 
 from autostr_nni.nni.rows import record_of
 from autostr_nni.nni.trial_side.figures import for_nni, from_nni
+from autostr_nni.strategies.trials import has_learnt
 
 METRICS = {
     "default": 0.9,
@@ -41,6 +42,14 @@ def test_a_final_report_has_few_figures_and_an_epochs_all() -> None:
     told = for_nni(METRICS, "train", False)
     assert told.pop("flops_m") == METRICS["macs_m"]  # the name by which the page has always known it
     assert told == {key: value for key, value in METRICS.items() if key != "macs_m"} | {"accuracy": 0.9}
+
+
+def test_where_several_nets_are_wanted_a_report_tells_whether_they_learnt() -> None:
+    """Halving asks that of each, and must be told the same as by a search without NNI."""
+    metrics = {**METRICS, "default": 0.6, "word_accuracy": 0.2, "blind": 0.3}
+    told = from_nni(for_nni(metrics, "train", True, front=True))
+    assert not has_learnt(told, 0.05) and not has_learnt(metrics, 0.05)
+    assert has_learnt({**told, "blind": 0.1}, 0.05)
 
 
 def test_reports_are_json() -> None:
