@@ -187,7 +187,7 @@ def path_data(history: SearchHistory) -> list[Path]:
             }
         )
     rows.sort(key=lambda row: (row["loss"] is None, -(row["compared_after"] or 0), row["loss"] or 0.0))
-    together = [row for row in rows if _alike(row, rows[0])]
+    together = [row for row in rows if row["loss"] is not None and _alike(row, rows[0])]
     ranking = rank_paths([losses.get(row["trial"]) for row in together])
     for row, ranked in zip(together, ranking, strict=True):
         row["loss_error"], row["tied"] = ranked.error, ranked.tied

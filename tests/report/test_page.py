@@ -6,12 +6,15 @@ import csv
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from autostr_nni.cli.main import main
+from autostr_nni.report.analysis import path_data
+from autostr_nni.report.reading.in_process import read_in_process
 
 MakeSearch = Callable[..., Path]
 
@@ -69,6 +72,22 @@ def test_noise_of_path_losses(make_search: MakeSearch, made: Any) -> None:
     said = "one: the first paths are within noise: ABBAB not told apart from ABABB by 50 validation words"
     assert any(note.startswith(said) for note in told["notes"]) and said in page
     assert "Hollow: not told apart from the first" in page
+
+
+def test_a_failed_path_is_no_comparison(make_search: MakeSearch) -> None:
+    """The second is behind by 1.8 standard errors: enough for one comparison, as the summary says it."""
+    search = make_search("two-step", "one")
+    spread = [0.5, 1.5] * 25
+    behind = [value + 0.2 * ((-1) ** (place // 2) + 1.5 / 50**0.5) for place, value in enumerate(spread)]
+    write_losses(search, ABABB=spread, ABBAB=behind, AABBB=[value + 2 for value in spread])
+    history = read_in_process(search)
+    assert {row["path"]: row["tied"] for row in path_data(history)}["ABBAB"] is True  # among three
+    trials = [
+        replace(trial, status="failed", metrics=None) if "AABBB" in trial.id else trial
+        for trial in history.trials
+    ]
+    rows = {row["path"]: row["tied"] for row in path_data(replace(history, trials=trials))}
+    assert rows == {"ABABB": True, "ABBAB": False, "AABBB": None}
 
 
 def test_a_search_without_those_losses_says_nothing_of_noise(make_search: MakeSearch, made: Any) -> None:
