@@ -35,13 +35,13 @@ def run_warm() -> int | None:
             lines = _lines(connection)
             if next(lines) != "ready":
                 return None
-        except (OSError, StopIteration):
+            connection.settimeout(None)
+            send_request(connection, Request.of_this_process())
+            word, _, number = next(lines).partition(" ")
+        except (OSError, StopIteration):  # not there, or gone while it was asked
             return None
-        connection.settimeout(None)
-        send_request(connection, Request.of_this_process())
-        word, _, number = next(lines, "gone").partition(" ")
         if word != "started":
-            return None if word == "cold" else _orphaned(None)
+            return None
         trial = int(number)
         stack.enter_context(_signals_to(connection))
         word, _, number = next(lines, "gone").partition(" ")
@@ -68,11 +68,10 @@ def _signals_to(connection: socket.socket) -> Iterator[None]:
         yield
 
 
-def _orphaned(trial: int | None) -> int:
+def _orphaned(trial: int) -> int:
     """The warm process is gone, and the trial with it: its data workers must not stay."""
-    if trial is not None:
-        with contextlib.suppress(OSError):
-            os.killpg(trial, signal.SIGKILL)
+    with contextlib.suppress(OSError):
+        os.killpg(trial, signal.SIGKILL)
     print("autostr: the process that this trial was forked from is gone, and the trial too", file=sys.stderr)
     return 1
 

@@ -86,6 +86,7 @@ class Server:
         self.listener.listen(64)
 
     def serve(self) -> None:
+        self.last_use = time.monotonic()  # the imports may have taken a while
         for end in (self.wake, self.woken):
             end.setblocking(False)
         signal.signal(signal.SIGCHLD, lambda number, frame: None)
@@ -118,6 +119,7 @@ class Server:
         if struct.unpack("3i", credentials)[1] != os.getuid():
             connection.close()
             return
+        self.last_use = time.monotonic()
         connection.settimeout(REQUEST_TIMEOUT)
         self.selector.register(connection, selectors.EVENT_READ, self._begin)
         self._tell(connection, "ready")
