@@ -52,8 +52,8 @@ def add_check(commands: Any) -> None:
         "check",
         help="tell what sets hold and what of it cannot be used",
         description="Look at every sample of all sets at or under the folders, or of the sets that a recipe "
-        "names, with the shares by which it mixes them; sets still to be rendered are told. Status 1 if a set "
-        "is damaged or none of its samples can be used.",
+        "names, with the shares by which it mixes them; those still to be rendered are told. Status 1 if one "
+        "is damaged or has no sample that can be used.",
     )
     parser.add_argument(
         "sets", nargs="*", metavar="LMDB", type=path_text, help="folder of a set, or of several"

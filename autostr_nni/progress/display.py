@@ -115,6 +115,11 @@ class Beside:
             self._display(line)
         return len(text)
 
+    def end(self) -> None:
+        """Write out a last line that was not ended."""
+        if self._begun:
+            self.write("\n")
+
     def flush(self) -> None:
         self._stream.flush()
 
@@ -157,8 +162,11 @@ def others_beside(display: Display, stream: TextIO) -> Iterator[None]:
         return
     beside = Beside(display, stream)
     errors = beside if is_terminal(sys.stderr) else sys.stderr
-    with contextlib.redirect_stdout(beside), contextlib.redirect_stderr(errors):
-        yield
+    try:
+        with contextlib.redirect_stdout(beside), contextlib.redirect_stderr(errors):
+            yield
+    finally:
+        beside.end()
 
 
 def as_display(log: Log) -> Display:

@@ -14,8 +14,8 @@ from autostr_nni.runs.doing import doing_in
 from autostr_nni.runs.figures import Figures, number
 from autostr_nni.runs.layout import CLIMBED, METRICS, PULSE
 from autostr_nni.runs.records import read_metrics
-from autostr_nni.runs.trial_record import TrialRecord, architecture_text
-from autostr_nni.strategies.steps import FINDING, SEARCHING, TRAIN
+from autostr_nni.runs.trial_record import TrialRecord, architecture_text, height
+from autostr_nni.strategies.steps import FINDING, PATH, SEARCHING, TRAIN
 from autostr_nni.strategies.trials import merit
 from autostr_nni.system.json_text import read_json, read_lines
 
@@ -80,14 +80,19 @@ def _span(numbers: Sequence[int]) -> str:
 
 
 def best_so_far(records: Iterable[TrialRecord]) -> TrialRecord | None:
-    """The best net that was fully trained; before there is one, the path of the lowest loss, which
-    is the one that the search would choose. Steps train differently: their accuracies are not mixed."""
+    """The best net that was fully trained; before there is one, the net, or else the path, of the lowest
+    loss among those that were trained longest, which is the one that the search would choose. Steps train
+    differently: their accuracies are not mixed."""
     scored = [record for record in records if record.figure is not None and record.step not in SEARCHING]
     trained = [record for record in scored if record.step == TRAIN]
     if trained:
         return max(trained, key=lambda record: merit(record.metrics))
     ranked = [record for record in scored if number(record.metrics, "loss") is not None]
-    return min(ranked, key=lambda record: number(record.metrics, "loss") or 0, default=None)
+
+    def place(record: TrialRecord) -> tuple[bool, int, float]:
+        return record.step == PATH, -height(record), number(record.metrics, "loss") or 0.0
+
+    return min(ranked, key=place, default=None)
 
 
 def describe(parameters: Mapping[str, Any]) -> str:

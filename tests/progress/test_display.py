@@ -147,3 +147,11 @@ def test_any_function_of_a_line_will_do() -> None:
     assert as_display(shown) is shown
     shown("a")
     assert lines == ["a"]
+
+
+def test_a_last_line_without_an_end_is_not_lost() -> None:
+    stream = Terminal()
+    with display_on(stream) as display, others_beside(display, stream):
+        print("whole line")
+        print("last words", end="")
+    assert stream.screen()[:2] == ["whole line", "last words"]

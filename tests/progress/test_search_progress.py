@@ -17,10 +17,12 @@ from autostr_nni.inprocess.run import run_search
 from autostr_nni.nni.experiment.file import ExperimentFile
 from autostr_nni.nni.progress import ExperimentProgress
 from autostr_nni.progress.estimate import ALONE
+from autostr_nni.progress.state import best_so_far
 from autostr_nni.recipe import Recipe, recipe_from
 from autostr_nni.runs.doing import BEGINS, OPENS, STARTS, tell_doing
 from autostr_nni.runs.figures import Report
 from autostr_nni.runs.records import append_metrics
+from autostr_nni.runs.trial_record import TrialRecord
 
 START = 1_700_000_000.0
 NET = ",".join(["k3e1"] * 15)
@@ -246,3 +248,17 @@ def test_what_keeps_trials_from_their_first_step_is_told(tmp_path: Path) -> None
     foreign.start("c")
     tell_doing(foreign.place("c"), STARTS)
     assert "1 running (starting)" in foreign.look()
+
+
+def test_the_best_so_far_is_the_one_that_the_search_would_choose(tmp_path: Path) -> None:
+    """Losses after fewer epochs, or of paths, which may read other words, are not compared with its."""
+
+    def record(step: str, path: str, epochs: int, loss: float) -> TrialRecord:
+        parameters = {"step": step, "stride_path": path, "epochs": epochs}
+        return TrialRecord(path, parameters, {"default": 0.1, "loss": loss}, tmp_path, {})
+
+    low, high = record("path", "ABABB", 1, 0.5), record("path", "AABBB", 2, 0.9)
+    net = record("rung", "BAABB", 1, 7.0)
+    assert best_so_far([low]) is low and best_so_far([low, high]) is high
+    assert best_so_far([low, high, net]) is net
+    assert best_so_far([net, higher := record("rung", "BABAB", 3, 9.0), low]) is higher
