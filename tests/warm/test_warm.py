@@ -11,7 +11,6 @@ import socket
 import stat
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,9 +19,8 @@ from typing import Any
 import psutil
 import pytest
 
-from autostr_nni.warm.command import run_warm
 from autostr_nni.warm.server import Server
-from autostr_nni.warm.talk import COLD_VARIABLE, FOLDER_VARIABLE, Request, address
+from autostr_nni.warm.talk import Request
 
 SERVER = """
 import sys
@@ -32,7 +30,6 @@ server.leave(server.main())
 """
 COMMAND = """
 import sys
-from autostr_nni.warm.command import run_warm
 status = run_warm()
 print("cold" if status is None else "warm", file=sys.stderr)
 sys.exit(99 if status is None else status)
@@ -234,32 +231,6 @@ def test_what_a_shell_changes_is_no_difference(tmp_path: Path, monkeypatch: pyte
     )
     warm.end()
     assert (done.returncode, done.stderr) == (0, "aside\nwarm\n")
-
-
-@pytest.mark.parametrize("closes", ["before", "after"])
-def test_a_server_that_leaves_meanwhile_starts_the_trial_cold(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, closes: str
-) -> None:
-    """It says that it is ready, and has been idle for so long that it is gone before or after the request."""
-    listener = socket.socket(socket.AF_UNIX)
-    with address(tmp_path) as name:
-        listener.bind(name)
-    listener.listen(1)
-
-    def serve() -> None:
-        connection, _ = listener.accept()
-        connection.sendall(b"ready\n")
-        if closes == "after":
-            connection.recv(1)
-        connection.close()
-
-    monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path))
-    monkeypatch.delenv(COLD_VARIABLE, raising=False)
-    server = threading.Thread(target=serve)
-    server.start()
-    assert run_warm() is None
-    server.join(30)
-    listener.close()
 
 
 def test_imports_that_start_a_thread_are_not_forked(tmp_path: Path) -> None:
