@@ -4,8 +4,6 @@ import json
 import os
 import random
 import shutil
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -207,31 +205,6 @@ def test_a_recipe_tells_what_is_left_out(tmp_path: Path, raw_set, picture) -> No
         "  words left out: 1 with characters that the charset lacks",
         f"warning: {more}: 2 more beyond num-samples, which is 1: not used; raise it to use them",
     ]
-
-
-STUCK = """
-import ctypes, os
-from autostr_nni.data.synth.produce import _start_process, multiprocessing
-from autostr_nni.system.leaving import stoppable
-
-def wait_for_ever(_):
-    mutex = ctypes.create_string_buffer(64)
-    started.set()
-    while True:  # the second time nothing wakes it, and no line of Python is run any more
-        ctypes.CDLL(None).pthread_mutex_lock(mutex)
-
-context = multiprocessing.get_context("fork")
-started = context.Event()
-with stoppable(), context.Pool(1, _start_process, (None, os.getpid())) as pool:
-    pool.apply_async(wait_for_ever, (0,))
-    assert started.wait(30)
-"""
-
-
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="processes are forked on Linux")
-def test_the_end_of_a_set_waits_for_no_process_that_waits_for_work() -> None:
-    """Where a command handles SIGTERM itself, as a search does; in a process of its own, which may hang."""
-    subprocess.run([sys.executable, "-c", STUCK], check=True, timeout=60)
 
 
 def test_a_set_is_known_by_what_its_files_hold(tmp_path: Path, options: dict) -> None:

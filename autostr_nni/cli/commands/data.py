@@ -13,6 +13,7 @@ from autostr_nni.cli.output import say, say_json
 from autostr_nni.cli.parser import path_text
 from autostr_nni.cli.show_set import add_show, show
 from autostr_nni.system.errors import InputError
+from autostr_nni.system.leaving import stoppable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,7 +38,8 @@ def run(args: argparse.Namespace) -> int:
         "check": check,
         "show": show,
     }
-    return commands[args.data_command](args)
+    with stoppable():  # a set that is not ended is removed
+        return commands[args.data_command](args)
 
 
 def _add_synth(commands: Any) -> None:

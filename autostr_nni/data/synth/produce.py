@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
 import random
-import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -16,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from autostr_nni.data.charset import Charset
+from autostr_nni.data.in_order import in_order
 from autostr_nni.data.sets.folders import DATA_FILE, NOTE_FILE, new_folder
 from autostr_nni.data.sets.lmdb_write import write_samples
 from autostr_nni.data.sets.made_from import difference, excluded_words, inputs_of
@@ -30,7 +29,6 @@ from autostr_nni.data.synth.spec import SynthSpec
 from autostr_nni.data.synth.style import STYLES
 from autostr_nni.data.synth.words import WordSource, draw_text, english, read_words
 from autostr_nni.system.errors import InputError, escaped
-from autostr_nni.system.lifeline import die_with_parent
 from autostr_nni.system.locks import hold
 from autostr_nni.system.threads import usable_cores
 
@@ -41,6 +39,7 @@ _SHOWN = 30
 
 Progress = Callable[[int, int, float], None]
 Words = list[tuple[str, float]]
+_Part = list[tuple[bytes, str]]
 
 
 @dataclass(frozen=True)
@@ -97,7 +96,8 @@ def produce(
     with new_folder(folder, force) as partial_folder:  # a taken folder is refused before any work
         maker = _maker(spec)
         workers = max(1, min(processes or usable_cores(), -(-spec.count // _PART)))
-        with _parts(maker, workers) as parts:
+        starts = range(0, spec.count, _PART)
+        with in_order(maker.part, starts, workers, "rendered words") as parts:
             count = write_samples(partial_folder, _reported(parts, spec.count, progress))
         about = {"spec": spec.to_dict(), "inputs": inputs_of(spec), "fonts": len(maker.faces)}
         note = {"made_by": "autostr data synth", **about}
@@ -214,43 +214,7 @@ def _maker(spec: SynthSpec) -> _Maker:
     return maker
 
 
-@contextmanager
-def _parts(maker: _Maker, processes: int) -> Iterator[Iterator[list[tuple[bytes, str]]]]:
-    """Parts of the set in order, from this process or from several."""
-    starts = range(0, maker.spec.count, _PART)
-    if processes == 1:
-        yield map(maker.part, starts)
-        return
-    method = "fork" if sys.platform.startswith("linux") else "spawn"
-    context = multiprocessing.get_context(method)
-    with context.Pool(processes, _start_process, (maker, os.getpid())) as pool:
-        yield pool.imap(_make_part, starts)
-
-
-_here: list[_Maker] = []
-
-
-def _start_process(maker: _Maker, parent: int) -> None:
-    """Keep the maker, leave Ctrl-C to the parent, end when told to, and do not outlive the parent.
-
-    A command's own handler of SIGTERM would run between two lines of Python: one that waits for its next part
-    when the signal comes may never get there, and the pool would wait for it for ever.
-    """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup has it
-            signal.signal(number, signal.SIG_DFL)
-    die_with_parent(parent)
-    _here[:] = [maker]
-
-
-def _make_part(start: int) -> list[tuple[bytes, str]]:
-    return _here[0].part(start)
-
-
-def _reported(
-    parts: Iterator[list[tuple[bytes, str]]], count: int, progress: Progress | None
-) -> Iterator[tuple[bytes, str]]:
+def _reported(parts: Iterator[_Part], count: int, progress: Progress | None) -> Iterator[tuple[bytes, str]]:
     started, done = time.monotonic(), 0
     for part in parts:
         yield from part

@@ -73,7 +73,7 @@ class SynthSpec:
         if not self.source.startswith("digits:"):
             return None
         low, _, high = self.source.removeprefix("digits:").partition("-")
-        if not (low.isdigit() and (high or low).isdigit() and 1 <= int(low) <= int(high or low)):
+        if not (low.isdecimal() and (high or low).isdecimal() and 1 <= int(low) <= int(high or low)):
             raise InputError(f"'{self.source}' is not a range of lengths: write for instance digits:1-3")
         return int(low), int(high or low)
 
