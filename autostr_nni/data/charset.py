@@ -131,11 +131,15 @@ class Charset:
 
     def folds(self, raw: bytes) -> bool:
         """Whether a UTF-8 label has letters that are read in the other case."""
-        return self.fold_case and self._cased(text := raw.decode()) != text
+        return self.fold_case and self.cased(text := raw.decode()) != text
 
-    def _cased(self, text: str) -> str:
+    def cased(self, text: str) -> str:
+        """A text in the case that all letters are read in; as it is where case is kept."""
         case = self.case
-        return text if case is None else text.lower() if case == "lower" else text.upper()
+        if case != "lower":
+            return text.upper() if case else text
+        # Greek has a small sigma of its own for the end of a word, which the charset may lack.
+        return text.lower() if "ς" in self.characters else "".join(map(str.lower, text))
 
     @property
     def eos(self) -> int:
@@ -161,7 +165,7 @@ class Charset:
 
     def _spelled(self, text: str) -> str:
         """A text in the charset's own characters where it has them, case folded if the charset does so."""
-        text = composed(self._cased(text))
+        text = composed(self.cased(text))
         for usual, own in self._own:
             text = text.replace(usual, own)
         return text if self._known.fullmatch(text) else "".join(map(self._parts, text))

@@ -65,14 +65,16 @@ class CTCDecoder(nn.Module):
         return self.read_logits(logits, max_length), logits
 
     def read_logits(self, logits: Tensor, max_length: int) -> Reading:
-        """The reading of logits ``[B, T, classes]``: at most ``max_length`` characters, then ``eos``.
+        """The reading of logits ``[B, T, classes]``: its first ``max_length + 1`` characters, then ``eos``.
 
-        Made of tensor operations of fixed shapes alone, so that it can be traced.
+        One more than words have: a reading that is too long is not to be taken for a right one. Made of
+        tensor operations of fixed shapes alone, so that it can be traced.
         """
         best, ids = F.log_softmax(logits.float(), dim=-1).max(dim=-1)
         end = torch.full_like(ids[:, :1], self.eos)
-        text = end.expand(-1, max_length + 1).scatter(1, self._places(ids, max_length), ids)
-        return Reading(torch.cat([text[:, :max_length], end], 1), best.sum(1).exp())
+        most = max_length + 1
+        text = end.expand(-1, most + 1).scatter(1, self._places(ids, most), ids)
+        return Reading(text[:, :most], best.sum(1).exp())
 
     def alignment(self, logits: Tensor, steps: int) -> Tensor:
         """``[B, steps, T]``: 1 where the character of that place in the text was told, else 0."""

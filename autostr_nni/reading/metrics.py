@@ -36,8 +36,8 @@ def comparable(text: str, charset: Charset) -> str:
     """
     compared = _compared(charset)
     if compared is None:
-        return "".join(c for c in composed(text).lower() if c in ALPHANUMERIC)
-    return composed(compared.clean(_lower(text))[0])
+        return "".join(c for c in composed(charset.cased(text)).lower() if c in ALPHANUMERIC)
+    return composed(compared.clean(_lower(charset.cased(text)))[0])  # as the net is taught it
 
 
 @dataclass(frozen=True)

@@ -152,3 +152,19 @@ def test_character_error_rate() -> None:
 def test_a_charset_of_one_case_has_no_case(charset: str, fine: bool) -> None:
     assert (meaningless("case_sensitive", charset, charset) is None) == fine
     assert meaningless("cer", charset, charset) is None
+
+
+@pytest.mark.parametrize(
+    ("charset", "label"),
+    [
+        ("αβγδεζηθικλμνξοπρστυφχψως", "ΟΔΟΣ"),  # a small sigma at the end of a word
+        ("αβγδεζηθικλμνξοπρστυφχψω", "ΟΔΟΣ"),  # which this charset lacks
+        ("ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÜ", "Straße"),
+        ("ABCDEFGHIJKLMNOPQRSTUVWXYZ", "Straße"),
+        ("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789", "\ufb01sh"),
+    ],
+)
+def test_a_word_that_is_read_as_it_is_taught_is_right(charset: str, label: str) -> None:
+    taught = Charset.named(charset).clean(label)
+    assert taught[1] == 0
+    assert score([(taught[0], label)], Charset.named(charset)).word_accuracy == 1
