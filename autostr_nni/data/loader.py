@@ -90,11 +90,14 @@ class _Fetch(Dataset[_Made]):
     def __len__(self) -> int:
         return len(self.words)
 
-    def __getitems__(self, indices: list[int]) -> _Made:
+    def __getitems__(self, indices: list[int]) -> _Made | InputError:
         info = get_worker_info()
         worker, slot = info.id if info else 0, self.next
         self.next = (slot + 1) % (_PREFETCH + 1)
-        return _Made(worker, slot, indices, self.words.fill(self.memory[worker, slot], indices))
+        try:
+            return _Made(worker, slot, indices, self.words.fill(self.memory[worker, slot], indices))
+        except InputError as error:  # raised in a process, it would come back with a traceback in its text
+            return error
 
 
 class WordLoader(DataLoader[Batch]):
@@ -120,6 +123,8 @@ class WordLoader(DataLoader[Batch]):
         # Pinned where a GPU is in use: work on the CPU of such a machine must not take up memory of it.
         in_use = bool(torch.cuda.is_initialized())  # type: ignore[no-untyped-call]
         for made in super().__iter__():
+            if isinstance(made, InputError):
+                raise made
             pixels = torch.from_numpy(self.made.memory[made.worker, made.slot, : len(made.indices)])
             copy = torch.empty(pixels.shape, dtype=torch.uint8, pin_memory=in_use)
             yield self.words.assemble(copy.copy_(pixels), made.indices, made.filled)

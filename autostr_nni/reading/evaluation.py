@@ -18,6 +18,8 @@ from autostr_nni.data.charset import Charset
 from autostr_nni.data.dataset import Batch, WordDataset
 from autostr_nni.data.decoding.images import fitting_of
 from autostr_nni.data.loader import make_loader
+from autostr_nni.data.sets.folders import find_sets
+from autostr_nni.data.sets.lmdb_io import LmdbReader
 from autostr_nni.models.folded_batch_norm import folded
 from autostr_nni.models.recognizer import Recognizer, input_size
 from autostr_nni.models.translator import AttentionDecoder
@@ -183,7 +185,11 @@ def evaluate_sets(
     pairs: list[tuple[str, str]] = []
     losses: list[float] = []
     skipped: dict[str, int] = {}
-    for name, folder in (trained.recipe.data.test if sets is None else sets).items():
+    asked = trained.recipe.data.test if sets is None else sets
+    for folder in asked.values():  # a missing one is told before the others are read
+        for found in find_sets(folder if isinstance(folder, Path) else folder.set):
+            LmdbReader(found).close()
+    for name, folder in asked.items():
         with closing(open_test_set(trained.recipe, folder)) as dataset:
             evaluation, reader = evaluate(trained, dataset, batch_key)
             folders += dataset.folders

@@ -46,7 +46,7 @@ def read_files(
             texts = [charset.decode(ids) for ids in reading.ids.tolist()]
             found = iter(list(zip(texts, reading.confidence.tolist(), strict=True)))
         for file, p in zip(part, pixels, strict=True):
-            if p is not None and is_one_colour(p):
+            if p is not None and is_one_colour(_without_fill(p, file, trained.recipe.model)):
                 warn(file)
             yield file, None if p is None else next(found)
 
@@ -61,6 +61,14 @@ def use_threads(recipe: Recipe) -> None:
     """Read on as many CPU threads as the recipe trains with."""
     threads = recipe.training.threads
     torch.set_num_threads(within_cores(threads, "training.threads") if threads else default_threads())
+
+
+def _without_fill(pixels: np.ndarray, file: Path, model: ModelSection) -> np.ndarray:
+    """A file's pixels without what `model.resize: pad` fills up beside them."""
+    if not fitting_of(model).pad:
+        return pixels
+    plain = decode_image(read_image(file), input_size(model))
+    return pixels if plain is None else plain
 
 
 def load_pixels(file: Path, model: ModelSection) -> np.ndarray | None:

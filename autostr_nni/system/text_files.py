@@ -45,6 +45,9 @@ def read_start(path: str | os.PathLike[str], most: int) -> bytes:
     """At most so many first bytes of a file or pipe. Raises OSError; ValueError for an odd name."""
     # Opening a pipe that nobody writes to would wait for ever.
     handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    if stat.S_ISDIR(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), os.fspath(path))
     with os.fdopen(handle, "rb") as file:
         if stat.S_ISCHR(os.fstat(handle).st_mode):  # /dev/zero has no end, and a terminal waits
             raise OSError(errno.EINVAL, "it is a device")

@@ -220,3 +220,11 @@ def test_any_kind_of_image(checkpoint: str, tmp_path: Path, capsys: pytest.Captu
         Image.new(mode, size).save(tmp_path / f"{mode.replace(';', '')}.{form}")
     (tmp_path / "one pixel é.png").write_bytes((tmp_path / "L.png").read_bytes())
     assert len(read(capsys, checkpoint, str(tmp_path))) == 7
+
+
+def test_a_missing_set_is_told_before_the_others_are_read(
+    checkpoint: str, shades: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["evaluate", checkpoint, str(shades / "test"), "nowhere"]) == 2
+    told = capsys.readouterr()
+    assert "nowhere does not exist" in told.err and "reading" not in told.out + told.err

@@ -11,6 +11,8 @@ from PIL import Image, ImageDraw
 
 from autostr_nni.data.synth.glyphs import matplotlib_fonts
 from autostr_nni.reading.pictures import canvas
+from autostr_nni.reading.pictures.canvas import save
+from autostr_nni.system.errors import InputError
 
 STOP, LACKING = "停", "禁"
 
@@ -45,3 +47,12 @@ def test_they_are_drawn(chinese: Path) -> None:
         canvas.write(ImageDraw.Draw(sheet), (2, 24), text, size=20)
         drawn.append(sheet.tobytes())
     assert drawn[0] != drawn[1]
+
+
+def test_a_picture_beyond_its_format_leaves_what_was_there(tmp_path: Path) -> None:
+    """WebP ends at 16 383 pixels."""
+    path = tmp_path / "sheet.webp"
+    path.write_text("old")
+    with pytest.raises(InputError, match=r"sheet\.webp cannot be written \(.*\): write a \.png"):
+        save(Image.new("RGB", (8, 20_000)), path)
+    assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]

@@ -28,8 +28,9 @@ def add_parser(subparsers: Any) -> None:
         "evaluate",
         help="score a trained recognizer on word image sets",
         description="Read every word of the sets and compare: word accuracy without regard to case, of "
-        "0-9a-z or, where the net's charset goes beyond the named ones, of its own characters; exact "
-        "(case-sensitive) accuracy; 1-NED; and CER. Intervals are Wilson's, of the word accuracy.",
+        "0-9a-z or, where the net's charset goes beyond ASCII or is a list with signs, of its own "
+        "characters; exact (case-sensitive) accuracy; 1-NED; and CER. Intervals are Wilson's, of the word "
+        "accuracy.",
     )
     parser.add_argument("checkpoint", metavar="NET", type=path_text, help=NET_HELP)
     parser.add_argument(
@@ -102,8 +103,6 @@ def run(args: argparse.Namespace) -> int:
         lengths = {
             name: {n: s.to_dict() for n, s in by_length(p, charset).items()} for name, p in pairs.items()
         }
-    if sheet is not None:
-        draw_mistakes(mistakes, rows, file, sheet)
     if args.json:
         say_json(as_json(file, rows, lengths, sheet), indent=2)
     else:
@@ -113,6 +112,8 @@ def run(args: argparse.Namespace) -> int:
             say(f"\n{title}{lengths_table(lengths[name])}")
         if sheet is not None:
             say(f"errors: {sheet}")
+    if sheet is not None:  # after the figures, which took longer
+        draw_mistakes(mistakes, rows, file, sheet)
     return 0
 
 

@@ -29,7 +29,7 @@ def new_folder(folder: str | os.PathLike[str], force: bool = False) -> Iterator[
 
     With ``force`` a set that is already there is replaced, but never a folder that holds other files.
     """
-    target = Path(folder).absolute()
+    target = Path(os.path.realpath(folder))  # what a link names is made or replaced, and the link stays
     _check_free(target, force)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -84,9 +84,13 @@ def find_sets(root: str | os.PathLike[str]) -> list[Path]:
         raise InputError(f"the folder {root} does not exist: give the path of a word image set")
     if not root.is_dir():
         raise InputError(f"{root} is a file: give the folder that holds {DATA_FILE}")
+
+    def refuse(error: OSError) -> None:
+        raise InputError(f"the folder {error.filename} cannot be opened ({error.strerror})") from None
+
     found: list[Path] = []
     seen: set[str] = set()
-    for folder, inner, files in os.walk(root, followlinks=True):
+    for folder, inner, files in os.walk(root, onerror=refuse, followlinks=True):
         real = os.path.realpath(folder)
         inner[:] = [] if real in seen else sorted(name for name in inner if not is_partial(name))
         if DATA_FILE in files and real not in seen:

@@ -8,7 +8,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageFont
 
 from autostr_nni.system.errors import InputError
-from autostr_nni.system.files import check_new_file
+from autostr_nni.system.files import check_new_file, whole_file
 
 INK, FAINT, RIGHT, WRONG, LINE = "#1b1f24", "#667080", "#1a7f4b", "#b3261e", "#d5dae1"
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
@@ -92,8 +92,11 @@ def check_picture(path: Path) -> None:
 
 
 def save(picture: Picture, path: Path) -> None:
-    """Write a picture. Raises InputError where that fails."""
+    """Write a picture, whole or not at all. Raises InputError where that fails."""
     try:
-        picture.save(path)
+        with whole_file(path) as temporary:
+            picture.save(temporary)
     except OSError as error:
         raise InputError(f"{path} cannot be written: {error.strerror or error}") from None
+    except ValueError as error:  # a format has its largest picture
+        raise InputError(f"{path} cannot be written ({error}): write a .png, or show less") from None

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
+import errno
 import multiprocessing
 import os
 import pickle
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from autostr_nni.data.sets.folders import DATA_FILE, find_sets
+from autostr_nni.data.sets.folders import DATA_FILE, find_sets, new_folder
 from autostr_nni.data.sets.lmdb_io import LmdbReader
 from autostr_nni.data.sets.lmdb_write import write_lmdb
 from autostr_nni.system.errors import InputError
@@ -164,3 +166,34 @@ def test_no_sets(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     with pytest.raises(InputError, match="is a file"):
         find_sets(tmp_path / "file")
+
+
+def test_a_folder_of_sets_that_cannot_be_opened_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its sets would be left out in silence."""
+    for name in "ab":
+        write_lmdb(tmp_path / name, [(b"x", name)])
+    scandir = os.scandir
+
+    def refused(path: str) -> Any:
+        if str(path).endswith("b"):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refused)
+    with pytest.raises(InputError, match=rf"the folder {tmp_path}/b cannot be opened \(Permission denied\)"):
+        find_sets(tmp_path)
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_set_is_made_where_a_link_leads(tmp_path: Path, there: bool) -> None:
+    """To a larger disk, say; the link stays."""
+    if there:
+        (tmp_path / "disk").mkdir()
+    (tmp_path / "set").symlink_to("disk")
+    for label in ("old", "new"):
+        with new_folder(tmp_path / "set", force=True) as folder:
+            (folder / "data.mdb").write_text(label)
+    assert (tmp_path / "set").is_symlink() and (tmp_path / "disk" / "data.mdb").read_text() == "new"
+    assert {path.name for path in tmp_path.iterdir()} == {"set", "disk"}

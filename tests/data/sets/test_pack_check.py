@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import lmdb
@@ -156,3 +157,12 @@ def test_labels_only(raw_set) -> None:
     assert report.usable == 1
     assert report.to_dict()["width"] is None
     assert "1 of 1" in report.to_text()
+
+
+def test_lines_that_name_a_folder_cost_no_open_file(images: Path, tmp_path: Path) -> None:
+    """As an empty first column does: the list's own."""
+    before = len(os.listdir("/proc/self/fd"))
+    (images / "list.txt").write_text("\tword\n" * 40, encoding="utf-8")
+    with pytest.raises(InputError, match="40 unreadable image"):
+        pack(images / "list.txt", tmp_path / "set")
+    assert len(os.listdir("/proc/self/fd")) == before
