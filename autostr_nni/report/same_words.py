@@ -32,6 +32,10 @@ class Words:
         first, second = _sets(one, section), _sets(other, section)
         return len(first) == len(second) and all(map(self._alike, first, second))
 
+    def same_test(self, one: Mapping[str, Any], other: Mapping[str, Any], name: str) -> bool:
+        """Whether the test set of a name has the same words in both."""
+        return self._alike(*(_told(recipe, recipe["data"]["test"][name]) for recipe in (one, other)))
+
     def _alike(self, one: tuple[str, Any, Any], other: tuple[str, Any, Any]) -> bool:
         if one[2] != other[2]:
             return False
@@ -73,14 +77,13 @@ def _sets(recipe: Mapping[str, Any], section: str) -> list[tuple[str, Any, Any]]
     named: Any = recipe.get("data")
     for key in section.split("."):
         named = named.get(key) if isinstance(named, Mapping) else None
-    entries = [
-        dict(entry) if isinstance(entry, Mapping) else {"set": entry}
-        for entry in (named if isinstance(named, list) else [])
-    ]
+    return [_told(recipe, entry) for entry in (named if isinstance(named, list) else [])]
+
+
+def _told(recipe: Mapping[str, Any], entry: Any) -> tuple[str, Any, Any]:
+    """One entry, as of `_sets`."""
+    about = dict(entry) if isinstance(entry, Mapping) else {"set": entry}
+    folder = str(about.pop("set", None))
     checked = checked_recipe(recipe)
     specs = {} if checked is None else checked.data.synth_specs(checked.seed)
-    found = []
-    for entry in entries:
-        folder = str(entry.pop("set", None))
-        found.append((folder, specs.get(Path(folder)), entry))
-    return found
+    return folder, specs.get(Path(folder)), about

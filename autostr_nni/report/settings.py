@@ -85,8 +85,8 @@ def _same_words(recipes: Sequence[Mapping[str, Any]]) -> set[str]:
 
 def _weighs(name: str, same: Set[str]) -> bool:
     """Whether a difference can change what a search finds: where the same words lie cannot."""
-    if name in ("data.train", "data.validation"):
-        return name.removeprefix("data.") not in same
+    if (section := name.removeprefix("data.")) in SECTIONS:
+        return section not in same
     if name.startswith("data.synth."):
         return len(same) < len(SECTIONS)
     return has_weight(name)

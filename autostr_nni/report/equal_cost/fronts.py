@@ -26,6 +26,9 @@ def front_data(searches: Sequence[Mapping[str, Any]], draws: int, seed: int) -> 
     drawn = [{**search, **members(search)[0]} for search in searches]  # the largest net is no draw
     asked = [net for search in searches if search["front"] for net in search["nets"]]
     cost = next((net["cost"] for net in asked if "cost" in net), "macs_m")
+    ended = [net for search in searches for net in search["nets"] if net["status"] == DONE]
+    if any(net.get(cost) is None for net in ended):  # a search counted by something else: all have MACs
+        cost = "macs_m"
     costs = [p[0] for search in searches for _, p in trained(search["nets"], cost) if p is not None]
     if not any(search["front"] for search in searches) or not costs or min(costs) == max(costs):
         return None

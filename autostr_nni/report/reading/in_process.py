@@ -22,6 +22,7 @@ from autostr_nni.report.reading.history import (
 from autostr_nni.runs.figures import figures
 from autostr_nni.runs.layout import LOCK, METRICS, PARAMETERS, RECIPE, RECORD, STATE, SUMMARY, trial_folder
 from autostr_nni.runs.records import read_result
+from autostr_nni.runs.search_folder import find_state
 from autostr_nni.strategies.core import saved_trials
 from autostr_nni.strategies.registry import recorded as facts_of
 from autostr_nni.strategies.trials import RETRY
@@ -32,13 +33,11 @@ from autostr_nni.system.locks import is_held
 
 def read_in_process(folder: Path) -> SearchHistory:
     """A search of the in-process runner. Raises InputError where its state cannot be read."""
-    state = read_json(folder / STATE).get("state")
-    if not isinstance(state, dict) or not isinstance(state.get("trials"), list):
-        raise InputError(f"{folder / 'state.json'}: cannot be read as a search's state")
-    try:
-        recorded = saved_trials(state)
-    except InputError as error:
-        raise InputError(f"{folder / 'state.json'}: {error}") from None
+    content, _ = find_state(folder)
+    if content is None:
+        raise InputError(f"{folder / STATE}: cannot be read as a search's state")
+    state = content["state"]
+    recorded = saved_trials(state)
     recipe = usable_recipe(folder / RECIPE)
     summary = read_json(folder / SUMMARY)
     running = is_held(folder / LOCK)

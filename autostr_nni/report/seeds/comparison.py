@@ -6,7 +6,10 @@ from collections.abc import Mapping, Sequence
 from itertools import combinations
 from typing import Any, Literal
 
+from autostr_nni.recipe.data import POOLED
 from autostr_nni.report.reading.history import SearchHistory
+from autostr_nni.report.same_words import Words
+from autostr_nni.report.seeds.comparable import by_other_figures, metric, other_words
 from autostr_nni.report.seeds.groups import grouped
 from autostr_nni.report.seeds.paired import Paired, paired, wins
 from autostr_nni.report.seeds.reached import VALIDATION, reached, spent
@@ -23,7 +26,12 @@ def compared(searches: Sequence[Mapping[str, Any]], histories: Mapping[str, Sear
 
 
 def _sharing(groups: Sequence[dict[str, Any]]) -> list[tuple[dict[str, Any], dict[str, Any]]]:
-    return [(a, b) for a, b in combinations(groups, 2) if a["members"].keys() & b["members"].keys()]
+    """Pairs that have a seed in common, and the figure that they are told by."""
+    return [
+        (a, b)
+        for a, b in combinations(groups, 2)
+        if a["members"].keys() & b["members"].keys() and metric(a) == metric(b)
+    ]
 
 
 def compare(
@@ -40,16 +48,25 @@ def compare(
     ``left_out``: sentences.
     """
     groups, left_out = grouped(searches, histories)
+    left_out += by_other_figures(groups)
     shared = _sharing(groups)
     told = comparisons or len(shared)
+    words = Words()
     pairs: list[Pair] = []
     for first, second in shared:
         seeds = sorted(first["members"].keys() & second["members"].keys())
         left_out += _alone(first, second)
+        others = other_words(first, second, seeds, histories, words)
+        left_out += [
+            f"{first['label']} and {second['label']} are not compared by the test set {name}: "
+            "its words are others"
+            for name in others
+        ]
         figures = [
             found
             for unit in UNITS
             for found in figures_of(first["members"], second["members"], seeds, unit, told)
+            if found["set"].removeprefix("test ") not in (*others, *([POOLED] if others else []))
         ]
         pair: Pair = {
             "first": first["key"],

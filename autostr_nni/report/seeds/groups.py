@@ -16,7 +16,7 @@ LARGEST = "largest net"
 # What nets are counted by, which all strategies look at; searches of earlier versions have not recorded it.
 COST = "search.cost"
 # Settings that a seed may move along with: words may be rendered anew for each.
-_OF_SEEDS = ("seed", "data.train", "data.validation", "data.synth")
+_OF_SEEDS = ("seed", "data.train", "data.validation", "data.validation_of", "data.synth")
 # What of the search's settings they look at that are no strategies.
 _OWN = {LARGEST: ("search.random.paths", *BUDGET, COST), "single net": ()}
 

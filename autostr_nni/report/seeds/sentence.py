@@ -81,7 +81,7 @@ def points(value: float) -> str:
 def _named(pair: Mapping[str, Any]) -> str:
     """The words of the decisive set; by name where it is one of several test sets."""
     if pair["set"] == VALIDATION:
-        return "validation words (there is no test set)"
+        return "validation words (no test set is common to both)"
     tests = {found["set"] for found in pair["figures"]} - {VALIDATION}
     one = len(tests) > 1 and pair["set"] != "test all"
     return f"the words of {pair['set']}" if one else "test words"

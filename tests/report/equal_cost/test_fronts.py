@@ -119,3 +119,15 @@ def test_without_one_the_page_is_as_it_was(make_search: MakeSearch, tmp_path: Pa
     assert "Front" not in page.replace("Pareto front", "") and not list(tmp_path.glob("report/*/front.*"))
     nets = csv.DictReader((tmp_path / "report/data/nets.csv").open())
     assert "front" not in next(iter(nets))
+
+
+def test_a_search_by_another_cost_leaves_the_others_what_they_are() -> None:
+    """Only some nets have a latency; all have MACs."""
+    latency = search("halving-latency", OURS)
+    for net in latency["nets"]:
+        net.update(cost="latency_ms", latency_ms=net["macs_m"] / 10)
+    alone = front_data([latency], 10, 0)
+    assert alone is not None and alone["cost"] == "latency_ms"
+    found = front_data([search("halving", OURS), search("random", THEIRS), latency], 10, 0)
+    assert found is not None and found["cost"] == "macs_m"
+    assert found["hypervolume"] == pytest.approx({"halving": 0.5, "random": 0.5, "halving-latency": 0.5})

@@ -43,6 +43,18 @@ def test_stopped_then_running(make_search: MakeSearch, trainer: Any) -> None:
     assert found["best"] is None and found["images"] == 2500.0
 
 
+def test_a_damaged_state_leaves_the_one_before(make_search: MakeSearch) -> None:
+    """As `autostr resume` goes on from it."""
+    folder = make_search("two-step", "all")
+    state = folder / "state.json"
+    shutil.copy(state, folder / "state.previous.json")
+    state.write_bytes(state.read_bytes()[:100])
+    assert read(str(folder)).sentence == "finished: 5 of 5 trials done"
+    (folder / "state.previous.json").unlink()
+    with pytest.raises(InputError, match=r"state\.json: cannot be read as a search's state"):
+        read(str(folder))
+
+
 def test_half_failed(make_search: MakeSearch, trainer: Any, tmp_path: Path) -> None:
     folder = make_search("random", "half", trainer(failing=("random-2", "random-2-retry")))
     search = read(str(folder))

@@ -34,7 +34,8 @@ def search(key: str, strategy: str, nets: list[dict[str, Any]], before: float = 
 
 
 def history(seed: int, strategy: str = "", **search: Any) -> SearchHistory:
-    content = {"seed": seed, "data": {"train": [f"t{seed}"], "validation": ["v"]}, "search": search}
+    data = {"train": [f"t{seed}"], "validation": ["v"], "test": search.pop("test", {})}
+    content = {"seed": seed, "data": data, "evaluation": search.pop("evaluation", {}), "search": search}
     recipe = recipe_from(content, Path("/w")).model_dump(mode="json")
     facts = recorded(strategy, {})
     return SearchHistory("", "", "", strategy, Path(), "finished", [], recipe=recipe, facts=facts)
@@ -236,4 +237,32 @@ def test_what_is_left_out_is_told() -> None:
 def test_validation_words_decide_where_there_is_no_test_set() -> None:
     nets = [{**net(name, accuracy, 0.0), "tests": {}} for name, accuracy in (("a", 0.5), ("b", 0.4))]
     found = compared([search("a", "halving", nets[:1]), search("b", "random", nets[1:])], [0, 0])
-    assert "ahead on validation words (there is no test set) at equal images" in found["pairs"][0]["sentence"]
+    assert (
+        "ahead on validation words (no test set is common to both) at equal images"
+        in found["pairs"][0]["sentence"]
+    )
+
+
+def test_searches_by_different_figures_are_not_compared() -> None:
+    """The same net has one word accuracy and another 1-CER: no difference of the two says anything."""
+    searches = [search(key, key[0], [net(key, 0.5, 0.5)]) for key in ("a0", "b0", "c0")]
+    told = {key: history(0, key[0]) for key in ("a0", "b0")}
+    told["c0"] = history(0, "c", evaluation={"metric": "cer"})
+    found = compare(searches, told)
+    assert found["left_out"] == [
+        "searches by different figures (evaluation.metric: word_accuracy, cer) are not compared over seeds"
+    ]
+    assert len(found["pairs"]) == 1
+
+
+def test_test_sets_of_one_name_with_other_words_are_not_compared() -> None:
+    """Both are called by their folder's name."""
+    searches = [search(key, key[0], [net(key, 0.5, 0.5)]) for key in ("a0", "b0")]
+    told = {
+        key: history(0, key[0], test={"words": folder}) for key, folder in (("a0", "easy"), ("b0", "hard"))
+    }
+    found = compare(searches, told)
+    assert found["left_out"] == ["a and b are not compared by the test set words: its words are others"]
+    assert {figure["set"] for figure in found["pairs"][0]["figures"]} == {"validation"}
+    alike = {key: history(0, key[0], test={"words": "easy"}) for key in told}
+    assert "test words" in {figure["set"] for figure in compare(searches, alike)["pairs"][0]["figures"]}

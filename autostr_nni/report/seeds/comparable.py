@@ -1,0 +1,43 @@
+"""What of two groups of searches may be compared: figures of one kind, on the same words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from autostr_nni.report.reading.history import SearchHistory
+from autostr_nni.report.same_words import Words
+
+
+def metric(group: Mapping[str, Any]) -> Any:
+    """The figure that the searches of a group are chosen and told by."""
+    return group["settings"].get("evaluation.metric")
+
+
+def by_other_figures(groups: Sequence[Mapping[str, Any]]) -> list[str]:
+    """A sentence about groups that are told by different figures, of which no difference can be made."""
+    told = list(dict.fromkeys(metric(group) for group in groups if metric(group) is not None))
+    if len(told) < 2:
+        return []
+    return [
+        f"searches by different figures (evaluation.metric: {', '.join(told)}) are not compared over seeds"
+    ]
+
+
+def other_words(
+    first: Mapping[str, Any],
+    second: Mapping[str, Any],
+    seeds: Sequence[int],
+    histories: Mapping[str, SearchHistory],
+    words: Words,
+) -> list[str]:
+    """The test sets that both searches of a seed have by the same name, and with different words."""
+    found: dict[str, None] = {}
+    for seed in seeds:
+        one, other = (histories[group["members"][seed]["key"]].recipe for group in (first, second))
+        for name in (one or {}).get("data", {}).get("test") or {}:
+            if name in ((other or {}).get("data", {}).get("test") or {}) and not words.same_test(
+                one or {}, other or {}, name
+            ):
+                found[name] = None
+    return list(found)
