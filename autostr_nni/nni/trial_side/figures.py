@@ -47,7 +47,15 @@ def from_nni(report: Any) -> Figures:
     if not isinstance(report, Mapping):
         return {"default": report}
     own = {key: value for key, value in report.items() if key != "accuracy"}
+    default, loss = own.get("default"), own.get("loss")
+    if "accuracy" in report and default is not None and default not in (report["accuracy"], _negative(loss)):
+        return figures(dict(report))  # of another's trial, whose accuracy is a figure of its own
     return figures({**own, "default": report["accuracy"]} if "accuracy" in report else own)
+
+
+def _negative(loss: Any) -> Any:
+    """What `for_nni` tells of a path."""
+    return -loss if isinstance(loss, int | float) else None
 
 
 def _is_finite(value: Any) -> bool:

@@ -84,3 +84,10 @@ def test_the_latency_of_a_net_is_told() -> None:
     """The page makes an axis and a column of it, where a search counts latencies."""
     report = for_nni({**METRICS, "latency_ms": 3.9}, "train", True)
     assert report["latency_ms"] == 3.9 and from_nni(report)["latency_ms"] == 3.9
+
+
+def test_another_trials_accuracy_is_not_what_its_tuner_decides_by() -> None:
+    """Such as a loss to be made small beside the accuracy."""
+    told = {"default": 0.35, "accuracy": 0.91}
+    assert from_nni(told) == told
+    assert from_nni(for_nni({**METRICS, "default": 0.25}, "path", True))["default"] == 0.25
