@@ -43,6 +43,7 @@ class Worker:
             environment.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")  # as the numbers were counted
         work = (run, dict(proposal.parameters), recipe, place)
         self.begun = time.monotonic()
+        self.final: Metrics = {}  # as it was reported
         self.process, self.connection = start("autostr_nni.inprocess.worker", work, environment)
 
     def message(self) -> tuple[Any, ...]:
@@ -107,7 +108,9 @@ def run_several(
                     print(content[0], end="", flush=True)
                 elif kind == "report" and not content[1]:
                     log(f"{id}: {progress(content[0])}")
-                elif kind != "report":
+                elif kind == "report":
+                    worker.final = content[0]
+                else:
                     metrics = _ended(worker, kind, content, log)
                     running.pop(id).end()
                     strategy.observe(id, metrics)
@@ -136,7 +139,7 @@ def _ended(worker: Worker, kind: str, content: list[Any], log: Log) -> Metrics |
     """What a trial's last message says. Raises InputError where the trial found the input at fault."""
     id = worker.proposal.id
     if kind == "done":
-        metrics: Metrics = content[0]
+        metrics: Metrics = {**(content[0] or {}), **worker.final}  # a `run` may report, or return, its result
         log(f"{id}: done in {time.monotonic() - worker.begun:.0f} s: {progress(metrics)}")
         return metrics
     error, trace = content

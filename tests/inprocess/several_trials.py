@@ -42,3 +42,8 @@ def trial(parameters: dict[str, Any], recipe: Any, folder: Path, report: Any) ->
     (folder / "noted.json").write_text(json.dumps({**noted, "begun": begun, "ended": time.time()}))
     report(metrics, True)
     return metrics
+
+
+def reports_alone(parameters: dict[str, Any], recipe: Any, folder: Path, report: Any) -> None:
+    """Tells its result by a final report, and returns nothing."""
+    report({"default": 0.5, "loss": 1.0}, True)

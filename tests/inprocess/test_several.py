@@ -185,3 +185,14 @@ def test_what_cannot_be_is_refused_or_told(monkeypatch: pytest.MonkeyPatch) -> N
         places_of(recipe(device="cuda:1"), 2, told.append)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     assert places_of(recipe(), 2, told.append) == Places(2)
+
+
+@pytest.mark.parametrize("most", [1, 2])
+def test_a_final_report_is_a_result(tmp_path: Path, most: int) -> None:
+    from several_trials import reports_alone
+
+    made = recipe()
+    made = made.with_count(2)
+    strategy = strategies.build("random", made)
+    found = run_search(strategy, made, tmp_path, reports_alone, lambda line: None, Places(most))
+    assert not found["failed"] and found["best"]["word_accuracy"] == 0.5
