@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal
 from autostr_nni.system.errors import InputError
 
 from .architecture import Architecture
-from .operation import Cost, changes_shape, conv_bn_cost
+from .operation import Cost, Operation, changes_shape, conv_bn_cost
 from .operations import parse
 from .path_set import State
 from .space import Place, SearchSpace
@@ -62,7 +62,6 @@ class BlockCost:
     params: int
 
 
-@lru_cache(maxsize=100_000)
 def operation_cost(
     op: str, cin: int, cout: int, h: int, w: int, stride: Stride, projection_skip: bool = False
 ) -> Cost:
@@ -79,9 +78,16 @@ def operation_cost(
         InputError: no such operation.
         ValueError: the shape changes, and the operation keeps it.
     """
-    operation = parse(op)
+    return _cost_of(parse(op), cin, cout, h, w, stride, projection_skip)
+
+
+@lru_cache(maxsize=100_000)
+def _cost_of(
+    operation: Operation, cin: int, cout: int, h: int, w: int, stride: Stride, projection_skip: bool
+) -> Cost:
+    """That of the operation itself: another may be registered by its name."""
     if not operation.fits(changes_shape(cin, cout, stride), projection_skip):
-        raise ValueError(f"{op} cannot lead from {cin} channels to {cout} with stride {stride}")
+        raise ValueError(f"{operation.name} cannot lead from {cin} channels to {cout} with stride {stride}")
     return operation.cost(cin, cout, h, w, stride)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 import torch
@@ -16,7 +17,7 @@ from autostr_nni.recipe import recipe_from
 from autostr_nni.report.figures.architecture import draw_architecture
 from autostr_nni.search_spaces import operations
 from autostr_nni.search_spaces.architecture import Architecture
-from autostr_nni.search_spaces.counting import backbone_costs, total
+from autostr_nni.search_spaces.counting import backbone_costs, operation_cost, total
 from autostr_nni.search_spaces.operation import Cost, Operation, changes_shape, conv_bn_cost
 from autostr_nni.search_spaces.operations import OPERATIONS, parse, register
 from autostr_nni.search_spaces.space import SearchSpace
@@ -129,3 +130,15 @@ def test_the_operation_that_ranks_paths_is_one_of_the_space() -> None:
     assert recipe_from(recipe(["k3e1", "k7e3"], default_operation="k7e3"), Path("/"))
     with pytest.raises(InputError, match="is 'skip', which cannot change"):
         recipe_from(recipe(["k3e1", "skip"], default_operation="skip"), Path("/"))
+
+
+def test_an_operation_that_is_loaded_once_more_costs_what_it_is_now(plain: Operation) -> None:
+    """As where a notebook's cell is changed and run again."""
+    before = operation_cost("plain3", 8, 8, 4, 4, (1, 1))
+
+    def cost(self: Any, cin: int, cout: int, h: int, w: int, stride: tuple[int, int]) -> Cost:
+        return conv_bn_cost(cin, cout, 5, h, w)
+
+    again = type("Plain", (Plain,), {"cost": cost, "__module__": Plain.__module__, "__qualname__": "Plain"})
+    register(again())
+    assert operation_cost("plain3", 8, 8, 4, 4, (1, 1)).macs == before.macs * 25 // 9
