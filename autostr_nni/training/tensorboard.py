@@ -7,13 +7,14 @@ from contextlib import suppress
 from pathlib import Path
 
 from autostr_nni.recipe.checks.extras import check_tensorboard
+from autostr_nni.recipe.words.metric import metric_of
 from autostr_nni.runs.figures import Figures, Report
 from autostr_nni.search_spaces.counting import UNITS
 
 #: Folder of the logs, in a trial's own.
 FOLDER = "tensorboard"
 _NAMES = {
-    "default": "validation/word_accuracy",
+    "word_accuracy": "validation/word_accuracy",  # where another figure chooses
     "case_sensitive": "validation/case_sensitive",
     "one_minus_ned": "validation/one_minus_ned",
     "loss": "validation/loss",
@@ -52,9 +53,10 @@ def write(logs: Path, metrics: Figures) -> None:
     from torch.utils.tensorboard import SummaryWriter
 
     with SummaryWriter(str(logs)) as writer:
+        names = {"default": f"validation/{metric_of(metrics).name}", **_NAMES}
         for key, value in metrics.items():
-            if key in _NAMES:
-                writer.add_scalar(_NAMES[key], value, metrics["images_seen"])
+            if key in names:
+                writer.add_scalar(names[key], value, metrics["images_seen"])
 
 
 def link_for_button(logs: Path) -> None:

@@ -186,7 +186,7 @@ def _importable(class_name: str, code_directory: str) -> bool:
 def recipe_of_trials(command: str, folder: str) -> Path | None:
     """The recipe that a ``trialCommand`` names for our trials; None where it runs others."""
     named = _named_recipe(command)
-    return None if named is None else Path(folder) / Path(named).expanduser()
+    return None if named is None else Path(folder) / os.path.expanduser(named)  # nobody's stays as it is
 
 
 def with_target(command: str, target: str) -> str:

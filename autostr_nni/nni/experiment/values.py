@@ -155,6 +155,8 @@ def check_space(space: Any, place: str) -> None:
     if not isinstance(space, Mapping):
         raise InputError(f"{place} must hold parameters, such as step: {{_type: choice, _value: [a, b]}}")
     for name, spec in space.items():
+        if not isinstance(name, str):
+            raise InputError(f"{place}: the key {shown(name)} must be text; write it in quotes")
         if not isinstance(spec, Mapping) or spec.keys() != {"_type", "_value"}:
             raise InputError(
                 f"{place}.{name} must be like {{_type: choice, _value: [a, b]}}, not {shown(spec)}"
@@ -180,7 +182,7 @@ def checked_service(given: Any, path: Path) -> Any:
     check({"platform": platform}, {"platform": one_of(PLATFORMS)}, f"{path}: trainingService.")
     rules = OF_SERVICES.get(platform)
     if rules is None:  # not of those that are tested here: NNI's own words
-        return given
+        return {"platform": platform, **{k: v for k, v in given.items() if plain_key(k) != "platform"}}
     service = spelled(given, tuple(rules), f"{path}: trainingService")
     check(service, rules, f"{path}: trainingService.")
     if service.get("reuseMode"):

@@ -88,7 +88,7 @@ class EpochEnd(pl.Callback):
             "case_sensitive": scores.case_sensitive_accuracy,
             "one_minus_ned": scores.one_minus_ned,
             "words": scores.words + (scores.empty if metric.name == "case_sensitive" else 0),
-            "blind": round(task.evaluation.blind, 4),
+            "blind": task.evaluation.blind,
             **chosen_by,
             **self.fixed,
             **task.extra_metrics(),

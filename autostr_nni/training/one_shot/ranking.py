@@ -137,7 +137,7 @@ class Ranking:
             "case_sensitive": found.scores.case_sensitive_accuracy,
             "one_minus_ned": found.scores.one_minus_ned,
             "words": found.scores.words,
-            "blind": round(found.blind, 4),
+            "blind": found.blind,
             **fixed_metrics(net, self.space, self.recipe.price),
             "images_seen": before + images,
             "seconds": round(time.monotonic() - self.started, 2),

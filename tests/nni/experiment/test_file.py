@@ -60,6 +60,12 @@ def test_choices_are_declared_where_the_file_gives_none(tmp_path: Path, name: st
         assert all(value in space[key]["_value"] for key, value in trial.parameters.items())
 
 
+@pytest.mark.parametrize("key", ["platform", "Platform"])
+def test_a_platform_that_is_not_looked_into(tmp_path: Path, key: str) -> None:
+    path = write(tmp_path, trainingService={key: "openpai", "host": "a"})
+    assert load_experiment(path).config["trainingService"] == {"platform": "openpai", "host": "a"}
+
+
 def test_spelling_of_keys_is_nnis(tmp_path: Path) -> None:
     path = write(
         tmp_path, trialCommand=None, trial_command="python x.py", trialConcurrency=None, TrialConcurrency=3
@@ -82,6 +88,14 @@ def test_spelling_of_keys_is_nnis(tmp_path: Path) -> None:
         ({"searchSpaceFile": "space.json"}, "searchSpaceFile names .*space.json, which does not exist"),
         ({"trainingService": {"platform": "local", "reuseMode": True}}, "reuseMode is not usable"),
         ({"trainingService": "local"}, "trainingService must be like"),
+        (
+            {"searchSpace": {1: {"_type": "choice", "_value": ["a"]}}},
+            "searchSpace: the key 1 must be text; write it in quotes",
+        ),
+        (
+            {"trialCommand": "python -m autostr_nni.trial --recipe ~nobody-here/recipe.yml"},
+            "~nobody-here/recipe.yml",
+        ),
         (
             {"tuner": tuner(className="autostr_nni.nni.tuner.ThreeStepTuner")},
             "ThreeStepTuner' does not exist; use",
