@@ -147,6 +147,8 @@ def test_the_list_of_searches(search: Path, capsys: pytest.CaptureFixture[str]) 
     told = json.loads(output(capsys, "list", "runs", "--json")[0])["searches"]
     assert [row["id"] for row in told] == ["runs/mine"] and told[0]["state"] == "finished"
     (search / "state.json").write_text("{")
+    assert "runs/mine" in output(capsys, "list")[0]  # by the state before it
+    (search / "state.previous.json").unlink()
     out, error = output(capsys, "list", status=1)
     assert "abcd1234" in out and "state.json: cannot be read" in error
     assert "no such folder" in refused(capsys, "list", "nowhere")

@@ -30,6 +30,7 @@ server.leave(server.main())
 """
 COMMAND = """
 import sys
+from autostr_nni.warm.command import run_warm
 status = run_warm()
 print("cold" if status is None else "warm", file=sys.stderr)
 sys.exit(99 if status is None else status)
