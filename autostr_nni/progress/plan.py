@@ -154,7 +154,7 @@ def _ranking(recipe: Recipe) -> tuple[int, int]:
 
 def _mean_macs(plan: Plan, recipe: Recipe, known: Iterable[Trial]) -> dict[str, float]:
     """Million MACs of a net of each step, on average."""
-    _space, operators = recipe.space(), recipe.search.operators
+    operators = recipe.search.operators
     drawn = _macs_drawn(recipe)
     found = _within(drawn * (FOUND if operators.beta else 1.0), recipe)
     own: dict[str, list[float]] = {}
