@@ -119,14 +119,10 @@ class Halving(Climbing):
     def planned_steps(self) -> list[Planned]:
         """Trials of each rung, about as many as the budget pays for: what results lead to is not known. And
         what is trained at the end where nets are ranked by a proxy."""
-        ladder, more = self._ladder, 0
+        more = 0
         while not self._finished and self._pays_for(more + 1):
             more += 1
-        counts = self._counts(more)
-        begins = (0, *ladder.epochs)
-        rungs = [
-            Planned(RUNG, *rung, waits=False) for rung in zip(counts, begins, ladder.epochs, strict=False)
-        ]
+        rungs = self._ladder.steps(RUNG, self._counts(more), waits=False)
         if self._proxy:
             last = sum(not trial.id.endswith(RETRY) for trial in self._of_step(TRAIN))
             return [*rungs, Planned(TRAIN, last or self._front)]

@@ -42,8 +42,12 @@ class Ladder:
         counts = [candidates]
         for _ in range(self.top):
             counts.append(min(counts[-1], max(least, counts[-1] // self.reduction)))
+        return self.steps(step, counts)
+
+    def steps(self, step: str, counts: Sequence[int], waits: bool = True) -> list[Planned]:
+        """So many trials of each rung, from the lowest on."""
         begins = (0, *self.epochs)
-        return [Planned(step, *rung) for rung in zip(counts, begins, self.epochs, strict=False)]
+        return [Planned(step, *rung, waits) for rung in zip(counts, begins, self.epochs, strict=False)]
 
 
 def ladder_of(epochs: int) -> tuple[int, ...]:

@@ -46,7 +46,7 @@ def read_files(
             texts = [charset.decode(ids) for ids in reading.ids.tolist()]
             found = iter(list(zip(texts, reading.confidence.tolist(), strict=True)))
         for file, p in zip(part, pixels, strict=True):
-            if p is not None and is_one_colour(_without_fill(p, file, trained.recipe.model)):
+            if p is not None and _shows_nothing(p, file, trained.recipe.model):
                 warn(file)
             yield file, None if p is None else next(found)
 
@@ -63,12 +63,12 @@ def use_threads(recipe: Recipe) -> None:
     torch.set_num_threads(within_cores(threads, "training.threads") if threads else default_threads())
 
 
-def _without_fill(pixels: np.ndarray, file: Path, model: ModelSection) -> np.ndarray:
-    """A file's pixels without what `model.resize: pad` fills up beside them."""
-    if not fitting_of(model).pad:
-        return pixels
-    plain = decode_image(read_image(file), input_size(model))
-    return pixels if plain is None else plain
+def _shows_nothing(pixels: np.ndarray, file: Path, model: ModelSection) -> bool:
+    """Whether a file's picture is of one colour, without what `model.resize: pad` fills up beside it."""
+    if not is_one_colour(pixels[:, :1]):  # a column of the picture in any fitting, and seldom of one colour
+        return False
+    plain = decode_image(read_image(file), input_size(model)) if fitting_of(model).pad else pixels
+    return plain is not None and is_one_colour(plain)
 
 
 def load_pixels(file: Path, model: ModelSection) -> np.ndarray | None:

@@ -34,7 +34,8 @@ class Words:
 
     def same_test(self, one: Mapping[str, Any], other: Mapping[str, Any], name: str) -> bool:
         """Whether the test set of a name has the same words in both."""
-        return self._alike(*(_told(recipe, recipe["data"]["test"][name]) for recipe in (one, other)))
+        sets = (_told(recipe["data"]["test"][name], _specs(recipe)) for recipe in (one, other))
+        return self._alike(*sets)
 
     def _alike(self, one: tuple[str, Any, Any], other: tuple[str, Any, Any]) -> bool:
         if one[2] != other[2]:
@@ -77,13 +78,18 @@ def _sets(recipe: Mapping[str, Any], section: str) -> list[tuple[str, Any, Any]]
     named: Any = recipe.get("data")
     for key in section.split("."):
         named = named.get(key) if isinstance(named, Mapping) else None
-    return [_told(recipe, entry) for entry in (named if isinstance(named, list) else [])]
+    specs = _specs(recipe)
+    return [_told(entry, specs) for entry in (named if isinstance(named, list) else [])]
 
 
-def _told(recipe: Mapping[str, Any], entry: Any) -> tuple[str, Any, Any]:
+def _specs(recipe: Mapping[str, Any]) -> Mapping[Path, Any]:
+    """How sets are rendered, by their folder."""
+    checked = checked_recipe(recipe)
+    return {} if checked is None else checked.data.synth_specs(checked.seed)
+
+
+def _told(entry: Any, specs: Mapping[Path, Any]) -> tuple[str, Any, Any]:
     """One entry, as of `_sets`."""
     about = dict(entry) if isinstance(entry, Mapping) else {"set": entry}
     folder = str(about.pop("set", None))
-    checked = checked_recipe(recipe)
-    specs = {} if checked is None else checked.data.synth_specs(checked.seed)
     return folder, specs.get(Path(folder)), about

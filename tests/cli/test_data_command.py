@@ -13,6 +13,10 @@ from autostr_nni.cli.main import main
 from autostr_nni.data.sets.lmdb_write import write_lmdb
 from autostr_nni.data.synth.glyphs import matplotlib_fonts
 
+pixels = io.BytesIO()
+Image.new("RGB", (8, 8), "red").save(pixels, "PNG")
+RED = pixels.getvalue()
+
 
 @pytest.fixture
 def synth(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
@@ -113,10 +117,8 @@ def test_what_steps_of_short_words_draw(
 ) -> None:
     """A step with a longest word of its own draws of other words than the training does."""
     monkeypatch.chdir(tmp_path)
-    pixels = io.BytesIO()
-    Image.new("RGB", (8, 8), "red").save(pixels, "PNG")
     for name, labels in (("large", ["a", "bb", "ccc", "dddd"]), ("small", ["eee", "ffff"])):
-        write_lmdb(tmp_path / name, [(pixels.getvalue(), label) for label in labels])
+        write_lmdb(tmp_path / name, [(RED, label) for label in labels])
     recipe = {
         "data": {
             "train": [{"set": "large", "weight": 0.5}, {"set": "small", "weight": 0.5}],
@@ -139,9 +141,7 @@ def test_sets_to_be_rendered_are_told_and_the_others_checked(
 ) -> None:
     """Before the first search, when `data.synth` has not been rendered; also named by the folder above."""
     monkeypatch.chdir(tmp_path)
-    pixels = io.BytesIO()
-    Image.new("RGB", (8, 8), "red").save(pixels, "PNG")
-    write_lmdb(tmp_path / "real", [(pixels.getvalue(), "a")])
+    write_lmdb(tmp_path / "real", [(RED, "a")])
 
     def weighted(*sets: str) -> list[dict[str, object]]:
         return [{"set": name, "weight": 0.5} for name in sets]
