@@ -34,10 +34,7 @@ def other_words(
     """The test sets that both searches of a seed have by the same name, and with different words."""
     found: dict[str, None] = {}
     for seed in seeds:
-        one, other = (histories[group["members"][seed]["key"]].recipe for group in (first, second))
-        for name in (one or {}).get("data", {}).get("test") or {}:
-            if name in ((other or {}).get("data", {}).get("test") or {}) and not words.same_test(
-                one or {}, other or {}, name
-            ):
-                found[name] = None
+        recipes = [histories[group["members"][seed]["key"]].recipe or {} for group in (first, second)]
+        one, other = (recipe.get("data", {}).get("test") or {} for recipe in recipes)
+        found |= {name: None for name in one if name in other and not words.same_test(*recipes, name)}
     return list(found)
