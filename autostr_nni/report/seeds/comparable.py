@@ -36,5 +36,5 @@ def other_words(
     for seed in seeds:
         recipes = [histories[group["members"][seed]["key"]].recipe or {} for group in (first, second)]
         one, other = (recipe.get("data", {}).get("test") or {} for recipe in recipes)
-        found |= {name: None for name in one if name in other and not words.same_test(*recipes, name)}
+        found |= {n: None for n in one if n in other and not words.same_test(recipes[0], recipes[1], n)}
     return list(found)
