@@ -76,7 +76,9 @@ def test_one_is_stopped_and_the_other_goes_on(pair: list[Any], project: Any, tmp
     started = [one.autostr("--json") for one in pair]
     deadline = time.monotonic() + 120
     while any(trials_in(one, project) < 2 for one in pair):  # both run two trials
-        assert time.monotonic() < deadline and [search.poll() for search in started] == [None, None]
+        ended = [search for search in started if search.poll() is not None]
+        assert not ended, ended[0].communicate()
+        assert time.monotonic() < deadline
         time.sleep(0.2)
     others = {process for process in project.processes() if belongs(process, other, started[1].pid)}
     started[0].send_signal(signal.SIGTERM)

@@ -93,9 +93,9 @@ def _built_in(
     """An algorithm that NNI knows by its name, with arguments that it takes."""
     from nni.tools.package_utils import config_manager  # a second and more
 
-    from autostr_nni.nni.manager.places import settings_folder
+    from autostr_nni.nni.manager.places import ready_settings
 
-    os.environ["NNI_CONFIG_DIR"] = str(settings_folder().absolute())
+    os.environ["NNI_CONFIG_DIR"] = str(ready_settings().absolute())
     name = config.get("name")
     registered = [meta.name for meta in config_manager._load_custom_config() if meta.algo_type == kind]
     known = {word.lower(): word for word in (*names, *registered)}

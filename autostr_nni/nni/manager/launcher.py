@@ -18,7 +18,7 @@ from autostr_nni.nni.experiment.file import ExperimentFile
 from autostr_nni.nni.experiment.gpus import operator_gpus, shared_elsewhere
 from autostr_nni.nni.manager import listing, processes
 from autostr_nni.nni.manager.patience import patient_start
-from autostr_nni.nni.manager.places import list_folder, settings_folder
+from autostr_nni.nni.manager.places import list_folder, ready_settings
 from autostr_nni.nni.manager.rest import LOOPBACK, exempt_loopback
 from autostr_nni.nni.manager.running import RunningExperiment, SearchError
 from autostr_nni.runs.layout import LOGS
@@ -82,7 +82,7 @@ def manager_environment(host: str, concurrency: int, owned: bool, warm: bool = F
     environment["NODE_OPTIONS"] = f'--require "{quoted}" {options}'.strip()
     environment["AUTOSTR_HOST"] = host
     environment["AUTOSTR_OWNER"] = str(os.getpid()) if owned else ""
-    environment["NNI_CONFIG_DIR"] = str(settings_folder().absolute())
+    environment["NNI_CONFIG_DIR"] = str(ready_settings().absolute())
     environment["PYTHONUTF8"] = "1"  # NNI opens a trial's log in the locale's encoding
     # `python` of a trialCommand is the one that runs the search, whether or not its environment is active.
     environment["PATH"] = os.pathsep.join(

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 from autostr_nni.system.errors import InputError
+from autostr_nni.system.files import write_atomic
 from autostr_nni.system.user import may_write, scratch
 
 EXPERIMENTS = "nni-experiments"  # in the home folder: NNI's default place, and its list of experiments
-SETTINGS = ("training_services.json", "registered_algorithms.yml")  # which NNI makes where they are missing
+#: NNI's files of settings and what reads them. NNI makes those that are missing.
+SETTINGS: dict[str, Callable[[str], Any]] = {
+    "training_services.json": json.loads,
+    "registered_algorithms.yml": yaml.safe_load,
+}
 
 
 def make_directory(directory: Path) -> None:
@@ -57,6 +67,27 @@ def settings_folder() -> Path:
             f"NNI's settings can be kept neither in {usual} nor in a temporary folder ({error}); name a "
             "folder for them in the environment: NNI_CONFIG_DIR=DIR"
         ) from None
+
+
+def ready_settings() -> Path:
+    """`settings_folder`, with NNI's files whole in it.
+
+    NNI makes them by copying, and a search that starts at that moment reads half of one, or none of it.
+    Raises InputError for a file that NNI could not read.
+    """
+    folder = settings_folder()
+    for name, parse in SETTINGS.items():
+        file = folder / name
+        if not file.exists() or not file.stat().st_size:  # or another search has just begun to make it
+            write_atomic(file, "{}")
+        try:
+            content = parse(file.read_text(encoding="utf-8"))
+        except (OSError, ValueError, yaml.YAMLError) as error:
+            content = error
+        if not isinstance(content, dict):
+            reason = "unreadable" if isinstance(content, Exception) else "not a table of names"
+            raise InputError(f"{file}: NNI's settings there are {reason}; mend the file, or remove it")
+    return folder
 
 
 def _usable(folder: Path) -> bool:

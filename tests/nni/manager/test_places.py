@@ -15,7 +15,13 @@ import pytest
 from autostr_nni.cli.main import main
 from autostr_nni.nni.manager import places
 from autostr_nni.nni.manager.launcher import PRELOAD
-from autostr_nni.nni.manager.places import SETTINGS, list_folder, make_directory, settings_folder
+from autostr_nni.nni.manager.places import (
+    SETTINGS,
+    list_folder,
+    make_directory,
+    ready_settings,
+    settings_folder,
+)
 from autostr_nni.system.errors import InputError
 
 NODE = Path(nni_node.__path__[0]) / "node"
@@ -80,6 +86,33 @@ def test_where_settings_are_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     monkeypatch.setenv("NNI_CONFIG_DIR", str(locked / "other"))
     with pytest.raises(InputError, match="NNI_CONFIG_DIR: .*other cannot be written to; name another folder"):
         settings_folder()
+
+
+def test_settings_are_whole_before_nni_looks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Another search of this user may be making them, or was killed while it did."""
+    monkeypatch.setenv("NNI_CONFIG_DIR", str(tmp_path / "settings"))
+    assert ready_settings() == tmp_path / "settings"
+    services, algorithms = (tmp_path / "settings" / name for name in SETTINGS)
+    assert services.read_text() == algorithms.read_text() == "{}"
+    services.write_text("")
+    algorithms.write_text("tuners: [{builtinName: mine}]")
+    ready_settings()
+    assert (services.read_text(), algorithms.read_text()) == ("{}", "tuners: [{builtinName: mine}]")
+
+
+@pytest.mark.parametrize("content", ["{", "[]", "\udcff"])
+@pytest.mark.parametrize("name", SETTINGS)
+def test_damaged_settings(
+    project: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, name: str, content: str
+) -> None:
+    file = project.folder / "settings" / name
+    file.parent.mkdir(parents=True)
+    file.write_bytes(content.encode(errors="surrogateescape"))
+    monkeypatch.setenv("NNI_CONFIG_DIR", str(file.parent))
+    project.write()
+    assert main(["search", str(project.config)]) == 2
+    told = capsys.readouterr().err
+    assert told.count("\n") == 1 and f"{file}: NNI's settings there are " in told and "remove it" in told
 
 
 def test_programs_are_started_without_a_shell(tmp_path: Path) -> None:
