@@ -80,12 +80,10 @@ def _check(handle: int, size: int) -> None:
     if second is None or second.page_size != first.page_size:
         raise Damaged("its two heads differ")
     for head in (first, second):
-        needed = (head.last + 1) * head.page_size
-        if size < needed:
-            raise Damaged(f"cut short, {size} of {needed} bytes")
-        if not head.kind & _META or head.free_flags & _FIXED_PLACE:
+        pages = head.map_size // head.page_size  # LMDB takes memory addresses for all of them
+        if not head.kind & _META or head.free_flags & _FIXED_PLACE or head.last >= pages:
             raise Damaged("a damaged head")
-    _check_tree(handle, second if second.age > first.age else first)
+    _check_tree(handle, second if second.age > first.age else first, size)
 
 
 def _head(handle: int, offset: int) -> _Head | None:
@@ -94,28 +92,39 @@ def _head(handle: int, offset: int) -> _Head | None:
     return head if head is not None and (head.magic, head.version) == _MAGIC else None
 
 
-def _check_tree(handle: int, head: _Head) -> None:
-    """Every page of the tree lies in the file, is used once, and is what its height in the tree makes it."""
+def _check_tree(handle: int, head: _Head, size: int) -> None:
+    """Every page of the tree lies in the file, is used once, and is what its height in the tree makes it.
+
+    Pages of none of its entries may be missing at the file's end: LMDB does not write those that were taken
+    and given back in one transaction.
+    """
+    there = min(head.last + 1, size // head.page_size)  # pages
+    cut = f"cut short, {size} of {(head.last + 1) * head.page_size} bytes"
     if head.root == _NOTHING:
         return
     if head.flags or not 0 < head.depth <= _DEEPEST:
         raise Damaged("its entries are of another kind")
-    seen = np.zeros(head.last + 1, dtype=bool)
+    seen = np.zeros(there, dtype=bool)
     level = np.array([head.root], dtype=np.uint64)
     for height in range(head.depth, 0, -1):
         if level.max() > head.last or level.min() < 2:
             raise Damaged("a page outside of the file")
+        if level.max() >= there:
+            raise Damaged(cut)
         pages = level.astype(np.int64)
         before = int(seen.sum())
         seen[pages] = True
         if int(seen.sum()) != before + len(pages):
             raise Damaged("a page in two places")
         parts = np.array_split(pages, -(-len(pages) // _AT_ONCE))
-        level = np.concatenate([_check_pages(handle, head, part, height == 1) for part in parts])
+        found = [_check_pages(handle, head, part, height == 1) for part in parts]
+        if any(ends.size and ends.max() > there for _, ends in found):
+            raise Damaged(cut)
+        level = np.concatenate([below for below, _ in found])
 
 
-def _check_pages(handle: int, head: _Head, pages: np.ndarray, leaves: bool) -> np.ndarray:
-    """Check pages of one height; the pages below them, uint64."""
+def _check_pages(handle: int, head: _Head, pages: np.ndarray, leaves: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Check pages of one height; the pages below them, uint64, and those that large values end before."""
     size = head.page_size
     data = b"".join(os.pread(handle, size, page * size) for page in pages.tolist())
     if len(data) != size * len(pages):
@@ -144,7 +153,7 @@ def _check_pages(handle: int, head: _Head, pages: np.ndarray, leaves: bool) -> n
     below: np.ndarray = first | second << np.uint64(16)
     if not leaves:
         below |= third << np.uint64(32)
-        return below
+        return below, np.empty(0, dtype=np.int64)
     apart = third == _APART  # the value has pages of its own
     if not (apart | (third == 0) | (third == _INNER)).all():
         raise Damaged("its entries are of another kind")
@@ -153,8 +162,9 @@ def _check_pages(handle: int, head: _Head, pages: np.ndarray, leaves: bool) -> n
         raise Damaged("a value outside of its page")
     places = (page * size + end)[apart, None] + np.arange(8)
     start = np.frombuffer(data, np.uint8)[places].view("<u8")[:, 0]
-    if len(start):
-        needed = (_PAGE_HEAD + length[apart] + size - 1) // size
-        if (start > head.last).any() or (start.astype(np.int64) + needed > head.last + 1).any():
-            raise Damaged("a value outside of the file")
-    return np.empty(0, dtype=np.uint64)
+    if (start > head.last).any():
+        raise Damaged("a value outside of the file")
+    ends = start.astype(np.int64) + (_PAGE_HEAD + length[apart] + size - 1) // size
+    if (ends > head.last + 1).any():
+        raise Damaged("a value outside of the file")
+    return np.empty(0, dtype=np.uint64), ends

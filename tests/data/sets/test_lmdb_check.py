@@ -57,6 +57,11 @@ def pages(data: bytes, kind: int) -> list[int]:
     ]
 
 
+def large(data: bytes) -> int:
+    """Where the large value that ends last starts."""
+    return max(pages(data, 4))
+
+
 def patched(data: bytes, place: int, form: str, *values: int) -> bytes:
     part = struct.pack(form, *values)
     return data[:place] + part + data[place + len(part) :]
@@ -69,6 +74,24 @@ def test_whole_databases(tmp_path: Path, database: bytes) -> None:
     check_database(tmp_path / "empty" / "data.mdb")
 
 
+def test_pages_that_were_given_back_may_be_missing(tmp_path: Path) -> None:
+    """LMDB does not write pages that were taken and given back in one transaction, the file's last too."""
+    with lmdb.open(str(tmp_path), map_size=64 << 20, lock=False) as base:
+        for turn in range(4):
+            with base.begin(write=True) as writing:
+                writing.put(b"image-%09d" % turn, bytes(9000 * turn))
+                writing.put(b"image", bytes(9000 * turn))
+        with base.begin(write=True) as writing:
+            writing.put(b"large", bytes(400_000))
+            writing.delete(b"large")
+            writing.put(b"num-samples", b"4")
+        last = base.info()["last_pgno"]
+    assert (tmp_path / "data.mdb").stat().st_size < last * PAGE
+    check_database(tmp_path / "data.mdb")
+    with lmdb.open(str(tmp_path), readonly=True, lock=False) as base, base.begin() as reading:
+        assert sum(len(value) for _, value in reading.cursor()) == 9000 * (1 + 2 + 3 + 3) + 1
+
+
 def first_child(data: bytes) -> int:
     """Where the root's first entry, a page number, stands."""
     start = root(data)
@@ -76,11 +99,13 @@ def first_child(data: bytes) -> int:
 
 
 DAMAGES: dict[str, tuple[Callable[[bytes], bytes], str]] = {
-    "cut": (lambda d: d[:-PAGE], "cut short"),
+    "cut": (lambda d: d[: len(d) // 2], "cut short"),
+    "cut within the tree": (lambda d: d[: root(d)], "cut short"),
+    "cut within a large value": (lambda d: d[: large(d) + PAGE], "cut short"),
     "page size of 0": (lambda d: patched(d, 40, "<I", 0), "page size"),
     "heads of two sizes": (lambda d: patched(d, PAGE + 40, "<I", 8192), "heads differ"),
     "a fixed place in memory": (lambda d: patched(d, head(d) + 44, "<H", 9), "damaged head"),
-    "last page far away": (lambda d: patched(d, head(d) + 136, "<Q", 1 << 40), "cut short"),
+    "last page far away": (lambda d: patched(d, head(d) + 136, "<Q", 1 << 40), "damaged head"),
     "root outside": (lambda d: patched(d, head(d) + 128, "<Q", 1 << 30), "outside of the file"),
     "root is a head": (lambda d: patched(d, head(d) + 128, "<Q", 1), "outside of the file"),
     "sorted duplicates": (lambda d: patched(d, head(d) + 92, "<H", 4), "another kind"),
@@ -122,6 +147,6 @@ def test_a_reader_refuses_it_in_a_sentence(tmp_path: Path, database: bytes) -> N
 
 def test_a_file_is_looked_at_again_when_it_has_changed(tmp_path: Path, database: bytes) -> None:
     check(tmp_path, database)
-    (tmp_path / "data.mdb").write_bytes(database[:-PAGE])
+    (tmp_path / "data.mdb").write_bytes(database[: len(database) // 2])
     with pytest.raises(Damaged):
         check_database(tmp_path / "data.mdb")
