@@ -97,3 +97,11 @@ class Climbing(Stepped):
         top = self._done(self._trials, self._ladder.top)
         nets = [(self._cost(trial), trial.metrics) for trial in top]
         return [top[place] for place in reversed(handed_over(nets, self._front, self._learnt_above))]
+
+    def _train_winners(self) -> bool:
+        """Add the trainings without the proxy; False where there is no net for one."""
+        winners = self._winners()
+        for place, winner in enumerate(winners, 1):
+            name = "train" if place == 1 else f"train-{place}"
+            self._add(name, {"step": TRAIN, **self._architecture(winner).to_parameters()})
+        return bool(winners)

@@ -164,14 +164,6 @@ class Halving(Climbing):
                 done = self.best is not None
                 self._end(None if done else f"no net was trained to the end ({reasons(self.trials)})")
 
-    def _train_winners(self) -> bool:
-        """Add the trainings without the proxy; False where there is no net for one."""
-        winners = self._winners()
-        for place, winner in enumerate(winners, 1):
-            name = "train" if place == 1 else f"train-{place}"
-            self._add(name, {"step": TRAIN, **self._architecture(winner).to_parameters()})
-        return bool(winners)
-
     def _known(self) -> list[Trial] | None:
         """What the next proposal may look at, retries in place of what they repeat; None: it must wait."""
         last: dict[str, Trial] = {}

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from autostr_nni.cli.commands.evaluate import draw_mistakes, named_sets
+from autostr_nni.cli.commands.evaluate import named_sets
 from autostr_nni.cli.main import main
 from autostr_nni.data.charset import Charset
 from autostr_nni.data.dataset import WordDataset
@@ -19,6 +19,7 @@ from autostr_nni.data.sets.lmdb_write import write_lmdb
 from autostr_nni.reading.evaluation import Reader
 from autostr_nni.reading.mistakes import Mistake, by_length, worst
 from autostr_nni.reading.pictures.contact_sheet import Entry, contact_sheet
+from autostr_nni.reading.pictures.mistakes_sheet import draw_mistakes
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from autostr_nni.recipe.words.sources import WordSource
 
 POOLED = "all"  # the row of all sets together, as `recipe.data.POOLED`, which is not imported for --help
-_SHEET = 40  # words on a sheet of errors
 Row = Mapping[str, Any]
 
 
@@ -45,7 +44,7 @@ def add_parser(subparsers: Any) -> None:
         "--errors",
         metavar="FILE",
         type=path,
-        help=f"draw the {_SHEET} wrong words it was surest of (.png, .jpg, .webp)",
+        help="draw the 40 wrong words it was surest of (.png, .jpg, .webp)",
     )
     parser.add_argument(
         "--beam",
@@ -73,6 +72,7 @@ def run(args: argparse.Namespace) -> int:
     from autostr_nni.reading.evaluation import Reader, evaluate_sets
     from autostr_nni.reading.mistakes import by_length, worst
     from autostr_nni.reading.pictures.canvas import check_picture
+    from autostr_nni.reading.pictures.mistakes_sheet import MOST, draw_mistakes
     from autostr_nni.reading.read_files import check_beam, use_threads
     from autostr_nni.system.freed_memory import keep_freed_memory
 
@@ -92,7 +92,7 @@ def run(args: argparse.Namespace) -> int:
     def look(name: str, dataset: WordDataset, reader: Reader) -> None:
         pairs[name] = reader.pairs
         if sheet is not None:
-            mistakes.extend(worst(name, dataset, reader, _SHEET))
+            mistakes.extend(worst(name, dataset, reader, MOST))
 
     rows = evaluate_sets(trained, sets, look, "--batch-size")
     if POOLED in rows:
@@ -149,32 +149,6 @@ def as_json(
     if sheet is not None:
         found["errors"] = str(sheet)
     return found
-
-
-def draw_mistakes(mistakes: Sequence[Mistake], rows: Mapping[str, Row], checkpoint: str, sheet: Path) -> None:
-    """The sheet of the most confident wrong words of all sets."""
-    from autostr_nni.data.decoding.images import open_image
-    from autostr_nni.data.decoding.modes import to_rgb
-    from autostr_nni.reading.pictures.canvas import save
-    from autostr_nni.reading.pictures.contact_sheet import Entry, contact_sheet
-
-    entries = []
-    for mistake in sorted(mistakes, key=lambda m: -m.confidence)[:_SHEET]:
-        picture = open_image(mistake.image or b"")
-        if picture is not None:
-            where = f" · {mistake.set}" if len(rows) > 1 else ""
-            note = f"confidence {100 * mistake.confidence:.1f} %{where}"
-            entries.append(Entry(to_rgb(picture), mistake.truth, mistake.text, note))
-    row = rows.get(POOLED) or next(iter(rows.values()))
-    wrong = row["words"] - row["correct"]
-    title = f"{wrong:,} of {row['words']:,} words read wrong"
-    if POOLED not in rows and len(rows) > 1:  # sets that share words have no sum
-        title = "Words read wrong"
-    title = title if mistakes else "No word read wrong"
-    subtitle = f"{', '.join(name for name in rows if name != POOLED)} · {checkpoint}"
-    if entries:
-        subtitle = f"the {len(entries)} it was surest of · {subtitle}"
-    save(contact_sheet(entries, title, subtitle), sheet)
 
 
 def own_sets(recipe: Recipe) -> dict[str, Path | WordSource]:
