@@ -127,13 +127,13 @@ def prepare_once(recipe: Recipe) -> None:
     from autostr_nni.data.sets.apart import prepare_apart
 
     assert recipe.source is not None
-    key = hashlib.sha256(str(recipe.source).encode()).hexdigest()[:16]
+    experiment = os.environ["NNI_EXP_ID"]
+    key = hashlib.sha256(f"{experiment} {recipe.source}".encode()).hexdigest()[:16]
     lock = Path(tempfile.gettempdir()) / f"autostr-{os.getuid()}-{key}.lock"
     told = partial(print, "waiting for another trial, which renders the words of the recipe", flush=True)
-    experiment = os.environ["NNI_EXP_ID"]
     with hold(lock, wait=told):
-        here = lock.read_text(encoding="utf-8") == experiment
-        if not (here and all(folder.exists() for folder in recipe.data.synth)):
+        looked_at = lock.read_text(encoding="utf-8") == experiment
+        if not (looked_at and all(folder.exists() for folder in recipe.data.synth)):
             prepare_apart(recipe.source)
             lock.write_text(experiment, encoding="utf-8")
 

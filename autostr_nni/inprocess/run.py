@@ -75,11 +75,13 @@ def run_search(
     folder = Path(folder).expanduser().resolve()
     display = as_display(log)
     with locked(folder):
-        _restore(strategy, recipe, folder, log)
+        begun = _restore(strategy, recipe, folder, log)
         if not strategy.finished:  # a search that was given more has not ended
             (folder / SUMMARY).unlink(missing_ok=True)
         write_json(folder / RECIPE, recipe.model_dump(mode="json"))
         record_strategy(strategy, folder)
+        if not begun:  # with its state a search is one, and the rest is there
+            save_state(strategy, recipe, folder)
         if unused := unused_places(strategy.name, recipe, places.most):
             log(unused)
         state = InProcessProgress(strategy, recipe, folder / TRIALS, display, places.most)
@@ -141,16 +143,15 @@ def outcome(strategy: Strategy, folder: Path, recipe: Recipe) -> Outcome:
     return {"strategy": strategy.name, "failure": failure, "folder": str(folder), **found}
 
 
-def _restore(strategy: Strategy, recipe: Recipe, folder: Path, log: Log) -> None:
-    """Load the folder's state where it has one; refuse another search's."""
+def _restore(strategy: Strategy, recipe: Recipe, folder: Path, log: Log) -> bool:
+    """Load the folder's state; False where it has none. Refuse another search's."""
     content, complaint = find_state(folder)
     if complaint:
         log(complaint)
     if content is None:
         if complaint or (folder / RECIPE).is_file():  # a state that was removed leaves trials of its recipe
             check_recorded(recipe, folder)
-        save_state(strategy, recipe, folder)
-        return
+        return False
     digest, state = content["recipe"], content["state"]
     if state.get("strategy") != strategy.name:
         raise InputError(
@@ -163,6 +164,7 @@ def _restore(strategy: Strategy, recipe: Recipe, folder: Path, log: Log) -> None
     strategy.load_state_dict(state)
     settled = sum(trial.settled for trial in strategy.trials)
     log(f"continuing in {folder}: {settled} trial{'s' if settled != 1 else ''} done")
+    return True
 
 
 def resume_search(

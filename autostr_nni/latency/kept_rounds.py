@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ from autostr_nni.search_spaces.latency import FORMAT, unfinished
 from autostr_nni.system.errors import InputError, shown
 from autostr_nni.system.files import told_if_full, write_atomic
 from autostr_nni.system.json_text import read_lines
+from autostr_nni.system.locks import is_held
 
 
 @dataclass(frozen=True)
@@ -25,23 +28,29 @@ class Round:
 
 
 class KeptRounds:
-    """A line for what is measured, and a line for each round.
+    """A line for what is measured, and a line for each round. Held until `close`, or the process's end.
 
     Raises:
-        InputError: the file is there and is of another measurement, or no such file, or cannot be written.
+        InputError: the file is there and is of another measurement, or no such file, or cannot be written; or
+            another process measures for the same table.
     """
 
     def __init__(self, table: Path, about: dict[str, Any], blocks: int, nets: int) -> None:
         self.path = unfinished(table)
         self.about = json.loads(json.dumps({"format": f"{FORMAT}, unfinished", **about}))
         self.rounds: list[Round] = []
+        if is_held(self.path):  # two at a time would measure each other besides
+            raise InputError(f"{table}: is being measured by another process; wait, or name another table")
         if self.path.exists():
             self._read(blocks, nets)
         lines = [json.dumps(line) for line in (self.about, *map(asdict, self.rounds))]
         try:
             write_atomic(self.path, "".join(f"{line}\n" for line in lines))  # without a torn last line
+            self._file = self.path.open("a", encoding="utf-8")
         except OSError as error:
             raise InputError(f"{table}: cannot be written: {error.strerror or error}; name another") from None
+        with suppress(OSError):  # a file system without locks
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
     def _read(self, blocks: int, nets: int) -> None:
         lines = read_lines(self.path)
@@ -63,12 +72,17 @@ class KeptRounds:
     def add(self, found: Round) -> None:
         """Keep one more round."""
         self.rounds.append(found)
-        with told_if_full(self.path.parent), open(self.path, "a", encoding="utf-8") as file:
-            file.write(json.dumps(asdict(found)) + "\n")
+        with told_if_full(self.path.parent):
+            self._file.write(json.dumps(asdict(found)) + "\n")
+            self._file.flush()
 
     def remove(self) -> None:
         """The table is written: nothing is left to go on with."""
         self.path.unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._file.close()
 
 
 def _differing(now: Any, then: Any) -> str:

@@ -7,6 +7,7 @@ import random
 import time
 from collections import defaultdict
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 from statistics import median
@@ -54,7 +55,24 @@ def measure(space: SearchSpace, settings: Settings, file: Path, minutes: float, 
         "machine": machine(settings),
         "space": space.describe(),
     }
-    kept = KeptRounds(file, about, len(blocks_of(space)), len(nets))
+    with closing(KeptRounds(file, about, len(blocks_of(space)), len(nets))) as kept:
+        _measure(space, settings, nets, kept, minutes, tell)
+        head = {"format": FORMAT, "device": settings.device, "batch": settings.batch}
+        content = {**head, **about, **result(space, kept.rounds, nets)}
+        write_atomic(file, text_of(content))
+        kept.remove()
+    return content
+
+
+def _measure(
+    space: SearchSpace,
+    settings: Settings,
+    nets: Sequence[Architecture],
+    kept: KeptRounds,
+    minutes: float,
+    tell: Tell,
+) -> None:
+    """Rounds until the time is over."""
     if kept.rounds:
         count = len(kept.rounds)
         tell(f"going on after {count} round{'s' * (count > 1)} kept in {kept.path}")
@@ -65,11 +83,6 @@ def measure(space: SearchSpace, settings: Settings, file: Path, minutes: float, 
             kept.add(one_round(space, runtime, nets, len(kept.rounds)))
             spent = sum(done.seconds for done in kept.rounds)
             tell(f"round {len(kept.rounds)}: {kept.rounds[-1].seconds:.0f} s, {spent / 60:.1f} min in all")
-    head = {"format": FORMAT, "device": settings.device, "batch": settings.batch}
-    content = {**head, **about, **result(space, kept.rounds, nets)}
-    write_atomic(file, text_of(content))
-    kept.remove()
-    return content
 
 
 def _enough(rounds: Sequence[Round], minutes: float) -> bool:

@@ -15,7 +15,7 @@ from autostr_nni.strategies.core import plain
 from autostr_nni.system.errors import InputError
 from autostr_nni.system.json_text import read_json
 
-PARTS = ("report.html", "report.json", "figures", "data")
+PARTS = ("report.json", "report.html", "figures", "data")  # the first tells that the folder is a report's
 
 
 def check_free(folder: Path, force: bool) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,6 +27,18 @@ def _let_go() -> None:
 os.register_at_fork(after_in_child=_let_go)
 
 
+def _take(file: IO[str]) -> bool:
+    """Lock a file; False where another process holds it, and not only looks whether it is held."""
+    for pause in (0.001, 0.01, 0.1, None):
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        except BlockingIOError:
+            if pause is not None:
+                time.sleep(pause)
+    return False
+
+
 @contextmanager
 def hold(path: Path, wait: Callable[[], object] | None = None) -> Iterator[None]:
     """Hold a file, which is made where it is missing.
@@ -38,9 +51,7 @@ def hold(path: Path, wait: Callable[[], object] | None = None) -> Iterator[None]
         OSError: there can be no such file.
     """
     with path.open("a", encoding="utf-8") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not _take(file):
             if wait is None:
                 raise Taken(str(path)) from None
             wait()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import json
 import os
 import random
@@ -15,6 +16,7 @@ from autostr_nni.data.dataset import WordDataset
 from autostr_nni.data.sets.folders import NOTE_FILE
 from autostr_nni.data.sets.lmdb_io import LmdbReader
 from autostr_nni.data.sets.prepare import prepare_data
+from autostr_nni.data.synth import produce as produce_module
 from autostr_nni.data.synth.glyphs import matplotlib_fonts
 from autostr_nni.data.synth.produce import (
     ensure,
@@ -100,6 +102,31 @@ def test_ensure_makes_once(tmp_path: Path, options: dict) -> None:
     (tmp_path / "set" / NOTE_FILE).unlink()
     with pytest.raises(InputError, match="another set"):
         ensure(tmp_path / "set", spec, 1)
+
+
+@pytest.mark.parametrize("error", [errno.ENOSYS, errno.EACCES])
+def test_two_that_cannot_wait_for_each_other(
+    tmp_path: Path, options: dict, monkeypatch: pytest.MonkeyPatch, error: int
+) -> None:
+    """A file system without locks, and a lock of another user's: both render, and both have the set."""
+
+    def not_held(*args: Any) -> Any:
+        raise OSError(error, os.strerror(error))
+
+    make, spec, made = produce_module._maker, SynthSpec(5, **options), []
+
+    def overtaken(wanted: SynthSpec) -> Any:
+        monkeypatch.setattr(produce_module, "_maker", make)
+        made.append(ensure(tmp_path / "set", spec, 1))
+        return make(wanted)
+
+    monkeypatch.setattr(produce_module, "hold", not_held)
+    monkeypatch.setattr(produce_module, "_maker", overtaken)
+    assert ensure(tmp_path / "set", spec, 1) is None and made[0]["words"] == 5
+    monkeypatch.setattr(produce_module, "_maker", overtaken)
+    shutil.rmtree(tmp_path / "set")
+    with pytest.raises(InputError, match="another set"):
+        ensure(tmp_path / "set", SynthSpec(6, **options), 1)
 
 
 def test_progress(tmp_path: Path, options: dict) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from autostr_nni import strategies
+from autostr_nni.inprocess import run
 from autostr_nni.inprocess.run import run_search, write_json
 from autostr_nni.inprocess.told import progress
 from autostr_nni.recipe import Recipe, recipe_from
@@ -204,6 +205,19 @@ def test_other_searches_are_refused(tmp_path: Path) -> None:
     (tmp_path / "recipe.json").unlink()
     with pytest.raises(InputError, match=r"recipe\.json: the recipe of the search cannot be read"):
         search(tmp_path)
+
+
+def test_a_search_is_one_once_all_of_it_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Killed as it begins, it leaves nothing that is taken for a search and cannot be gone on with."""
+
+    def killed(*args: Any) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(run, "save_state", killed)
+        search(tmp_path)
+    assert not (tmp_path / "state.json").exists() and (tmp_path / "recipe.json").exists()
+    assert search(tmp_path)["failure"] is None
 
 
 def test_folder_in_use_or_unusable_is_refused(tmp_path: Path) -> None:

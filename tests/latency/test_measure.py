@@ -61,6 +61,20 @@ def stop_at(known: Known, passes: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(known, "whole", stopping)
 
 
+def test_two_at_a_time(space: SearchSpace, known: Known, tmp_path: Path) -> None:
+    """They would measure each other, and mix their rounds."""
+    refused = []
+
+    def begin_another(line: str) -> None:
+        with pytest.raises(InputError, match="table.json: is being measured by another process") as caught:
+            measure(space, SETTINGS, tmp_path / "table.json", 0.0, ignore)
+        refused.append(caught)
+
+    content = measure(space, SETTINGS, tmp_path / "table.json", 0.0, begin_another)
+    assert content["rounds"] == len(refused) == 3
+    assert [path.name for path in tmp_path.iterdir()] == ["table.json"]
+
+
 def test_a_stopped_measurement_goes_on(
     space: SearchSpace, known: Known, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,6 +6,7 @@ import csv
 import html.parser
 import json
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import pytest
 
 from autostr_nni.cli.main import main
 from autostr_nni.report.statistics import wilson
+from autostr_nni.report.write import PARTS
 
 MakeSearch = Callable[..., Path]
 
@@ -127,6 +129,10 @@ def test_an_existing_folder(
     assert (out / "report.html").exists() and not (out / "figures" / "old.png").exists()
     assert (out / "notes.txt").read_text() == "mine"
     assert not list(tmp_path.glob(".report-*"))
+    for part in PARTS[1:]:  # killed as it put the first of its parts in place
+        shutil.rmtree(out / part) if (out / part).is_dir() else (out / part).unlink()
+    assert main(["report", str(search), "--out", str(out), "--force"]) == 0
+    assert all((out / part).exists() for part in PARTS)
     assert main(["report", str(search), "--out", str(out / "notes.txt"), "--force"]) == 2
 
 

@@ -6,11 +6,12 @@ import errno
 import fcntl
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
-from autostr_nni.system.locks import Taken, hold
+from autostr_nni.system.locks import Taken, hold, is_held
 
 
 def test_another_process_holds_it(tmp_path: Path) -> None:
@@ -27,6 +28,16 @@ def test_another_process_holds_it(tmp_path: Path) -> None:
     other.communicate("")
     with hold(tmp_path / "lock"):
         pass
+
+
+def test_one_that_only_looks_is_in_nobodys_way(tmp_path: Path) -> None:
+    """`autostr list` and reports look at the locks of searches, which begin meanwhile."""
+    (tmp_path / "lock").touch()
+    looking = (tmp_path / "lock").open("rb")
+    fcntl.flock(looking, fcntl.LOCK_SH)
+    threading.Timer(0.03, looking.close).start()
+    with hold(tmp_path / "lock"):
+        assert looking.closed and is_held(tmp_path / "lock")
 
 
 def test_a_file_system_without_locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

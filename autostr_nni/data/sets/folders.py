@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
+import glob
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from autostr_nni.system.errors import InputError
@@ -15,7 +18,12 @@ from autostr_nni.system.files import told_if_full
 DATA_FILE = "data.mdb"
 #: What a set made here was made of, beside its data.
 NOTE_FILE = "set.json"
+_NEW = 60.0  # seconds in which a folder that was made is locked
 _OWN_FILES = {DATA_FILE, "lock.mdb", NOTE_FILE}
+
+
+class AlreadyThere(InputError):
+    """The folder holds a set."""
 
 
 def is_partial(name: str) -> bool:
@@ -33,9 +41,13 @@ def new_folder(folder: str | os.PathLike[str], force: bool = False) -> Iterator[
     _check_free(target, force)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        partial = Path(tempfile.mkdtemp(prefix=f".{target.name}.partial-", dir=target.parent))
+        prefix = f".{target.name}.partial-"
+        _sweep(target.parent, prefix)
+        partial = Path(tempfile.mkdtemp(prefix=prefix, dir=target.parent))
     except OSError as error:
         raise InputError(f"{folder} cannot be written: {error.strerror}") from None
+    handle = os.open(partial, os.O_RDONLY)
+    _lock(handle)
     try:
         partial.chmod(0o777 & ~_umask())
         with told_if_full(target.parent):
@@ -49,7 +61,30 @@ def new_folder(folder: str | os.PathLike[str], force: bool = False) -> Iterator[
         else:
             partial.rename(target)
     finally:
+        os.close(handle)
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def _sweep(parent: Path, prefix: str) -> None:
+    """Remove what killed processes left unfinished: gigabytes of a large set. Those at work hold theirs."""
+    for left in parent.glob(f"{glob.escape(prefix)}*"):
+        with suppress(OSError):
+            handle = os.open(left, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                new = time.time() - os.fstat(handle).st_mtime < _NEW
+                if not new and _lock(handle):
+                    shutil.rmtree(left)
+            finally:
+                os.close(handle)
+
+
+def _lock(handle: int) -> bool:
+    """Lock a folder; False where another process does, or its file system knows no locks."""
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
 
 
 def _umask() -> int:
@@ -67,7 +102,7 @@ def _check_free(target: Path, force: bool) -> None:
     if inside - _OWN_FILES:
         raise InputError(f"{target} holds other files ({min(inside - _OWN_FILES)}): name a new folder")
     if inside and not force:
-        raise InputError(f"{target} already holds a set: name a new folder or replace it with --force")
+        raise AlreadyThere(f"{target} already holds a set: name a new folder or replace it with --force")
 
 
 def find_sets(root: str | os.PathLike[str]) -> list[Path]:

@@ -15,7 +15,7 @@ from typing import Any
 
 from autostr_nni.data.charset import Charset
 from autostr_nni.data.in_order import in_order
-from autostr_nni.data.sets.folders import DATA_FILE, NOTE_FILE, new_folder
+from autostr_nni.data.sets.folders import DATA_FILE, NOTE_FILE, AlreadyThere, new_folder
 from autostr_nni.data.sets.lmdb_write import write_samples
 from autostr_nni.data.sets.made_from import difference, excluded_words, inputs_of
 from autostr_nni.data.synth.camera import encode
@@ -140,7 +140,9 @@ def ensure(
     if not (Path(folder) / DATA_FILE).exists():
         with _alone(Path(folder).absolute()):
             if not (Path(folder) / DATA_FILE).exists():  # another search may have rendered it meanwhile
-                return produce(folder, spec, processes, progress=progress)
+                # Or it does so at this moment, where no file can be held or another user's is in the way.
+                with suppress(AlreadyThere):
+                    return produce(folder, spec, processes, progress=progress)
     try:
         note = json.loads((Path(folder) / NOTE_FILE).read_text(encoding="utf-8"))
         other = difference(note, spec)

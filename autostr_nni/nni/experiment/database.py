@@ -118,6 +118,10 @@ def write_params(folder: Path, params: dict[str, Any]) -> None:
 def opened(folder: Path, mode: str) -> Iterator[sqlite3.Connection]:
     """The database, to be read (``ro``) or written (``rw``). Raises InputError where it cannot be used."""
     path = folder / DATABASE
+    if mode == "ro" and path.with_name(f"{path.name}-journal").exists():
+        # A manager was killed within a change, or makes one: only who may write can take half a change back.
+        with contextlib.suppress(InputError, sqlite3.Error), opened(folder, "rw") as base:
+            base.execute("SELECT 1 FROM sqlite_master").fetchone()
     try:
         with contextlib.closing(
             sqlite3.connect(f"{path.resolve().as_uri()}?mode={mode}", uri=True, timeout=5)

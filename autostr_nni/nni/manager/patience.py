@@ -31,23 +31,40 @@ def _wait_for_manager(port: int, retry: int = 3, url_prefix: str | None = None) 
     deadline = time.monotonic() + START_PATIENCE
     manager = Manager(f"http://{LOOPBACK}:{port}" + (f"/{url_prefix}" if url_prefix else ""))
     while True:
+        starting = _starting(port)
         try:
-            if manager.get("check-status") is not None:
+            answers = manager.get("check-status") is not None
+            # Two that were told the same port ask the one that has it.
+            if answers and starting is not None and _listens(starting, port):
                 return
-            reason = "it gives no answer"
+            reason = "another program has its port" if answers else "it gives no answer"
         except (requests.RequestException, ValueError) as error:
             reason = type(error).__name__
-        if not _starting(port):
-            raise RuntimeError("it ended at once")
+        if starting is None:
+            taken = f", port {port} is in use" if reason.startswith("another") else ""
+            raise RuntimeError(f"it ended at once{taken}")
         if time.monotonic() > deadline:
             raise RuntimeError(f"it does not answer in {START_PATIENCE:.0f} s: {reason}")
         time.sleep(0.2)
 
 
-def _starting(port: int) -> bool:
-    """Whether a manager for the port is alive below this process."""
+def _starting(port: int) -> psutil.Process | None:
+    """The manager for the port that is alive below this process."""
     for child in psutil.Process().children():
         with contextlib.suppress(psutil.Error):
             if str(port) in child.cmdline() and child.status() != psutil.STATUS_ZOMBIE:
-                return True
-    return False
+                return child
+    return None
+
+
+def _listens(process: psutil.Process, port: int) -> bool:
+    """Whether it is this process that has the port."""
+    try:
+        return any(
+            found.status == psutil.CONN_LISTEN and found.laddr.port == port
+            for found in process.net_connections("tcp")
+        )
+    except psutil.AccessDenied:  # where one may not look
+        return True
+    except psutil.Error:
+        return False

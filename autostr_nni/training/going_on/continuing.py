@@ -23,6 +23,7 @@ from autostr_nni.runs.layout import (
     FAULT,
     FINALIST,
     LAST,
+    LOCK,
     RANKED,
     RESULT,
     WORD_LOSSES,
@@ -30,6 +31,7 @@ from autostr_nni.runs.layout import (
 from autostr_nni.runs.records import read_metrics, read_result
 from autostr_nni.system.files import keep_previous, previous_of, whole_file, write_atomic
 from autostr_nni.system.json_text import read_json, read_lines
+from autostr_nni.system.locks import is_held
 
 
 class CheckpointFiles(TorchCheckpointIO):
@@ -92,11 +94,12 @@ def take_over(folder: Path, others: Iterable[Path]) -> Path | None:
     Args:
         folder: the trial's own. Nothing is done if it holds a checkpoint.
         others: folders of trials with the same parameters. One counts that was killed, cancelled or without
-            space: what broke down by itself is repeated from its beginning.
+            space: what broke down by itself is repeated from its beginning, and one that runs is not over.
     """
     # The result comes last: with it a trial is done, and others take what lies beside it.
     saved = (BEST, ARCHITECTURE, previous_of(Path(LAST)).name, WORD_LOSSES, RANKED, LAST, RESULT)
-    cut_short = [other for other in others if _going_on(other) and not (other / FAULT).exists()]
+    over = [other for other in others if not is_held(other / LOCK)]
+    cut_short = [other for other in over if _going_on(other) and not (other / FAULT).exists()]
     if not cut_short or any((folder / name).exists() for name in saved):
         return None
     newest = max(cut_short, key=_going_on)

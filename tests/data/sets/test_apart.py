@@ -77,7 +77,7 @@ def test_the_first_trial_of_an_experiment_alone(tmp_path: Path, monkeypatch: pyt
         folder.mkdir(exist_ok=True)
 
     monkeypatch.setattr(apart, "prepare_apart", prepare)
-    for experiment, count in (("one", 1), ("one", 1), ("two", 2)):
+    for experiment, count in (("one", 1), ("one", 1), ("two", 2), ("one", 2), ("two", 2)):
         monkeypatch.setenv("NNI_EXP_ID", experiment)
         prepare_once(recipe)
         assert begun == [recipe.source] * count

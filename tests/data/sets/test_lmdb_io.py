@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import multiprocessing
 import os
 import pickle
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +62,36 @@ def test_sets_are_replaced_only_by_force(tmp_path: Path) -> None:
             assert new.label(1) == "new"  # not the set that is still open
         assert old.label(1) == "old"
     assert [entry.name for entry in tmp_path.iterdir()] == ["set"]
+
+
+def test_what_killed_ones_left_unfinished_is_removed(tmp_path: Path) -> None:
+    for name, at in ((".set.partial-old", 0), (".set.partial-held", 0), (".other.partial-old", 0)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / DATA_FILE).touch()
+        os.utime(tmp_path / name, (at, at))
+    (tmp_path / ".set.partial-new").mkdir()
+    at_work = os.open(tmp_path / ".set.partial-held", os.O_RDONLY)
+    fcntl.flock(at_work, fcntl.LOCK_EX)
+    write_lmdb(tmp_path / "set", [(b"x", "x")])
+    os.close(at_work)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        ".other.partial-old",
+        ".set.partial-held",
+        ".set.partial-new",
+        "set",
+    ]
+
+
+def test_a_set_that_is_written_is_held(tmp_path: Path) -> None:
+    def samples() -> Iterator[tuple[bytes, str]]:
+        (partial,) = tmp_path.glob(".set.partial-*")
+        os.utime(partial, (0, 0))
+        write_lmdb(tmp_path / "set", [(b"x", "of another")])
+        yield b"x", "x"
+
+    with pytest.raises(InputError, match="already holds a set"):
+        write_lmdb(tmp_path / "set", samples())
+    assert [path.name for path in tmp_path.iterdir()] == ["set"]
 
 
 def test_other_files_are_never_replaced(tmp_path: Path) -> None:

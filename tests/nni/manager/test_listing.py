@@ -60,6 +60,29 @@ def test_searches_and_managers_lose_nothing_of_each_other(tmp_path: Path) -> Non
     assert list(tmp_path.glob("*.lock.*")) == []
 
 
+FULL = """
+const [nni, listing, list] = process.argv.slice(1);
+const fs = require('fs');
+const write = fs.writeFileSync;
+fs.writeFileSync = (file, text) => { write(file, text.slice(0, 5)); throw new Error('no space'); };
+require(listing);
+const utils = require(`${nni}/extensions/experiments_manager/utils.js`);
+const text = '{"first": {}, "second": {}}';
+utils.withLock(list, () => fs.writeFileSync(list, text)).catch(() => process.exit(3));
+"""
+
+
+def test_a_manager_that_cannot_write_all_of_it_leaves_it_as_it_is(tmp_path: Path) -> None:
+    list_file = tmp_path / ".experiment"
+    experiment_list(tmp_path).add_experiment("first", 1, 0, "local", "a name")
+    before = list_file.read_text()
+    command = [NNI_NODE / "node", "-e", FULL, NNI_NODE, PRELOAD.with_name("listing.cjs"), list_file]
+    environment = {**os.environ, "NODE_PATH": str(NNI_NODE)}
+    assert subprocess.run(command, env=environment, timeout=60).returncode == 3
+    assert list_file.read_text() == before
+    assert [path.name for path in tmp_path.iterdir()] == [".experiment"]
+
+
 def test_a_lock_of_a_dead_process_with_the_same_number(tmp_path: Path) -> None:
     """In a container a process often has the number of one that was killed."""
     left = tmp_path / f".experiment.lock.{os.getpid()}"
@@ -106,7 +129,7 @@ require('fs').openSync = (file, ...rest) => {{
 process.on('exit', () => console.log(global.seen, global.whenWritten));
 const write = require('fs').writeFileSync;
 require('fs').writeFileSync = (file, ...rest) => {{
-  if (String(file).endsWith('.experiment')) global.whenWritten = `(written: ${{global.seen}})`;
+  if (String(file).endsWith('.new')) global.whenWritten = `(written: ${{global.seen}})`;
   return write(file, ...rest);
 }};
 """

@@ -14,8 +14,9 @@ import pytest
 
 from autostr_nni.report.reading.history import read_trial
 from autostr_nni.runs import records
-from autostr_nni.runs.layout import CLIMBED, LAST
+from autostr_nni.runs.layout import CLIMBED, LAST, LOCK
 from autostr_nni.runs.records import read_metrics, read_result
+from autostr_nni.system.locks import hold
 from autostr_nni.training import tasks
 from autostr_nni.training.callbacks import epoch_end
 from autostr_nni.training.going_on import continuing
@@ -197,6 +198,15 @@ def test_a_repeated_trial_goes_on_where_the_first_was_killed(tmp_path, make_reci
     assert sum(trial.spent("images_seen") for trial in told) == read_metrics(whole)[-1]["images_seen"]
     (tmp_path / "again" / CLIMBED).unlink()
     assert_same_end(tmp_path / "again", whole)
+
+
+def test_a_trial_that_still_runs_is_not_repeated(tmp_path):
+    (tmp_path / "again").mkdir()
+    (tmp_path / "first").mkdir()
+    (tmp_path / "first" / LAST).touch()
+    with hold(tmp_path / "first" / LOCK):
+        assert continuing.take_over(tmp_path / "again", [tmp_path / "first"]) is None
+    assert list((tmp_path / "again").iterdir()) == []
 
 
 def test_what_broke_down_by_itself_is_repeated_from_its_beginning(tmp_path, make_recipe, steps):

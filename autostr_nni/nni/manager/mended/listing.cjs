@@ -4,6 +4,8 @@
 // 2. NNI looks whether another process holds the list and then locks it: two that look at the same moment both write,
 //    and one experiment is lost. Here it is locked first and looked at after that, as in ../listing.py, and let go of
 //    after an error too.
+// 3. NNI empties the list and then writes it: who reads it in between, or is left with that after a full disk, knows no
+//    experiment. Here it is replaced whole.
 'use strict';
 
 const Module = require('module');
@@ -16,6 +18,7 @@ const TRIES = 100;
 const folder = process.env.AUTOSTR_LIST;
 delete process.env.AUTOSTR_LIST;
 
+const write = fs.writeFileSync;
 const load = Module._load;
 Module._load = function (request, parent, isMain) {
   const loaded = load.call(this, request, parent, isMain);
@@ -37,9 +40,21 @@ function locked(list, action) {
   fs.closeSync(fs.openSync(mine, 'wx'));
   try {
     if (heldByOthers(list, mine)) throw new Error('File has been locked.'); // NNI tries again at these words
+    fs.writeFileSync = (file, text) => (file === list ? replaced(list, text) : write(file, text));
     return action();
   } finally {
+    fs.writeFileSync = write;
     fs.rmSync(mine, { force: true });
+  }
+}
+
+function replaced(list, text) {
+  const draft = `${list}.${process.pid}.new`;
+  try {
+    write(draft, text);
+    fs.renameSync(draft, list);
+  } finally {
+    fs.rmSync(draft, { force: true });
   }
 }
 
