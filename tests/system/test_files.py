@@ -80,9 +80,7 @@ def test_what_killed_writers_left_is_removed(tmp_path: Path) -> None:
     code = "import os, sys; open(os.path.join(sys.argv[1], f'.x.{os.getpid()}-1.json'), 'w')"
     for _ in range(2):
         subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True)
-    old, new = sorted(
-        tmp_path.iterdir()
-    )  # the new one may be of a container's process
+    old, new = sorted(tmp_path.iterdir())  # the new one may be of a container's process
     os.utime(old, (time.time() - 3600, time.time() - 3600))
     living, other = f".x.{os.getpid()}-1.json", ".y.1-1.json"
     for name in (living, other, ".x.notes.json"):
