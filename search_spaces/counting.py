@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Literal
 from autostr_nni.system.errors import InputError
 
 from .architecture import Architecture
-from .operation import Cost, Operation, changes_shape, conv_bn_cost
-from .operations import parse
+from .operation import Cost, changes_shape, conv_bn_cost
+from .operations import parse, when_registered
 from .path_set import State
 from .space import Place, SearchSpace
 from .stride_path import Stride, StridePath
@@ -62,6 +62,7 @@ class BlockCost:
     params: int
 
 
+@lru_cache(maxsize=100_000)
 def operation_cost(
     op: str, cin: int, cout: int, h: int, w: int, stride: Stride, projection_skip: bool = False
 ) -> Cost:
@@ -78,17 +79,13 @@ def operation_cost(
         InputError: no such operation.
         ValueError: the shape changes, and the operation keeps it.
     """
-    return _cost_of(parse(op), cin, cout, h, w, stride, projection_skip)
-
-
-@lru_cache(maxsize=100_000)
-def _cost_of(
-    operation: Operation, cin: int, cout: int, h: int, w: int, stride: Stride, projection_skip: bool
-) -> Cost:
-    """That of the operation itself: another may be registered by its name."""
+    operation = parse(op)
     if not operation.fits(changes_shape(cin, cout, stride), projection_skip):
-        raise ValueError(f"{operation.name} cannot lead from {cin} channels to {cout} with stride {stride}")
+        raise ValueError(f"{op} cannot lead from {cin} channels to {cout} with stride {stride}")
     return operation.cost(cin, cout, h, w, stride)
+
+
+when_registered.append(operation_cost.cache_clear)
 
 
 def stem_cost(space: SearchSpace) -> Cost:

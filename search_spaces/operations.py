@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Callable
 from functools import cache
 
 from autostr_nni.system.errors import InputError, shown
@@ -20,6 +21,8 @@ OPERATIONS = ("k3e1", "k3e3", "k3e6", "k5e1", "k5e3", "k5e6", "skip")
 DEFAULT_OPERATION = "res3"
 
 _known: dict[str, Operation] = {}
+#: Called when an operation is registered: what others have kept of its name holds no more.
+when_registered: list[Callable[[], None]] = []
 
 
 def register(operation: Operation) -> Operation:
@@ -40,6 +43,8 @@ def register(operation: Operation) -> Operation:
             f"operation {name} is there already, of {'.'.join(_origin(other))}; use another name"
         )
     _known[name] = operation
+    for forget in when_registered:
+        forget()
     return operation
 
 

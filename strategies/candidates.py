@@ -64,8 +64,8 @@ class Candidates:
         for _ in range(_TRIES):
             try:
                 net = sample_within(self.space, rng, self.band[1], price=self.price)
-            except InputError:  # so small a budget that chance seldom meets it
-                break
+            except InputError:  # so small a budget that chance seldom meets it, let alone a band below it
+                return found
             if self._new(net, seen):
                 found.append(net)
             if len(found) == _DRAWN:

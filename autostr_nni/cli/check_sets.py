@@ -98,6 +98,7 @@ def check(args: argparse.Namespace) -> int:
 def _check_recipe(args: argparse.Namespace) -> int:
     """The sets of every key of a recipe, and what an epoch draws of each."""
     from autostr_nni.data.charset import Charset
+    from autostr_nni.data.sets.folders import has_sets
     from autostr_nni.data.sets.prepare import named_sources, not_rendered
     from autostr_nni.data.sets.usable import ELSEWHERE, EVALUATED_LENGTH
     from autostr_nni.recipe import load_recipe
@@ -116,7 +117,7 @@ def _check_recipe(args: argparse.Namespace) -> int:
         tests = key in ("test", ELSEWHERE)
         longest = max(recipe.data.max_length, EVALUATED_LENGTH if tests else 0)
         steps = None if tests else recipe.model.ctc_steps
-        there = [source for source in sources if source.set.exists() or not _waiting([source], to_come)]
+        there = [s for s in sources if not _waiting([s], to_come) or has_sets(s.set)]
         keys[key], usable = _reports(there, charset, longest, args, steps)
         drawn = [source for source in sources if source.weight]
         if drawn and not _waiting(drawn, to_come) and all(usable[source.set] for source in drawn):

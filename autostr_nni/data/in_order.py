@@ -47,7 +47,8 @@ def in_order(
 
 def _start(work: Callable[[Any], Any], items: Sequence[Any]) -> tuple[BaseProcess, Connection]:
     """A process at work on the items, and where its results come from."""
-    context = multiprocessing.get_context("fork" if sys.platform.startswith("linux") else "spawn")
+    linux = sys.platform.startswith("linux")
+    context = multiprocessing.get_context("fork") if linux else multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe(duplex=False)
     with theirs:  # closed here, or its end would not be noticed
         process = context.Process(target=_run, args=(work, items, theirs, os.getpid()), daemon=True)

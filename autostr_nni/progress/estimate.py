@@ -29,7 +29,8 @@ class Seen:
 
     ``key`` is the same for a failed trial and its repetition; ``step`` is as of `Plan.step_of`. ``images``
     and ``seconds`` are what it has spent itself up to its last sign (a finished one: in all); ``since`` are
-    the seconds after that sign, or after its start. ``macs_m`` are million MACs of its net's backbone for an
+    the seconds after that sign, or after its start. ``inherited`` are the images of the same step that a
+    trial which it repeats had done. ``macs_m`` are million MACs of its net's backbone for an
     image; ``found_m`` those of the net that an operator search would find as it stands. ``doing`` is what it
     is busy with before its first step.
     """
@@ -43,6 +44,17 @@ class Seen:
     macs_m: float | None = None
     found_m: float | None = None
     doing: str = ""
+    inherited: float = 0.0
+
+    @property
+    def behind(self) -> float:
+        """Images of its step that are done."""
+        return self.images + self.inherited
+
+    @property
+    def share(self) -> float:
+        """What of them it has done itself."""
+        return self.images / self.behind if self.behind else 1.0
 
 
 @dataclass(frozen=True)
@@ -103,7 +115,8 @@ def trial_cost(plan: Plan, step: str, macs_m: float | None, trials: Sequence[See
     weight = _weight(plan, step, macs_m)
     done = [trial for trial in trials if trial.step == step and trial.status == DONE and trial.seconds]
     if done:
-        return weight * sum(t.seconds for t in done) / sum(_weight(plan, step, t.macs_m) for t in done)
+        whole = sum(_weight(plan, step, t.macs_m) * t.share for t in done)
+        return weight * sum(t.seconds for t in done) / whole if whole else None
     work = plan.work.get(step)
     if work is None:
         return None
@@ -128,7 +141,7 @@ def _rest(plan: Plan, trial: Seen, trials: Sequence[Seen]) -> Left | None:
     epoch = work.epoch_images
     if trial.images >= epoch / 2:
         per_image = trial.seconds / trial.images
-    images = max(0.0, work.images - trial.images)
+    images = max(0.0, work.images - trial.behind)
     late = trial.since > LATE * epoch * per_image + LATE_SECONDS
     if late:  # an epoch that is not done yet has taken that long
         per_image = trial.since / epoch
@@ -138,7 +151,7 @@ def _rest(plan: Plan, trial: Seen, trials: Sequence[Seen]) -> Left | None:
 def _work(plan: Plan, step: str, trials: Iterable[Seen]) -> Work | None:
     """A whole trial of a step; one that has been run knows its images best."""
     work = plan.work.get(step)
-    done = [trial.images for trial in trials if trial.step == step and trial.status == DONE and trial.images]
+    done = [trial.behind for trial in trials if trial.step == step and trial.status == DONE and trial.behind]
     if work is None or not done:
         return work
     return replace(work, images=sum(done) / len(done))

@@ -65,7 +65,7 @@ def under_way(plan: Plan | None, running: Sequence[Seen]) -> str:
         return f" ({', '.join(doing)})" if doing else ""
     steps = sorted({trial.step for trial, _ in told})
     begun = [
-        min(work.epochs, work.before + int(trial.images / work.epoch_images + 1e-6) + 1)
+        min(work.epochs, work.before + int(trial.behind / work.epoch_images + 1e-6) + 1)
         for trial, work in told
     ]
     parts = [" and ".join(steps), f"epoch {_span(begun)} of {_span([work.epochs for _, work in told])}"]
@@ -139,7 +139,10 @@ def seen_in(
     macs = plan.macs_of(parameters) if plan else None
     found = found_so_far(folder) if parameters.get("step") in FINDING else None
     doing = doing_in(folder) if status == RUNNING else ""
-    return Seen(key, step, status, images, seconds, since, macs, found, doing)
+    work = plan.work.get(step) if plan else None
+    below = work.before * work.epoch_images if work else 0.0  # of a promoted net's own rungs
+    inherited = max(0.0, _climbed(folder)[0] - below) if work else 0.0
+    return Seen(key, step, status, images, seconds, since, macs, found, doing, inherited)
 
 
 def last_sign(folder: Path) -> tuple[float, float, float]:
@@ -147,8 +150,7 @@ def last_sign(folder: Path) -> tuple[float, float, float]:
     does within epochs and at their end; zeros before its first word. A promoted net's are its own, without
     those of the rungs below."""
     told = [(0.0, 0.0, 0.0)]
-    before = read_json(folder / CLIMBED)
-    climbed = [number(before, key) or 0.0 for key in ("images_seen", "seconds")]
+    climbed = _climbed(folder)
     for path in (folder / METRICS, folder / PULSE):
         for line in read_lines(path)[-1:]:
             figures = [number(line, key) or 0.0 for key in ("images_seen", "seconds")]
@@ -156,3 +158,9 @@ def last_sign(folder: Path) -> tuple[float, float, float]:
             with contextlib.suppress(OSError):
                 told.append((images, seconds, path.stat().st_mtime))
     return max(told)
+
+
+def _climbed(folder: Path) -> list[float]:
+    """Images and seconds of the trials that this one goes on from."""
+    before = read_json(folder / CLIMBED)
+    return [number(before, key) or 0.0 for key in ("images_seen", "seconds")]

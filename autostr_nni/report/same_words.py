@@ -32,20 +32,20 @@ class Words:
         first, second = _sets(one, section), _sets(other, section)
         return len(first) == len(second) and all(map(self._alike, first, second))
 
-    def same_test(self, one: Mapping[str, Any], other: Mapping[str, Any], name: str) -> bool:
-        """Whether the test set of a name has the same words in both."""
+    def same_test(self, one: Mapping[str, Any], other: Mapping[str, Any], name: str) -> bool | None:
+        """Whether the test set of a name has the same words in both; None where that cannot be looked at."""
         sets = (_told(recipe["data"]["test"][name], _specs(recipe)) for recipe in (one, other))
         return self._alike(*sets)
 
-    def _alike(self, one: tuple[str, Any, Any], other: tuple[str, Any, Any]) -> bool:
+    def _alike(self, one: tuple[str, Any, Any], other: tuple[str, Any, Any]) -> bool | None:
         if one[2] != other[2]:
             return False
         if one[1] is not None and other[1] is not None:
             return bool(one[1] == other[1])
         if one[0] == other[0]:
             return True
-        digest = self._digest(one[0])
-        return digest is not None and digest == self._digest(other[0])
+        digests = self._digest(one[0]), self._digest(other[0])
+        return None if None in digests else digests[0] == digests[1]
 
     def _digest(self, folder: str) -> str | None:
         if folder not in self._digests:

@@ -53,10 +53,12 @@ def write(logs: Path, metrics: Figures) -> None:
     from torch.utils.tensorboard import SummaryWriter
 
     with SummaryWriter(str(logs)) as writer:
-        names = {"default": f"validation/{metric_of(metrics).name}", **_NAMES}
-        for key, value in metrics.items():
-            if key in names:
-                writer.add_scalar(names[key], value, metrics["images_seen"])
+        chosen_by = metric_of(metrics).name
+        tag = f"validation/{'one_minus_cer' if chosen_by == 'cer' else chosen_by}"  # the larger the better
+        names = {**_NAMES, "default": tag}
+        values = {names[key]: value for key, value in metrics.items() if key in names}
+        for name, value in values.items():
+            writer.add_scalar(name, value, metrics["images_seen"])
 
 
 def link_for_button(logs: Path) -> None:

@@ -146,7 +146,9 @@ def test_sets_to_be_rendered_are_told_and_the_others_checked(
     def weighted(*sets: str) -> list[dict[str, object]]:
         return [{"set": name, "weight": 0.5} for name in sets]
 
-    for rendered in ("words/more", "words"):
+    for rendered, made in (("words/more", False), ("words", False), ("words", True), ("words/more", True)):
+        if made:  # the folder is there, and nothing is in it
+            (tmp_path / rendered).mkdir(exist_ok=True)
         data = {"train": weighted("real", rendered), "validation": weighted("real")}
         data["synth"] = {"words/more": {"count": 70}}
         (tmp_path / "recipe.yml").write_text(yaml.safe_dump({"data": data}))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from autostr_nni.progress.estimate import (
     time_left,
 )
 from autostr_nni.progress.plan import OPERATORS, PATH, TRAIN, Plan, Work, macs_of, plan_of
+from autostr_nni.progress.state import seen_in, under_way
 from autostr_nni.recipe import Recipe, load_recipe, recipe_from
 from autostr_nni.search_spaces.architecture import Architecture
 
@@ -72,6 +74,28 @@ def test_running_trials_count_what_they_have_behind_them() -> None:
     """Half of the images, and 5 s after them, of 40 s: 15 s are left, and 2 paths wait for a place."""
     running = [path(0, RUNNING, 50, 20, 5), path(1, RUNNING, 50, 20, 5)]
     assert seconds(PATHS, running) == pytest.approx(15 + 40)
+
+
+def test_a_trial_that_goes_on_where_another_was_cut_short() -> None:
+    """It has half of its step behind it from that one: what it does itself is the other half."""
+    running = Seen("path 0", "path", RUNNING, 25, 10, 5, inherited=50)
+    assert seconds(Plan((("path", 1),), WORK), [running]) == pytest.approx(5)
+    assert under_way(PATHS, [running]) == " (path, epoch 4 of 4, 2.5 images/s)"
+    done = Seen("path 0", "path", DONE, 50, 20, inherited=50)
+    assert seconds(Plan((("path", 2),), WORK), [done]) == pytest.approx(40)
+    assert seconds(Plan((("path", 2),), WORK), [done, path(1, RUNNING, 50, 20)]) == pytest.approx(20)
+
+
+@pytest.mark.parametrize("below", [0, 200])
+def test_what_was_inherited_is_read_from_the_trials_folder(tmp_path: Path, below: int) -> None:
+    """Of a promoted net that is repeated, too: the rungs below are not of its step."""
+    work = {"train": Work(500 - below, 5, 2.0, below // 100)}
+    for name, content in (("climbed", {"images_seen": 400}), ("pulse", {"images_seen": 450, "seconds": 45})):
+        (tmp_path / f"{name}.json").write_text(json.dumps({"seconds": 40, **content}))
+    plan = Plan((("train", 1),), work)
+    found = seen_in(tmp_path, plan, "a", {"step": "train"}, RUNNING, 0.0, None)
+    assert (found.images, found.inherited, found.seconds) == (50, 400 - below, 5)
+    assert under_way(plan, [found]) == " (train, epoch 5 of 5, 10 images/s)"
 
 
 def test_a_trial_that_is_slower_than_others_is_judged_by_itself() -> None:

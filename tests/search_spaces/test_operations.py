@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -142,3 +143,22 @@ def test_an_operation_that_is_loaded_once_more_costs_what_it_is_now(plain: Opera
     again = type("Plain", (Plain,), {"cost": cost, "__module__": Plain.__module__, "__qualname__": "Plain"})
     register(again())
     assert operation_cost("plain3", 8, 8, 4, 4, (1, 1)).macs == before.macs * 25 // 9
+
+
+def test_an_operation_that_is_a_dataclass() -> None:
+    """Python makes objects that are compared by their fields no keys of anything."""
+
+    @dataclass
+    class Wide(Operation):
+        kernel: int
+
+        def __post_init__(self) -> None:
+            self.name = f"wide{self.kernel}"
+
+        def cost(self, cin: int, cout: int, h: int, w: int, stride: tuple[int, int]) -> Cost:
+            return conv_bn_cost(cin, cout, self.kernel, h, w)
+
+    register(Wide(3))
+    register(Wide(5))
+    costs = [operation_cost(name, 8, 8, 4, 4, (1, 1)).macs for name in ("wide3", "wide5", "wide3")]
+    assert costs == [costs[0], costs[0] * 25 // 9, costs[0]]

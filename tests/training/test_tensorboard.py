@@ -50,6 +50,25 @@ def test_every_epoch_is_logged(make_recipe, steps, tmp_path: Path, monkeypatch: 
     assert scalars(place) == found
 
 
+@pytest.mark.parametrize(
+    ("figures", "tags"),
+    [
+        ({"metric": "cer", "cer": 0.1, "default": 0.9}, {"validation/one_minus_cer": 0.9}),
+        (
+            {"metric": "one_minus_ned", "one_minus_ned": 0.8, "default": 0.8},
+            {"validation/one_minus_ned": 0.8},
+        ),
+    ],
+)
+def test_every_figure_by_its_name_and_once(
+    tmp_path: Path, figures: dict[str, Any], tags: dict[str, float]
+) -> None:
+    pytest.importorskip("tensorboard")
+    tensorboard.write(tmp_path, {**figures, "images_seen": 100})
+    found = scalars(tmp_path)
+    assert {tag: [(100, pytest.approx(value))] for tag, value in tags.items()} == found
+
+
 def test_only_where_asked(make_recipe, finished, steps) -> None:
     folder, _ = finished(steps["path"])
     assert folder.is_dir() and not (folder / tensorboard.FOLDER).exists()

@@ -105,6 +105,18 @@ def _check_free(target: Path, force: bool) -> None:
         raise AlreadyThere(f"{target} already holds a set: name a new folder or replace it with --force")
 
 
+def _is_others(name: str) -> bool:
+    """Whether no set is looked for in a folder: an unfinished one, or the system's own on a disk."""
+    return is_partial(name) or name == "lost+found"
+
+
+def has_sets(root: Path) -> bool:
+    """Whether there is a set at or under a folder."""
+    with suppress(InputError):
+        return bool(find_sets(root))
+    return False
+
+
 def find_sets(root: str | os.PathLike[str]) -> list[Path]:
     """All set folders at or under ``root``, sorted. ``InputError`` says what is missing."""
     root = Path(root)
@@ -127,7 +139,7 @@ def find_sets(root: str | os.PathLike[str]) -> list[Path]:
     seen: set[str] = set()
     for folder, inner, files in os.walk(root, onerror=refuse, followlinks=True):
         real = os.path.realpath(folder)
-        inner[:] = [] if real in seen else sorted(name for name in inner if not is_partial(name))
+        inner[:] = [] if real in seen else sorted(name for name in inner if not _is_others(name))
         if DATA_FILE in files and real not in seen:
             found.append(Path(folder))
         seen.add(real)

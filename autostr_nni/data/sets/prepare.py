@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from autostr_nni.data.sets.folders import find_sets
+from autostr_nni.data.sets.folders import DATA_FILE, find_sets
 from autostr_nni.data.sets.lmdb_io import LmdbReader, beyond_text
 from autostr_nni.data.sets.usable import ELSEWHERE, check_words
 from autostr_nni.data.synth.produce import ensure, left_out_lines
@@ -43,7 +43,7 @@ def prepare_data(
 def not_rendered(recipe: Recipe) -> dict[Path, int]:
     """The sets of ``data.synth`` that are not there yet, with the number of their words."""
     specs = recipe.data.synth_specs(recipe.seed)
-    return {folder: spec["count"] for folder, spec in specs.items() if not folder.exists()}
+    return {folder: spec["count"] for folder, spec in specs.items() if not (folder / DATA_FILE).exists()}
 
 
 def check_sets(recipe: Recipe, log: Callable[[str], None] = print) -> None:

@@ -78,9 +78,9 @@ def ready_settings() -> Path:
     folder = settings_folder()
     for name, parse in SETTINGS.items():
         file = folder / name
-        if not file.exists() or not file.stat().st_size:  # or another search has just begun to make it
-            write_atomic(file, "{}")
         try:
+            if not file.exists() or not file.stat().st_size:  # or another search has just begun to make it
+                write_atomic(file, "{}")
             content = parse(file.read_text(encoding="utf-8"))
         except (OSError, ValueError, yaml.YAMLError) as error:
             content = error

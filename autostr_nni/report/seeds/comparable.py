@@ -8,6 +8,9 @@ from typing import Any
 from autostr_nni.report.reading.history import SearchHistory
 from autostr_nni.report.same_words import Words
 
+_OTHERS = "its words are others"
+_UNSEEN = "it lies at other places, and whether its words are the same cannot be looked at on this machine"
+
 
 def metric(group: Mapping[str, Any]) -> Any:
     """The figure that the searches of a group are chosen and told by."""
@@ -30,11 +33,15 @@ def other_words(
     seeds: Sequence[int],
     histories: Mapping[str, SearchHistory],
     words: Words,
-) -> list[str]:
-    """The test sets that both searches of a seed have by the same name, and with different words."""
-    found: dict[str, None] = {}
+) -> dict[str, str]:
+    """The test sets that both searches of a seed have by the same name and not for certain with the same
+    words, each with the reason."""
+    found: dict[str, str] = {}
     for seed in seeds:
         recipes = [histories[group["members"][seed]["key"]].recipe or {} for group in (first, second)]
         one, other = (recipe.get("data", {}).get("test") or {} for recipe in recipes)
-        found |= {n: None for n in one if n in other and not words.same_test(recipes[0], recipes[1], n)}
-    return list(found)
+        for name in one:
+            same = words.same_test(recipes[0], recipes[1], name) if name in other else True
+            if not same:
+                found[name] = _UNSEEN if same is None else _OTHERS
+    return found

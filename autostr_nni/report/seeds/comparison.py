@@ -58,9 +58,8 @@ def compare(
         left_out += _alone(first, second)
         others = other_words(first, second, seeds, histories, words)
         left_out += [
-            f"{first['label']} and {second['label']} are not compared by the test set {name}: "
-            "its words are others"
-            for name in others
+            f"{first['label']} and {second['label']} are not compared by the test set {name}: {why}"
+            for name, why in others.items()
         ]
         figures = [
             found

@@ -16,7 +16,8 @@ LARGEST = "largest net"
 # What nets are counted by, which all strategies look at; searches of earlier versions have not recorded it.
 COST = "search.cost"
 # Settings that a seed may move along with: words may be rendered anew for each.
-_OF_SEEDS = ("seed", "data.train", "data.validation", "data.validation_of", "data.synth")
+_PURPOSES = "data.validation_of"
+_OF_SEEDS = ("seed", "data.train", "data.validation", _PURPOSES, "data.synth")
 # What of the search's settings they look at that are no strategies.
 _OWN = {LARGEST: ("search.random.paths", *BUDGET, COST), "single net": ()}
 
@@ -89,6 +90,9 @@ def settings_of(history: SearchHistory, member: Mapping[str, Any]) -> dict[str, 
     if least in kept or type(kept.get("search.path.paths")) is int:  # paths are drawn within the same band
         own_least = recipe.get(least)
         kept[least] = recipe.get("search.halving.min_m") if own_least is None else own_least
+    # Other words for a purpose may come with a seed; to have some for it is a setting.
+    purposes = [key for key, value in recipe.items() if _below(key, (_PURPOSES,)) and value]
+    kept |= {key: "own words" for key in purposes}
     if member["strategy"] == "single net" and member["nets"]:
         kept["net"] = member["nets"][0]["architecture"]
     return kept

@@ -139,6 +139,21 @@ def test_incomplete_samples(raw_set) -> None:
     assert reader.label(4) is None
 
 
+def test_the_root_of_a_disk(word_set, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its `lost+found` is root's alone, which is for no set."""
+    folder = word_set(["a"])
+    (folder.parent / "lost+found").mkdir(mode=0)
+    scan = os.scandir
+
+    def as_a_user(path: Any) -> Any:
+        if str(path).endswith("lost+found"):
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", as_a_user)
+    assert find_sets(folder.parent) == [folder]
+
+
 def test_missing_folder(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="does not exist"):
         LmdbReader(tmp_path / "no")

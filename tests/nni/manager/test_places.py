@@ -115,6 +115,19 @@ def test_damaged_settings(
     assert told.count("\n") == 1 and f"{file}: NNI's settings there are " in told and "remove it" in told
 
 
+def test_settings_that_cannot_be_made(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Half of a file, in a folder of somebody else's."""
+
+    def refused(*args: Any) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setenv("NNI_CONFIG_DIR", str(tmp_path))
+    monkeypatch.setattr(places, "write_atomic", refused)
+    (tmp_path / "training_services.json").touch()
+    with pytest.raises(InputError, match=r"training_services.json: NNI's settings there are unreadable"):
+        ready_settings()
+
+
 def test_programs_are_started_without_a_shell(tmp_path: Path) -> None:
     """The words of a command arrive as they are, also the two that NNI has in one for TensorBoard."""
     program = tmp_path / "a program's $HOME"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from autostr_nni.data.sets.lmdb_write import write_lmdb
 from autostr_nni.recipe import recipe_from
 from autostr_nni.report.reading.history import SearchHistory
 from autostr_nni.report.seeds.comparison import compare
@@ -35,6 +37,7 @@ def search(key: str, strategy: str, nets: list[dict[str, Any]], before: float = 
 
 def history(seed: int, strategy: str = "", **search: Any) -> SearchHistory:
     data = {"train": [f"t{seed}"], "validation": ["v"], "test": search.pop("test", {})}
+    data["validation_of"] = search.pop("of", {})
     content = {"seed": seed, "data": data, "evaluation": search.pop("evaluation", {}), "search": search}
     recipe = recipe_from(content, Path("/w")).model_dump(mode="json")
     facts = recorded(strategy, {})
@@ -221,6 +224,16 @@ def test_settings_that_a_strategy_does_not_look_at_make_no_group() -> None:
     ]
 
 
+def test_words_for_a_purpose_are_a_setting_and_which_words_is_none() -> None:
+    searches = [search(key, "two-step", [net(key, 0.5, 0.5)]) for key in ("own0", "own1", "plain0", "plain1")]
+    told = {key: history(int(key[-1]), "two-step") for key in ("plain0", "plain1")}
+    told |= {f"own{n}": history(n, "two-step", of={"alpha": [f"words{n}"]}) for n in (0, 1)}
+    found = compare(searches, told)
+    assert [group["searches"] for group in found["groups"]] == [["own0", "own1"], ["plain0", "plain1"]]
+    assert found["groups"][0]["label"] == 'two-step (data.validation_of.alpha "own words")'
+    assert [pair["seeds"] for pair in found["pairs"]] == [[0, 1]] and found["left_out"] == []
+
+
 def test_what_is_left_out_is_told() -> None:
     searches = [search(key, key[0], [net(key, 0.5, 0.5)]) for key in ("a0", "a0again", "a1", "b0", "c")]
     told = {key: history(int(key[1])) for key in ("a0", "a0again", "a1", "b0")}
@@ -255,14 +268,23 @@ def test_searches_by_different_figures_are_not_compared() -> None:
     assert len(found["pairs"]) == 1
 
 
-def test_test_sets_of_one_name_with_other_words_are_not_compared() -> None:
+def test_test_sets_of_one_name_with_other_words_are_not_compared(tmp_path: Path) -> None:
     """Both are called by their folder's name."""
+    folders = tmp_path / "easy", tmp_path / "hard"
+    for folder in folders:
+        write_lmdb(folder, [(b"an image", folder.name)])
     searches = [search(key, key[0], [net(key, 0.5, 0.5)]) for key in ("a0", "b0")]
     told = {
-        key: history(0, key[0], test={"words": folder}) for key, folder in (("a0", "easy"), ("b0", "hard"))
+        key: history(0, key[0], test={"words": str(folder)})
+        for key, folder in zip(("a0", "b0"), folders, strict=True)
     }
     found = compare(searches, told)
     assert found["left_out"] == ["a and b are not compared by the test set words: its words are others"]
     assert {figure["set"] for figure in found["pairs"][0]["figures"]} == {"validation"}
+    shutil.rmtree(folders[1])
+    assert compare(searches, told)["left_out"] == [
+        "a and b are not compared by the test set words: it lies at other places, and whether its words are "
+        "the same cannot be looked at on this machine"
+    ]
     alike = {key: history(0, key[0], test={"words": "easy"}) for key in told}
     assert "test words" in {figure["set"] for figure in compare(searches, alike)["pairs"][0]["figures"]}
