@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from autostr_nni.inprocess.places import Places
 from autostr_nni.inprocess.progress import InProcessProgress
 from autostr_nni.inprocess.several import run_several
 from autostr_nni.inprocess.told import Run, broke, progress, trial_folder
 from autostr_nni.progress.display import Log, as_display
-from autostr_nni.recipe import Recipe, recipe_from
+from autostr_nni.recipe import Recipe
 from autostr_nni.recipe.checks.places import unused_places
 from autostr_nni.runs.figures import Figures, Outcome, figures
 from autostr_nni.runs.layout import FAULT, RECIPE, SUMMARY, TRIALS
@@ -26,8 +25,8 @@ from autostr_nni.runs.search_folder import (
     check_recorded,
     find_state,
     locked,
+    recipe_to_go_on_by,
     record_strategy,
-    recorded_recipe,
     save_state,
     strategy_of,
     write_json,
@@ -175,7 +174,7 @@ def resume_search(
     prepare: Callable[[Recipe, Log], None] | None = None,
     places: Callable[[Recipe], Places] = lambda recipe: ONE,
 ) -> Outcome:
-    """Go on with the search in `folder`, by the recipe that it keeps; the outcome as of `run_search`.
+    """Go on with the search in `folder` (`recipe_to_go_on_by`); the outcome as of `run_search`.
 
     `count`: nets in all, for a search that grows. `prepare` sees to the recipe's data.
 
@@ -183,10 +182,7 @@ def resume_search(
         InputError: the folder holds no search that could go on, or the search cannot be given more.
     """
     content, _ = find_state(folder)
-    source = _source(content, folder) if content else None
-    recipe = recipe_from(
-        recorded_recipe(folder), folder, str(folder / RECIPE), source=source, run_extensions=True
-    )
+    recipe = recipe_to_go_on_by(folder, content, log)
     kind = find(*strategy_of(folder, content["state"] if content else None))
     if count is not None:
         had = kind.drawn(saved_trials(content["state"])) if content else 0
@@ -200,11 +196,6 @@ def resume_search(
     if prepare is not None:
         prepare(recipe, log)
     return run_search(kind.from_recipe(recipe), recipe, folder, run, log, places(recipe))
-
-
-def _source(content: Mapping[str, Any], folder: Path) -> Path | None:
-    named = content["source"]
-    return (folder / named).resolve() if isinstance(named, str) else None
 
 
 def _run_one(proposal: Proposal, recipe: Recipe, folder: Path, run: Run, log: Log) -> Figures | None:

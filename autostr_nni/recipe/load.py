@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from autostr_nni.recipe.problems import describe
 from autostr_nni.recipe.recipe import Recipe
-from autostr_nni.recipe.weight import NOT_SET, changes
+from autostr_nni.recipe.weight import NOT_SET, Change, changes
 from autostr_nni.recipe.words.targets import MARK, for_target, split
 from autostr_nni.recipe.yaml_file import Location, read_yaml
 from autostr_nni.system import extensions
@@ -111,12 +111,14 @@ def check_unchanged(recipe: Recipe, told: Mapping[str, Any], where: str, whose: 
     """
     found = changes(recipe.model_dump(mode="json"), completed(told))
     if found:
-        key, now, then = found[0]
-        more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
-        raise InputError(
-            f"{where}{key} is {_told(now)} and was {_told(then)} when {whose} began{more}; "
-            f"put it back, or {otherwise}"
-        )
+        raise InputError(f"{where}{what_changed(found, whose)}; put it back, or {otherwise}")
+
+
+def what_changed(found: Sequence[Change], whose: str) -> str:
+    """The first of the keys that have changed since ``whose`` search began, with both values."""
+    key, now, then = found[0]
+    more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+    return f"{key} is {_told(now)} and was {_told(then)} when {whose} began{more}"
 
 
 def _told(value: Any) -> str:

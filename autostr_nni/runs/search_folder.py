@@ -10,13 +10,15 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from autostr_nni.recipe import Recipe
-from autostr_nni.recipe.load import check_unchanged
+from autostr_nni.recipe import Recipe, load_recipe, recipe_from
+from autostr_nni.recipe.load import check_unchanged, completed, what_changed
+from autostr_nni.recipe.weight import changes
+from autostr_nni.recipe.words.targets import split
 from autostr_nni.runs.layout import LOCK, RECIPE, RECORD, STATE, TRIALS
 from autostr_nni.strategies import registry
 from autostr_nni.strategies.core import plain, saved_trials
@@ -72,6 +74,33 @@ def recorded_recipe(folder: Path) -> dict[str, Any]:
         return dict(content)
     except (OSError, ValueError, TypeError) as error:
         raise InputError(f"{folder / RECIPE}: the recipe of the search cannot be read ({error})") from None
+
+
+def recipe_to_go_on_by(folder: Path, state: Mapping[str, Any] | None, log: Callable[[str], object]) -> Recipe:
+    """The recipe of a search: its file as it is now, where it says the same in all that can change a result.
+
+    Else, and where the file is gone, it is the one that the folder keeps, and ``log`` is told why.
+    Raises InputError where that cannot be read.
+    """
+    named = state["source"] if state is not None else None
+    source = (folder / named).resolve() if isinstance(named, str) else None
+    recorded = recorded_recipe(folder)
+    kept = recipe_from(recorded, folder, str(folder / RECIPE), source=source, run_extensions=True)
+    if source is None or state is None or not split(source)[0].is_file():
+        return kept
+    instead = "the search goes on by the recipe that its folder keeps"
+    try:
+        now = load_recipe(source)
+    except InputError as error:
+        log(f"note: {error}; {instead}")
+        return kept
+    found = (
+        [] if now.digest() == state["recipe"] else changes(now.model_dump(mode="json"), completed(recorded))
+    )
+    if not found:
+        return now
+    log(f"note: {source}: {what_changed(found, 'the search')}; {instead}")
+    return kept
 
 
 def check_recorded(recipe: Recipe, folder: Path, digest: str | None = None) -> None:

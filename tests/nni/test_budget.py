@@ -26,9 +26,12 @@ def recipe(tmp_path: Path) -> Recipe:
     return write_recipe(tmp_path, 3)
 
 
+SETS = {"train": ["train"], "validation": ["validation"]}
+
+
 def write_recipe(folder: Path, count: int, **extra: Any) -> Recipe:
     content = {
-        "data": {"train": ["train"], "validation": ["validation"]},
+        "data": SETS,
         "search": {"random": {"count": count}},
         **extra,
     }
@@ -154,6 +157,38 @@ def test_in_process(tmp_path: Path, recipe: Recipe) -> None:
     # The experiment's own command goes on as well, with the recipe's count raised.
     grown = write_recipe(tmp_path, 6)
     assert run_search(build("random", grown), grown, folder, trial, quiet)["trials"] == 6
+
+
+def test_a_recipe_that_has_changed_since(tmp_path: Path, recipe: Recipe) -> None:
+    """What changes no result counts, and so do more nets; else it goes on by what it keeps, and says so."""
+    folder, seen, said = tmp_path / "runs" / "mine", [], []
+
+    def trial(parameters: dict[str, Any], recipe: Recipe, folder: Path, report: Any) -> dict[str, Any]:
+        seen.append((recipe.training.epochs, recipe.data.workers))
+        if len(seen) in (2, 4, 6, 8):
+            raise KeyboardInterrupt
+        return {"default": 0.5, "loss": 1.0}
+
+    with pytest.raises(KeyboardInterrupt):
+        run_search(build("random", recipe), recipe, folder, trial, said.append)
+
+    def go_on() -> list[str]:
+        said.clear()
+        with pytest.raises(KeyboardInterrupt):
+            resume_search(folder, None, trial, said.append)
+        return [line for line in said if line.startswith("note: ")]
+
+    source = write_recipe(tmp_path, 5, data={**SETS, "workers": 7}).source
+    assert go_on() == [] and seen[2:] == [(12, 7)] * 2
+    write_recipe(tmp_path, 5, training={"epochs": 2})
+    kept = "the search goes on by the recipe that its folder keeps"
+    assert go_on() == [f"note: {source}: training.epochs is 2 and was 12 when the search began; {kept}"]
+    assert seen[4:] == [(12, seen[3][1])] * 2
+    source.write_text("training: {epoch: 2}")
+    (told,) = go_on()
+    assert told.startswith(f"note: {source}") and told.endswith(kept)
+    source.unlink()
+    assert resume_search(folder, None, trial, said.append)["trials"] == 5
 
 
 def test_the_command_in_process(
