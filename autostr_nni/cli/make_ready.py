@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from autostr_nni.strategies.steps import OPERATORS, PATH, RUNG, SUPERNET
@@ -14,14 +15,40 @@ if TYPE_CHECKING:
     from autostr_nni.recipe import Recipe
 
 
+def check_options(experiment: ExperimentFile, args: argparse.Namespace, folder: Path) -> None:
+    """Raise InputError for options that cannot be met: before words are rendered, which takes minutes.
+
+    ``folder`` is where a search without NNI is kept.
+    """
+    if args.in_process:
+        check_concurrency(args.concurrency)
+        if folder.exists() and not folder.is_dir():
+            raise InputError(f"{folder}: is a file; name a folder for the search with --out")
+        return
+    from autostr_nni.nni.manager.launcher import choose_port
+    from autostr_nni.nni.manager.places import make_directory
+
+    choose_port(args.port, args.host, experiment.remote)
+    make_directory(experiment.directory)
+
+
+def check_concurrency(concurrency: int | None) -> None:
+    """Raise InputError for no trial at a time."""
+    if concurrency is not None and concurrency < 1:
+        raise InputError(f"--concurrency must be at least 1, not {concurrency}")
+
+
 def make_ready(experiment: ExperimentFile, args: argparse.Namespace, display: Display) -> None:
     """See to devices and words before the first trial. Raises InputError for what is not there."""
     from autostr_nni.nni.experiment.gpus import fit_to_machine
+    from autostr_nni.nni.experiment.trial_command import check_command
     from autostr_nni.recipe.checks.one_shot import check_one_shot
     from autostr_nni.recipe.checks.traps import check_traps
 
     if not args.in_process:
         fit_to_machine(experiment, display)
+        if experiment.here:
+            check_command(experiment.config, experiment.path)
     check_start(experiment, display)
     kind = experiment.kind
     if experiment.recipe is not None and kind is not None and SUPERNET in kind.steps:

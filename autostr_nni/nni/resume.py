@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from autostr_nni.nni.experiment.algorithms import recipe_of_trials
 from autostr_nni.nni.experiment.file import ExperimentFile
 from autostr_nni.nni.experiment.gpus import fit_to_machine
 from autostr_nni.nni.experiment.stored import Stored, change, more_command, read_stored
+from autostr_nni.nni.experiment.trial_command import recipe_of_trials
 from autostr_nni.nni.experiment.tuners import code_of
 from autostr_nni.nni.experiment.values import seconds_of
 from autostr_nni.nni.manager import processes

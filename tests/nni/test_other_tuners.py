@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from autostr_nni.nni.experiment.algorithms import REFUSED, recipe_of_trials
+from autostr_nni.nni.experiment.algorithms import REFUSED
 from autostr_nni.nni.experiment.file import load_experiment
 from autostr_nni.nni.manager.running import IDLE_LOOKS, follow
 from autostr_nni.runs.summary import best_of_all
@@ -121,15 +121,6 @@ def test_choices_of_which_nothing_can_be_built(tmp_path: Path) -> None:
             load(tmp_path, tuner={"name": "TPE"}, searchSpace=changed)
     with pytest.raises(InputError, match="parameter op_15 is missing"):
         load(tmp_path, tuner={"name": "TPE"}, searchSpace={k: v for k, v in space.items() if k != "op_15"})
-
-
-def test_the_recipe_of_a_command() -> None:
-    assert recipe_of_trials("python -m autostr_nni.trial --recipe 'my recipe.yml'", "/a") == Path(
-        "/a/my recipe.yml"
-    )
-    assert recipe_of_trials("A=1 python -m autostr_nni.trial --recipe=/b/r.yml", "/a") == Path("/b/r.yml")
-    assert recipe_of_trials("python train.py --recipe r.yml", "/a") is None
-    assert recipe_of_trials("echo 'half", "/a") is None
 
 
 @pytest.mark.slow("runs NNI")

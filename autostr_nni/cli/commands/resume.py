@@ -15,7 +15,7 @@ from autostr_nni.cli.commands.search import (
     stopped,
     tell,
 )
-from autostr_nni.cli.make_ready import prepare_data
+from autostr_nni.cli.make_ready import check_concurrency, prepare_data
 from autostr_nni.cli.parser import path_text
 from autostr_nni.runs.layout import STATE
 from autostr_nni.system.errors import InputError
@@ -73,9 +73,11 @@ def run(args: argparse.Namespace) -> int:
 def _through_nni(folder: Path, args: argparse.Namespace, log: Display) -> dict[str, Any]:
     if args.concurrency is not None:
         raise InputError("--concurrency is for searches without NNI; through NNI trialConcurrency counts")
+    from autostr_nni.nni.manager.launcher import choose_port
     from autostr_nni.nni.resume import resume
     from autostr_nni.nni.search import SearchError
 
+    choose_port(args.port, args.host)
     try:
         return resume(folder, args.port, args.host, args.detach, log, args.max_trials, args.max_duration)
     except SearchError as error:
@@ -87,6 +89,7 @@ def _in_process(folder: Path, args: argparse.Namespace, log: Display) -> dict[st
 
     if args.detach or args.port is not None or args.max_duration is not None:
         raise InputError(f"{folder} is a search without NNI: leave out --port, --detach and --max-duration")
+    check_concurrency(args.concurrency)
 
     def where(recipe: Recipe) -> Places:
         return places_of(recipe, args.concurrency, log)

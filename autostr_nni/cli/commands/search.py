@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from autostr_nni.cli.make_ready import make_ready
+from autostr_nni.cli.make_ready import check_concurrency, check_options, make_ready
 from autostr_nni.cli.output import complain, remark, say, say_json
 from autostr_nni.cli.parser import path
 from autostr_nni.runs.figures import Summary
@@ -70,8 +70,7 @@ def places_of(recipe: Recipe, concurrency: int | None, log: Any) -> Places:
     from autostr_nni.inprocess.places import Places
     from autostr_nni.nni.experiment.gpus import count_gpus, visible
 
-    if concurrency is not None and concurrency < 1:
-        raise InputError(f"--concurrency must be at least 1, not {concurrency}")
+    check_concurrency(concurrency)
     if concurrency in (None, 1):
         return Places()
     if ":" in recipe.training.device:
@@ -123,6 +122,8 @@ def run(args: argparse.Namespace) -> int:
     try:
         with stoppable(), display_on(sys.stderr if args.json else sys.stdout) as display:
             for experiment in experiments:
+                check_options(experiment, args, folder_without_nni(args, experiment))
+            for experiment in experiments:
                 make_ready(experiment, args, display)
             if experiments[0].target is not None:
                 results = search_all(experiments, args, display, start)
@@ -137,10 +138,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _through_nni(experiment: ExperimentFile, args: argparse.Namespace, log: Display) -> dict[str, Any]:
-    from autostr_nni.nni.manager.places import make_directory
     from autostr_nni.nni.search import SearchError, search
 
-    make_directory(experiment.directory)
     try:
         return search(experiment, args.port, args.host, args.detach, log)
     except SearchError as error:

@@ -6,20 +6,15 @@ import importlib
 import importlib.util
 import os
 import re
-import shlex
 import sys
 from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from autostr_nni.nni.experiment.tuners import KNOWN, OURS
 from autostr_nni.nni.experiment.values import spelled
-from autostr_nni.recipe.words.targets import MARK, split
 from autostr_nni.system.errors import InputError, shown
-
-if TYPE_CHECKING:
-    from autostr_nni.recipe import Recipe
 
 KEYS = ("name", "className", "codeDirectory", "classArgs")
 
@@ -181,49 +176,3 @@ def _importable(class_name: str, code_directory: str) -> bool:
         return module in sys.modules or importlib.util.find_spec(module) is not None
     except (ImportError, ValueError, OSError):
         return False
-
-
-def recipe_of_trials(command: str, folder: str) -> Path | None:
-    """The recipe that a ``trialCommand`` names for our trials; None where it runs others."""
-    named = _named_recipe(command)
-    return None if named is None else Path(folder) / os.path.expanduser(named)  # nobody's stays as it is
-
-
-def with_target(command: str, target: str) -> str:
-    """A ``trialCommand`` whose trials read their recipe for one of its targets."""
-    named = _named_recipe(command)
-    if named is None:
-        return command
-    return re.sub(rf"(--recipe[= ]\s*['\"]?){re.escape(named)}", lambda m: f"{m[0]}{MARK}{target}", command)
-
-
-def _named_recipe(command: str) -> str | None:
-    try:
-        words = shlex.split(command)
-    except ValueError:  # a quote without its end: the shell will say so
-        return None
-    if "autostr_nni.trial" not in words:
-        return None
-    named = [after for word, after in zip(words, words[1:], strict=False) if word == "--recipe"]
-    named += [word.removeprefix("--recipe=") for word in words if word.startswith("--recipe=")]
-    return named[-1] if named else None
-
-
-def check_same_recipe(command: str, folder: str, searched: Recipe, path: Path) -> None:
-    """Raise InputError where our trials would be trained by another recipe than the one that is searched.
-
-    A recipe that is not here, or a path that only a shell can tell, is left to the trials.
-    """
-    from autostr_nni.recipe import load_recipe
-    from autostr_nni.recipe.weight import changes
-
-    read = recipe_of_trials(command, folder)
-    if read is None or not split(read)[0].is_file() or read.resolve() == searched.source:
-        return
-    told = changes(load_recipe(read).model_dump(mode="json"), searched.model_dump(mode="json"))
-    if told:
-        key, there, here = told[0]
-        raise InputError(
-            f"{path}: trialCommand names {read}, another recipe than tuner.classArgs.recipe, "
-            f"{searched.source}: {key} is {shown(there)} there, and {shown(here)} here; name the same in both"
-        )

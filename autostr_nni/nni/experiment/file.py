@@ -10,16 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from autostr_nni.nni.experiment.algorithms import (
-    check_same_recipe,
     checked_assessor,
     checked_tuner,
     goes_on,
     is_of_nni,
-    recipe_of_trials,
-    with_target,
 )
 from autostr_nni.nni.experiment.gpus import check_gpu_keys
 from autostr_nni.nni.experiment.places import named_folder, resolved, with_code, with_places
+from autostr_nni.nni.experiment.trial_command import check_same_recipe, recipe_of_trials, with_target
 from autostr_nni.nni.experiment.tuners import GENERIC, code_of, strategy_of
 from autostr_nni.nni.experiment.values import (
     OF_SERVICES,

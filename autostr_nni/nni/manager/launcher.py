@@ -88,6 +88,8 @@ def manager_environment(host: str, concurrency: int, owned: bool, warm: bool = F
     environment["PATH"] = os.pathsep.join(
         [str(Path(sys.executable).parent), environment.get("PATH", os.defpath)]
     )
+    if modules := environment.get("PYTHONPATH"):  # NNI starts tuner and trials in folders of their own
+        environment["PYTHONPATH"] = os.pathsep.join(map(os.path.abspath, modules.split(os.pathsep)))
     if warm and sys.platform == "linux" and not environment.get(COLD_VARIABLE):
         environment["AUTOSTR_WARM_PYTHON"] = sys.executable
     environment["OMP_NUM_THREADS"] = str(default_threads(concurrency))
