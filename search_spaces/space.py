@@ -60,7 +60,8 @@ class SearchSpace:
         if not self.paths.count():
             raise InputError(
                 f"no stride path of {self.layers} layers leads from {self.height}x{self.width} to "
-                f"{self.out_height}x{self.out_width} with the strides {[*self.alphabet, KEEP]}"
+                f"{self.out_height}x{self.out_width} with the strides {[*self.alphabet, KEEP]}; "
+                "an image is height, width, and model.strides may hold others (docs/shape.md)"
             )
 
     def __getstate__(self) -> dict[str, Any]:

@@ -99,7 +99,7 @@ def _check_recipe(args: argparse.Namespace) -> int:
     """The sets of every key of a recipe, and what an epoch draws of each."""
     from autostr_nni.data.charset import Charset
     from autostr_nni.data.sets.folders import has_sets
-    from autostr_nni.data.sets.prepare import named_sources, not_rendered
+    from autostr_nni.data.sets.prepare import check_synth, check_uses, named_sources, not_rendered
     from autostr_nni.data.sets.usable import ELSEWHERE, EVALUATED_LENGTH
     from autostr_nni.recipe import load_recipe
 
@@ -108,6 +108,8 @@ def _check_recipe(args: argparse.Namespace) -> int:
     keys: dict[str, Any] = {}
     mixes: dict[str, Any] = {}
     to_come = not_rendered(recipe)
+    check_synth(recipe)
+    all_there: dict[str, list[WordSource]] = {}
     for key, sources in named_sources(recipe).items():
         if not args.json and sources:
             say(f"data.{key}:")
@@ -118,6 +120,7 @@ def _check_recipe(args: argparse.Namespace) -> int:
         longest = max(recipe.data.max_length, EVALUATED_LENGTH if tests else 0)
         steps = None if tests else recipe.model.ctc_steps
         there = [s for s in sources if not _waiting([s], to_come) or has_sets(s.set)]
+        all_there[key] = there
         keys[key], usable = _reports(there, charset, longest, args, steps)
         drawn = [source for source in sources if source.weight]
         if drawn and not _waiting(drawn, to_come) and all(usable[source.set] for source in drawn):
@@ -126,8 +129,15 @@ def _check_recipe(args: argparse.Namespace) -> int:
                 for line in mixes[key]["told"]:
                     say(line)
     found = [report for reports in keys.values() for report in reports]
+    warnings: list[str] = []
+    if not any("error" in report for report in found):
+        check_uses(recipe, all_there, lambda line: warnings.append(line.removeprefix("warning: ")))
+    if not args.json:
+        for line in warnings:
+            say(f"warning: {line}")
     waiting = {str(folder): count for folder, count in to_come.items()}
-    return _end(args, {"sets": found, "keys": keys, "mix": mixes, "not_rendered": waiting})
+    told = {"sets": found, "keys": keys, "mix": mixes, "not_rendered": waiting, "warnings": warnings}
+    return _end(args, told)
 
 
 def _waiting(sources: Sequence[WordSource], to_come: Mapping[Path, int]) -> dict[Path, int]:

@@ -24,6 +24,7 @@ from autostr_nni.system.errors import InputError
 from autostr_nni.system.files import write_atomic
 from autostr_nni.system.text_files import is_file
 
+EXPORTED = (".onnx", ".pt", ".pt2")
 FORMAT = "autostr_nni recognizer 1"
 PARTS = ("recipe", "stage_layers", "architecture", "metrics", "weights")
 
@@ -89,7 +90,12 @@ def load_trained(path: Path | str, device: str = "cpu") -> Trained:
     path = Path(path)
     if not is_file(str(path)):
         raise InputError(f"{path}: no such checkpoint; a trial leaves one as best.ckpt in its folder")
-    content = load_file(path, "train again or use another file")
+    try:
+        content = load_file(path, "train again or use another file")
+    except Damaged:
+        if path.suffix not in EXPORTED:
+            raise
+        raise InputError(f"{path}: is an exported net; give the best.ckpt that it was made of") from None
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise InputError(f"{path}: holds no recognizer of autostr; give the best.ckpt of a trained net")
     if not set(PARTS) <= content.keys():

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from autostr_nni.data.charset import Charset
 from autostr_nni.data.dataset import Batch, WordDataset
-from autostr_nni.data.decoding.images import fitting_of
+from autostr_nni.data.decoding.images import UNDECODABLE, fitting_of
 from autostr_nni.data.loader import make_loader
 from autostr_nni.data.sets.folders import find_sets
 from autostr_nni.data.sets.lmdb_io import LmdbReader
@@ -32,7 +32,6 @@ from autostr_nni.recipe.words.sources import WordSource
 from autostr_nni.runs.figures import SetFigures
 from autostr_nni.system.errors import InputError
 
-UNDECODABLE = "undecodable"
 _ENOUGH = 100  # words for a mean of some of a set
 
 

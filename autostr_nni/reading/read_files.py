@@ -9,7 +9,13 @@ import numpy as np
 import torch
 
 from autostr_nni.data.charset import Charset
-from autostr_nni.data.decoding.images import decode_image, fitting_of, read_image
+from autostr_nni.data.decoding.images import (
+    UNDECODABLE,
+    decode_image,
+    fitting_of,
+    read_image,
+    why_undecodable,
+)
 from autostr_nni.data.decoding.modes import is_one_colour
 from autostr_nni.models.folded_batch_norm import folded
 from autostr_nni.models.recognizer import input_size
@@ -69,6 +75,17 @@ def _shows_nothing(pixels: np.ndarray, file: Path, model: ModelSection) -> bool:
         return False
     plain = decode_image(read_image(file), input_size(model)) if fitting_of(model).pad else pixels
     return plain is not None and is_one_colour(plain)
+
+
+def why_unread(file: Path) -> str:
+    """Why a file is no readable image, in a few words."""
+    try:
+        cause = why_undecodable(read_image(file))
+    except (OSError, ValueError) as error:
+        return f"cannot be read ({(getattr(error, 'strerror', None) or str(error)).lower()})"
+    if cause == UNDECODABLE:
+        return "not an image that can be decoded"
+    return f"an image {cause}, which no crop of a word has"
 
 
 def load_pixels(file: Path, model: ModelSection) -> np.ndarray | None:

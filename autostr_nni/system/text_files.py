@@ -38,7 +38,8 @@ def read_text(path: str | os.PathLike[str], most: int = MEGABYTE) -> str:
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise InputError(f"{path}: is not UTF-8 text (byte {error.start})") from None
+        line = 1 + data.count(b"\n", 0, error.start)
+        raise InputError(f"{path}: is not UTF-8 text (line {line}, byte {error.start})") from None
 
 
 def read_start(path: str | os.PathLike[str], most: int) -> bytes:

@@ -46,7 +46,8 @@ def shade_recipe(tiny_search: Callable[..., Path], shades: Path) -> Callable[...
         data = {name: [str(shades / name)] for name in (train, "validation")}
         data["train"] = data.pop(train)
         training = {"epochs": 3, "epoch_images": 96, "optimizer": {"name": "adam", "lr": 0.02}}
-        tiny_search(folder, data={**data, "test": {"shades": str(shades / "test")}}, training=training)
+        data = {**data, "test": {"shades": str(shades / "test")}}
+        tiny_search(folder, data=data, training=training, search={"random": {"count": 2}})
         return str(folder / "recipe.yml")
 
     return write

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -136,6 +137,22 @@ def test_what_steps_of_short_words_draw(
     assert f"an epoch of search.operators draws nothing: no word of {small} has 2 characters or fewer" in told
 
 
+def test_uses_that_say_little_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As a search does."""
+    monkeypatch.chdir(tmp_path)
+    write_lmdb(tmp_path / "words", [(RED, "a")])
+    (tmp_path / "recipe.yml").write_text(
+        yaml.safe_dump({"data": {"train": ["words"], "validation": ["words"]}})
+    )
+    told = f"{tmp_path / 'words'} is in data.train and in data.validation: its figures measure little"
+    assert main(["data", "check", "--recipe", "recipe.yml"]) == 0
+    assert f"\nwarning: {told}\n" in capsys.readouterr().out
+    assert main(["data", "check", "--recipe", "recipe.yml", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["warnings"] == [told]
+
+
 def test_sets_to_be_rendered_are_told_and_the_others_checked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -161,6 +178,14 @@ def test_sets_to_be_rendered_are_told_and_the_others_checked(
     assert json.loads(capsys.readouterr().out)["not_rendered"] == {str(tmp_path / "words/more"): 70}
     assert main(["data", "show", "words/more", "--recipe", "recipe.yml", "--out", "x.png"]) == 2
     assert "words/more is not rendered yet: the first search or training" in capsys.readouterr().err
+    for key, value, told in (
+        ("fonts", ["none"], "the folder of fonts .*none"),
+        ("lexicon", "none.txt", "the word list .*none.txt: there is no such file"),
+    ):
+        synth = {"words/more": {"count": 70, key: value}}
+        (tmp_path / "recipe.yml").write_text(yaml.safe_dump({"data": {**data, "synth": synth}}))
+        assert main(["data", "check", "--recipe", "recipe.yml"]) == 2
+        assert re.search(rf"data.synth.*: {told}", capsys.readouterr().err)
     (tmp_path / "recipe.yml").write_text(yaml.safe_dump({"data": {**data, "train": ["none"]}}))
     assert main(["data", "check", "--recipe", "recipe.yml"]) == 2
     assert "none does not exist" in capsys.readouterr().err

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from PIL import Image
 
 from autostr_nni import strategies
@@ -31,11 +30,7 @@ def search(
     """A random search in runs/mine of the folder that the command runs in; its trials were trained before."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    file = Path(shade_recipe(tmp_path))
-    content = yaml.safe_load(file.read_text())
-    content.setdefault("search", {})["random"] = {"count": 2}
-    file.write_text(yaml.safe_dump(content))
-    recipe = load_recipe(file)
+    recipe = load_recipe(shade_recipe(tmp_path))
 
     def run(parameters: dict[str, Any], recipe: Any, place: Path, report: Report) -> dict[str, Any]:
         shutil.copytree(trained, place, dirs_exist_ok=True)

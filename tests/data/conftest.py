@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 from PIL import Image
 
 from autostr_nni.data.sets.lmdb_write import image_key, label_key, write_lmdb
+from autostr_nni.data.synth.glyphs import matplotlib_fonts
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -74,3 +76,12 @@ def raw_set(tmp_path: Path) -> Callable[..., Path]:
         return folder
 
     return make
+
+
+@pytest.fixture(scope="module")
+def options(tmp_path_factory: pytest.TempPathFactory) -> dict:
+    """Two faces and nothing of the system, so that the tests run alike everywhere."""
+    folder = tmp_path_factory.mktemp("fonts")
+    for name in ("DejaVuSans-Bold", "DejaVuSerif"):
+        shutil.copy(matplotlib_fonts() / f"{name}.ttf", folder)
+    return {"fonts": (str(folder),), "system_fonts": False, "source": "digits:1-4"}

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import errno
-import json
 import os
 import random
 import shutil
@@ -16,8 +14,6 @@ from autostr_nni.data.dataset import WordDataset
 from autostr_nni.data.sets.folders import NOTE_FILE
 from autostr_nni.data.sets.lmdb_io import LmdbReader
 from autostr_nni.data.sets.prepare import prepare_data
-from autostr_nni.data.synth import produce as produce_module
-from autostr_nni.data.synth.glyphs import matplotlib_fonts
 from autostr_nni.data.synth.produce import (
     ensure,
     left_out_lines,
@@ -28,15 +24,6 @@ from autostr_nni.data.synth.spec import SynthSpec
 from autostr_nni.data.synth.words import WordSource, draw_text, fold_word, in_split
 from autostr_nni.recipe import recipe_from
 from autostr_nni.system.errors import InputError
-
-
-@pytest.fixture(scope="module")
-def options(tmp_path_factory: pytest.TempPathFactory) -> dict:
-    """Two faces and nothing of the system, so that the tests run alike everywhere."""
-    folder = tmp_path_factory.mktemp("fonts")
-    for name in ("DejaVuSans-Bold", "DejaVuSerif"):
-        shutil.copy(matplotlib_fonts() / f"{name}.ttf", folder)
-    return {"fonts": (str(folder),), "system_fonts": False, "source": "digits:1-4"}
 
 
 def _samples(folder: Path) -> list:
@@ -89,44 +76,6 @@ def test_english_words_are_readable_by_the_charset(tmp_path: Path, options: dict
     synthesize(tmp_path / "set", 40, processes=1, **named)
     dataset = WordDataset(tmp_path / "set", Charset.named("alphanumeric"), 8)
     assert len(dataset) == 40 and not dataset.skipped and not dataset.trimmed
-
-
-def test_ensure_makes_once(tmp_path: Path, options: dict) -> None:
-    spec = SynthSpec(5, **options)
-    assert ensure(tmp_path / "set", spec, 1)
-    note = json.loads((tmp_path / "set" / NOTE_FILE).read_text())
-    assert SynthSpec.from_dict(note["spec"]) == spec
-    assert not ensure(tmp_path / "set", spec, 1)
-    with pytest.raises(InputError, match="another set"):
-        ensure(tmp_path / "set", SynthSpec(6, **options), 1)
-    (tmp_path / "set" / NOTE_FILE).unlink()
-    with pytest.raises(InputError, match="another set"):
-        ensure(tmp_path / "set", spec, 1)
-
-
-@pytest.mark.parametrize("error", [errno.ENOSYS, errno.EACCES])
-def test_two_that_cannot_wait_for_each_other(
-    tmp_path: Path, options: dict, monkeypatch: pytest.MonkeyPatch, error: int
-) -> None:
-    """A file system without locks, and a lock of another user's: both render, and both have the set."""
-
-    def not_held(*args: Any) -> Any:
-        raise OSError(error, os.strerror(error))
-
-    make, spec, made = produce_module._maker, SynthSpec(5, **options), []
-
-    def overtaken(wanted: SynthSpec) -> Any:
-        monkeypatch.setattr(produce_module, "_maker", make)
-        made.append(ensure(tmp_path / "set", spec, 1))
-        return make(wanted)
-
-    monkeypatch.setattr(produce_module, "hold", not_held)
-    monkeypatch.setattr(produce_module, "_maker", overtaken)
-    assert ensure(tmp_path / "set", spec, 1) is None and made[0]["words"] == 5
-    monkeypatch.setattr(produce_module, "_maker", overtaken)
-    shutil.rmtree(tmp_path / "set")
-    with pytest.raises(InputError, match="another set"):
-        ensure(tmp_path / "set", SynthSpec(6, **options), 1)
 
 
 def test_progress(tmp_path: Path, options: dict) -> None:

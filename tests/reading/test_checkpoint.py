@@ -42,6 +42,14 @@ def test_a_truncated_file_is_refused(tmp_path, best, share):
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize("suffix", [".onnx", ".pt", ".pt2"])
+def test_an_exported_net_is_none(tmp_path, suffix):
+    """It is sound, and to be read by others."""
+    (tmp_path / f"net{suffix}").write_bytes(b"what torch.load does not know")
+    with pytest.raises(InputError, match="is an exported net; give the best.ckpt that it was made of$"):
+        load_trained(tmp_path / f"net{suffix}")
+
+
 def test_a_missing_file_is_refused(tmp_path):
     for path in (tmp_path / "none.ckpt", tmp_path):
         with pytest.raises(InputError, match="no such checkpoint"):

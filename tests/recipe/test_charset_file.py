@@ -38,7 +38,7 @@ def test_files(tmp_path: Path, content: str, expected: str) -> None:
         ("é\ne\u0301".encode(), r"c.txt:2: lists 'é' again, after line 1"),
         (b"a\tb", r"c.txt:1: holds '\\t', which is no character of a word; remove it$"),
         (b"\n\n", r"c.txt: lists no character; write one a line$"),
-        (b"\xff", r"c.txt: is not UTF-8 text"),
+        (b"a\n\xff", r"c.txt: is not UTF-8 text \(line 2, byte 2\)"),
     ],
 )
 def test_bad_files(tmp_path: Path, content: bytes, message: str) -> None:

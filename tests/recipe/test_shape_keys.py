@@ -44,6 +44,10 @@ def test_other_sizes() -> None:
     ("model", "told"),
     [
         ({"image": [48, 160]}, "model.image: no stride path of 15 layers leads from 48x160 to 1x40"),
+        (
+            {"image": [100, 32]},
+            "an image is height, width, and model.strides may hold others (docs/shape.md)",
+        ),
         ({"sequence": [1, 30]}, "model.sequence: width 100 must be a positive multiple of out_width 30"),
         ({"strides": [[5, 1]]}, "model.strides has [5, 1], which is none of [2, 2], [2, 1], [1, 2]"),
         ({"strides": [[1, 1]]}, "model.strides has [1, 1], which is none of"),

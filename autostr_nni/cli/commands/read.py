@@ -54,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
     for sentence in found.left_out:
         remark(sentence)
     from autostr_nni.reading.checkpoint import load_trained, pick_device
-    from autostr_nni.reading.read_files import check_beam, read_files, use_threads
+    from autostr_nni.reading.read_files import check_beam, read_files, use_threads, why_unread
     from autostr_nni.system.freed_memory import keep_freed_memory
 
     if args.show is not None and args.beam > 1:
@@ -73,7 +73,7 @@ def run(args: argparse.Namespace) -> int:
     for file, reading in read_files(trained, found.files, args.batch_size, args.beam, _warn):
         if reading is None:
             unreadable += 1
-            complain(f"{file}: not an image that can be decoded")
+            complain(f"{file}: {why_unread(file)}")
         elif args.json:
             text, confidence = reading
             record = {"image": str(file), "text": text, "confidence": round(confidence, 6)}

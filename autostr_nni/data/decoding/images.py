@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 MAX_PIXELS = 50_000_000
 MAX_BYTES = 64 << 20  #: of the encoded image
 
+UNDECODABLE = "undecodable"
+
 #: Grey of what fills an image up: about 0 where the net's numbers are -1 to 1.
 FILL = 127
 #: An image so many times as tall as wide holds a word that is written downwards, or that lies on its side.
@@ -115,6 +117,15 @@ def resize(pixels: np.ndarray, image: tuple[int, int], out: np.ndarray | None = 
 def _decode_any(data: bytes, image: tuple[int, int]) -> np.ndarray | None:
     picture = open_image(data, shrink_to=(image[1], image[0]))
     return None if picture is None else np.asarray(to_rgb(picture))
+
+
+def why_undecodable(data: bytes) -> str:
+    """The cause for which `open_image` gives nothing, in a few words."""
+    with contextlib.suppress(Exception):  # decoders raise nearly anything
+        picture = Image.open(io.BytesIO(data[: MAX_BYTES + 1]))
+        if picture.width * picture.height > MAX_PIXELS:
+            return f"of more than {MAX_PIXELS // 1_000_000} million pixels"
+    return UNDECODABLE
 
 
 def open_image(data: bytes, shrink_to: tuple[int, int] | None = None) -> Image.Image | None:

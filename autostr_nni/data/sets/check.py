@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from autostr_nni.data.charset import Charset
-from autostr_nni.data.decoding.images import open_image
+from autostr_nni.data.decoding.images import open_image, why_undecodable
 from autostr_nni.data.decoding.modes import is_one_colour, to_rgb
 from autostr_nni.data.labels import MOST_BYTES, label_cause
 from autostr_nni.data.sets.lmdb_io import LmdbReader, beyond_text
@@ -140,14 +140,15 @@ def _look(
     if removed:
         report.unknown.update(c for c in text if charset.clean(c)[1])
     if images:
-        picture = open_image(reader.image(number) or b"")
+        data = reader.image(number) or b""
+        picture = open_image(data)
         if picture is not None:
             report.formats[picture.format or "unknown"] += 1
             report.sizes.append(picture.size)
             if is_one_colour(np.asarray(to_rgb(picture))):
                 report.first_of_one_colour = report.first_of_one_colour or number
                 report.one_colour += 1
-        cause = cause or ("" if picture is not None else "undecodable")
+        cause = cause or ("" if picture is not None else why_undecodable(data))
     if cause:
         report.skipped[cause] += 1
         return

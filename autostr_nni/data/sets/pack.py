@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from autostr_nni.data.decoding.images import open_image, read_image
+from autostr_nni.data.decoding.images import UNDECODABLE, open_image, read_image, why_undecodable
 from autostr_nni.data.decoding.modes import is_one_colour, to_rgb
 from autostr_nni.data.labels import CONTROL, has_control
 from autostr_nni.data.sets.folders import new_folder
@@ -66,7 +66,10 @@ def pack(
         if not summary.packed:
             causes = ", ".join(f"{count} {cause}" for cause, count in summary.skipped.most_common())
             first = next((shown[0] for shown in summary.examples.values()), "it is empty")
-            raise InputError(f"nothing to pack in {list_file}: {causes or 'no line'} ({first})")
+            raise InputError(
+                f"nothing to pack in {list_file}: {causes or 'no line'} ({first}); a line is the path of an "
+                "image, a tab, and its label"
+            )
     return summary
 
 
@@ -109,4 +112,6 @@ def _read(path: Path) -> tuple[bytes | None, Image.Image | None, str]:
         return None, None, "missing image"
     except (OSError, ValueError):
         return None, None, "unreadable image"
-    return data, open_image(data), "undecodable image"
+    picture = open_image(data)
+    cause = "" if picture is not None else why_undecodable(data)
+    return data, picture, f"{cause} image" if cause == UNDECODABLE else f"image {cause}"

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from autostr_nni.data.sets.folders import DATA_FILE, find_sets
 from autostr_nni.data.sets.lmdb_io import LmdbReader, beyond_text
 from autostr_nni.data.sets.usable import ELSEWHERE, check_words
-from autostr_nni.data.synth.produce import ensure, left_out_lines
+from autostr_nni.data.synth.produce import check_spec, ensure, left_out_lines
 from autostr_nni.data.synth.spec import SynthSpec
 from autostr_nni.recipe import Recipe
 from autostr_nni.recipe.words.sources import WordSource
@@ -27,11 +28,9 @@ def prepare_data(
     """
     made = {}
     for folder, values in recipe.data.synth_specs(recipe.seed).items():
-        try:
+        with _synth_named(recipe, folder):
             spec = SynthSpec.from_dict(values)
             summary = ensure(folder, spec, processes)
-        except InputError as error:
-            raise InputError(f"{recipe.source or 'recipe'}: data.synth: {folder}: {error}") from None
         made[str(folder)] = summary is not None
         log(f"{'rendered' if made[str(folder)] else 'found'} {spec.count} words in {folder}")
         for line in left_out_lines(summary or {}):
@@ -46,6 +45,23 @@ def not_rendered(recipe: Recipe) -> dict[Path, int]:
     return {folder: spec["count"] for folder, spec in specs.items() if not (folder / DATA_FILE).exists()}
 
 
+def check_synth(recipe: Recipe) -> None:
+    """Raise InputError where a set that is still to be rendered cannot be: no such fonts or words."""
+    for folder in not_rendered(recipe):
+        with _synth_named(recipe, folder):
+            check_spec(SynthSpec.from_dict(recipe.data.synth_specs(recipe.seed)[folder]))
+
+
+@contextmanager
+def _synth_named(recipe: Recipe, folder: Path) -> Iterator[None]:
+    """Name the recipe and the set in what is wrong with its rendering."""
+    try:
+        yield
+    except InputError as error:
+        where = "" if str(error).startswith(str(folder)) else f"{folder}: "
+        raise InputError(f"{recipe.source or 'recipe'}: data.synth: {where}{error}") from None
+
+
 def check_sets(recipe: Recipe, log: Callable[[str], None] = print) -> None:
     """Open every set that the recipe names, so that a fault is told before hours of training, not after.
 
@@ -53,8 +69,16 @@ def check_sets(recipe: Recipe, log: Callable[[str], None] = print) -> None:
     where no word can be used.
     Words that are both trained on and measured by are told.
     """
+    check_uses(recipe, named_sources(recipe), log)
+    check_words(recipe)
+
+
+def check_uses(
+    recipe: Recipe, sources: Mapping[str, Sequence[WordSource]], log: Callable[[str], None]
+) -> None:
+    """Tell sets of several uses, of those that a recipe has by key; raise InputError as `check_sets`."""
     keys: dict[Path, list[str]] = {}
-    for name, source in ((name, source) for name, some in named_sources(recipe).items() for source in some):
+    for name, source in ((name, source) for name, some in sources.items() for source in some):
         # a test set may be told whole and by filters
         key = f"{name} {source.filter}" if name == "test" and source.filter else name
         for found in find_sets(source.set):
@@ -70,7 +94,10 @@ def check_sets(recipe: Recipe, log: Callable[[str], None] = print) -> None:
                 both = f"data.{others[0]} and in data.{key}"
                 log(f"warning: {found} is in {both}: its figures measure little")
             known.append(key)
-    check_words(recipe)
+    named = {place for place, uses in keys.items() if uses}
+    for folder in recipe.data.synth_specs(recipe.seed):
+        if (folder / DATA_FILE).exists() and folder.resolve() not in named:
+            log(f"warning: {folder} is rendered for data.synth, and no key of data names it")
 
 
 def named_sources(recipe: Recipe) -> dict[str, tuple[WordSource, ...]]:

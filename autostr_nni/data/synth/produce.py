@@ -115,6 +115,11 @@ def produce(
     }
 
 
+def check_spec(spec: SynthSpec) -> None:
+    """Raise InputError where a set cannot be rendered as described: no such fonts, words or photographs."""
+    _maker(spec)
+
+
 def left_out_lines(summary: Mapping[str, Any]) -> list[str]:
     """What to tell of a rendered set: which words of the list are never drawn, and which characters."""
     lines = []

@@ -10,7 +10,8 @@ from typing import Any
 import pytorch_lightning as pl
 
 from autostr_nni.data.dataset import Batch
-from autostr_nni.reading.evaluation import UNDECODABLE, check_any_decoded
+from autostr_nni.data.decoding.images import UNDECODABLE
+from autostr_nni.reading.evaluation import check_any_decoded
 from autostr_nni.training.distributed.group import Team
 
 NOTHING = "have no character that is compared: word accuracy leaves them out"

@@ -6,13 +6,16 @@ from pathlib import Path
 
 import lmdb
 import pytest
+from PIL import Image
 
 from autostr_nni.data.charset import Charset
 from autostr_nni.data.dataset import WordDataset
 from autostr_nni.data.labels import CONTROL
 from autostr_nni.data.sets.check import check_set
 from autostr_nni.data.sets.lmdb_io import LmdbReader
+from autostr_nni.data.sets.lmdb_write import write_lmdb
 from autostr_nni.data.sets.pack import pack
+from autostr_nni.reading.read_files import why_unread
 from autostr_nni.system.errors import InputError
 
 
@@ -47,6 +50,22 @@ def test_pack(images: Path, tmp_path: Path) -> None:
     assert reader.sample(1) == ((images / "a b.jpg").read_bytes(), "New York")
     assert reader.sample(2) == ((images / "c.png").read_bytes(), "Été\u00a0x")
     assert reader.label(3) == "last"
+
+
+def test_a_picture_of_too_many_pixels(tmp_path: Path) -> None:
+    """It is no damaged one: a whole page, perhaps, of which the word is to be cut out."""
+    Image.new("1", (10_000, 6_000)).save(tmp_path / "page.png")
+    (tmp_path / "list.txt").write_text("page.png\tword")
+    with pytest.raises(
+        InputError, match=r"1 image of more than 50 million pixels \(line 1: page.png\); a line is"
+    ):
+        pack(tmp_path / "list.txt", tmp_path / "set")
+    assert why_unread(tmp_path / "page.png") == (
+        "an image of more than 50 million pixels, which no crop of a word has"
+    )
+    write_lmdb(tmp_path / "set", [((tmp_path / "page.png").read_bytes(), "word")])
+    report = check_set(tmp_path / "set", Charset.named("lowercase"), 25)
+    assert report.skipped == {"of more than 50 million pixels": 1}
 
 
 def test_images_of_a_list_may_lie_in_a_home_folder(
