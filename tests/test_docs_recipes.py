@@ -127,6 +127,23 @@ def test_the_two_steps_by_the_recipe_of_the_readme() -> None:
     assert images == {"random": 400_000, "halving": 400_000, "two-step": pytest.approx(400_000, rel=0.05)}
 
 
+def test_a_try_of_a_minute() -> None:
+    """The README's recipe with other sets and sizes: everything else stays."""
+    own, changed = (
+        yaml.safe_load(match["body"])
+        for mark in ("own recipe", "a try")
+        for match in FENCE.finditer(TEXT)
+        if match["mark"] == mark
+    )
+    laid_over = {key: {**own[key], **changed[key]} for key in changed}
+    assert laid_over["training"].keys() == own["training"].keys()
+    recipe, whole = recipe_from({**own, **laid_over}, ROOT), recipe_from(own, ROOT)
+    assert [spec["count"] for spec in recipe.data.synth_specs(0).values()] == [2000]
+    assert recipe.space() == whole.space() and recipe.data.validation == whole.data.validation
+    plan = plan_of(build("halving", recipe), recipe)
+    assert sum(count * plan.work[step].images for step, count in plan.steps) <= 5_000
+
+
 def test_targets(place: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """Its commands too, with README's experiment file but for the strategy."""
     (place / "mine").mkdir()
