@@ -6,11 +6,11 @@ import errno
 import fcntl
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
 import pytest
 
+from autostr_nni.system import locks
 from autostr_nni.system.locks import Taken, hold, is_held
 
 
@@ -30,12 +30,12 @@ def test_another_process_holds_it(tmp_path: Path) -> None:
         pass
 
 
-def test_one_that_only_looks_is_in_nobodys_way(tmp_path: Path) -> None:
+def test_one_that_only_looks_is_in_nobodys_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """`autostr list` and reports look at the locks of searches, which begin meanwhile."""
     (tmp_path / "lock").touch()
     looking = (tmp_path / "lock").open("rb")
     fcntl.flock(looking, fcntl.LOCK_SH)
-    threading.Timer(0.03, looking.close).start()
+    monkeypatch.setattr(locks.time, "sleep", lambda seconds: looking.close())
     with hold(tmp_path / "lock"):
         assert looking.closed and is_held(tmp_path / "lock")
 
