@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from autostr_nni.strategies.steps import OPERATORS, PATH, RUNG, SUPERNET
 from autostr_nni.system.errors import InputError
+from autostr_nni.system.user import may_write
 
 if TYPE_CHECKING:
     from autostr_nni.nni.experiment.file import ExperimentFile
@@ -22,8 +23,8 @@ def check_options(experiment: ExperimentFile, args: argparse.Namespace, folder: 
     """
     if args.in_process:
         check_concurrency(args.concurrency)
-        if folder.exists() and not folder.is_dir():
-            raise InputError(f"{folder}: is a file; name a folder for the search with --out")
+        if not may_write(folder):
+            raise InputError(f"{folder}: no folder can be made there; name another for the search with --out")
         return
     from autostr_nni.nni.manager.launcher import choose_port
     from autostr_nni.nni.manager.places import make_directory

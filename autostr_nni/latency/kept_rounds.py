@@ -82,7 +82,8 @@ class KeptRounds:
 
     def close(self) -> None:
         """Let go of the file."""
-        self._file.close()
+        with suppress(OSError):  # a full disk, which was told when the round was written
+            self._file.close()
 
 
 def _differing(now: Any, then: Any) -> str:

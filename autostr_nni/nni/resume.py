@@ -14,6 +14,7 @@ from autostr_nni.nni.experiment.trial_command import recipe_of_trials
 from autostr_nni.nni.experiment.tuners import code_of
 from autostr_nni.nni.experiment.values import seconds_of
 from autostr_nni.nni.manager import processes
+from autostr_nni.nni.manager.launcher import choose_port
 from autostr_nni.nni.search import run
 from autostr_nni.nni.state import find_state
 from autostr_nni.progress.display import Log
@@ -55,6 +56,7 @@ def resume(
                 f"experiment {folder.name} was run by NNI's NasExperiment, which NNI 3.0 cannot resume; "
                 "run it again, or search with autostr search"
             )
+        choose_port(port, host)  # words may have to be rendered before it is needed
         recipe = _recipe(stored)
         if recipe is not None:
             check_extras(recipe)

@@ -113,15 +113,15 @@ def trial_cost(plan: Plan, step: str, macs_m: float | None, trials: Sequence[See
     if macs_m is None and step == TRAIN:
         macs_m = next((trial.found_m for trial in trials if trial.found_m), None)
     weight = _weight(plan, step, macs_m)
-    done = [trial for trial in trials if trial.step == step and trial.status == DONE and trial.seconds]
+    mine = [trial for trial in trials if trial.step == step]
+    done = [trial for trial in mine if trial.status == DONE and trial.seconds and trial.share]
     if done:
         whole = sum(_weight(plan, step, t.macs_m) * t.share for t in done)
-        return weight * sum(t.seconds for t in done) / whole if whole else None
+        return weight * sum(t.seconds for t in done) / whole
     work = plan.work.get(step)
     if work is None:
         return None
-    mine = [trial for trial in trials if trial.step == step and trial.images]
-    seen = mine or [trial for trial in trials if trial.images]
+    seen = [trial for trial in mine if trial.images] or [trial for trial in trials if trial.images]
     if not seen:
         return None
     spent = sum(trial.images * _weight(plan, trial.step, trial.macs_m) for trial in seen)

@@ -28,6 +28,7 @@ from autostr_nni.system.errors import InputError
 from autostr_nni.system.files import write_atomic
 from autostr_nni.system.json_text import read_json
 from autostr_nni.system.locks import Taken, hold
+from autostr_nni.system.text_files import is_file
 
 
 def write_json(path: Path, content: Any) -> None:
@@ -82,25 +83,20 @@ def recipe_to_go_on_by(folder: Path, state: Mapping[str, Any] | None, log: Calla
     Else, and where the file is gone, it is the one that the folder keeps, and ``log`` is told why.
     Raises InputError where that cannot be read.
     """
+    recorded = recorded_recipe(folder)
     named = state["source"] if state is not None else None
     source = (folder / named).resolve() if isinstance(named, str) else None
-    recorded = recorded_recipe(folder)
-    kept = recipe_from(recorded, folder, str(folder / RECIPE), source=source, run_extensions=True)
-    if source is None or state is None or not split(source)[0].is_file():
-        return kept
-    instead = "the search goes on by the recipe that its folder keeps"
-    try:
-        now = load_recipe(source)
-    except InputError as error:
-        log(f"note: {error}; {instead}")
-        return kept
-    found = (
-        [] if now.digest() == state["recipe"] else changes(now.model_dump(mode="json"), completed(recorded))
-    )
-    if not found:
-        return now
-    log(f"note: {source}: {what_changed(found, 'the search')}; {instead}")
-    return kept
+    if state is not None and source is not None and is_file(str(split(source)[0])):
+        try:
+            now, then = load_recipe(source), completed(recorded)
+            found = [] if now.digest() == state["recipe"] else changes(now.model_dump(mode="json"), then)
+            if not found:  # it may have been given more since, by an option
+                return now.with_count(max(now.search.random.count, then["search"]["random"]["count"]))
+            note = f"{source}: {what_changed(found, 'the search')}"
+        except InputError as error:
+            note = str(error)
+        log(f"note: {note}; the search goes on by the recipe that its folder keeps")
+    return recipe_from(recorded, folder, str(folder / RECIPE), source=source, run_extensions=True)
 
 
 def check_recorded(recipe: Recipe, folder: Path, digest: str | None = None) -> None:

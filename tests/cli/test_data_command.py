@@ -151,6 +151,18 @@ def test_uses_that_say_little_are_told(
     assert f"\nwarning: {told}\n" in capsys.readouterr().out
     assert main(["data", "check", "--recipe", "recipe.yml", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["warnings"] == [told]
+    write_lmdb(tmp_path / "more", [(RED, "a")])
+    write_lmdb(tmp_path / "seen", [(RED, "a")])
+    data = {"train": ["words"], "validation": ["seen"], "synth": {"more": {"count": 1}, "seen": {"count": 1}}}
+    for targets, wanted in (
+        ({}, [f"{tmp_path / 'more'} is rendered for data.synth, and no key of data names it"]),
+        ({"a": {"validation": ["seen"]}, "b": {"validation": ["more"]}}, []),
+    ):
+        given = {**data, **({"targets": targets} if targets else {})}
+        (tmp_path / "recipe.yml").write_text(yaml.safe_dump({"data": given}))
+        recipe = "recipe.yml#a" if targets else "recipe.yml"
+        assert main(["data", "check", "--recipe", recipe, "--json"]) == 0
+        assert json.loads(capsys.readouterr().out)["warnings"] == wanted
 
 
 def test_sets_to_be_rendered_are_told_and_the_others_checked(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import json
+import resource
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,13 @@ import pytest
 from known_runtime import CONSTANT, STEM, Known, true_ns
 
 from autostr_nni.latency import measure as measuring
+from autostr_nni.latency.kept_rounds import KeptRounds
 from autostr_nni.latency.measure import measure
 from autostr_nni.latency.settings import Settings
 from autostr_nni.search_spaces.latency import blocks_of, read_latency_table, unfinished
 from autostr_nni.search_spaces.space import SearchSpace
 from autostr_nni.system.errors import InputError
+from autostr_nni.system.files import NoSpace
 
 SETTINGS = Settings()
 
@@ -59,6 +62,25 @@ def stop_at(known: Known, passes: int, monkeypatch: pytest.MonkeyPatch) -> None:
         return whole(net)
 
     monkeypatch.setattr(known, "whole", stopping)
+
+
+def test_a_disk_that_is_full_is_told_as_that(
+    space: SearchSpace, known: Known, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What could not be written is still to be written when the file is closed."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    kept = KeptRounds.__init__
+
+    def full(self: KeptRounds, *given: Any) -> None:
+        kept(self, *given)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (self.path.stat().st_size + 9, before[1]))
+
+    monkeypatch.setattr(KeptRounds, "__init__", full)
+    try:
+        with pytest.raises(NoSpace, match="nothing more can be written there"):
+            measure(space, SETTINGS, tmp_path / "table.json", 0.0, ignore)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def test_two_at_a_time(space: SearchSpace, known: Known, tmp_path: Path) -> None:

@@ -191,6 +191,40 @@ def test_a_recipe_that_has_changed_since(tmp_path: Path, recipe: Recipe) -> None
     assert resume_search(folder, None, trial, said.append)["trials"] == 5
 
 
+def test_more_nets_than_the_file_says_stay(tmp_path: Path, recipe: Recipe) -> None:
+    """A search that was given more by an option, and stopped before it had told so."""
+    folder, ran = tmp_path / "runs" / "mine", []
+
+    def trial(parameters: dict[str, Any], recipe: Recipe, folder: Path, report: Any) -> dict[str, Any]:
+        ran.append(parameters)
+        if len(ran) == 4:
+            raise KeyboardInterrupt
+        return {"default": 0.5, "loss": 1.0}
+
+    run_search(build("random", recipe), recipe, folder, trial, print)
+    with pytest.raises(KeyboardInterrupt):
+        resume_search(folder, 5, trial, print)
+    assert resume_search(folder, None, trial, print)["trials"] == 5
+
+
+def test_a_folder_whose_recipe_may_not_be_looked_at(
+    tmp_path: Path, recipe: Recipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a home of somebody else's: it goes on by what it keeps."""
+    folder = tmp_path / "runs" / "mine"
+    result = {"default": 0.5, "loss": 1.0}
+    found = run_search(build("random", recipe), recipe, folder, lambda *given: result, print)
+    look = Path.is_file
+
+    def refused(path: Path) -> bool:
+        if path == recipe.source:
+            raise PermissionError(13, "Permission denied", str(path))
+        return look(path)
+
+    monkeypatch.setattr(Path, "is_file", refused)
+    assert resume_search(folder, None, lambda *given: result, print) == found
+
+
 def test_the_command_in_process(
     tmp_path: Path, recipe: Recipe, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

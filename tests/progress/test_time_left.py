@@ -84,6 +84,8 @@ def test_a_trial_that_goes_on_where_another_was_cut_short() -> None:
     done = Seen("path 0", "path", DONE, 50, 20, inherited=50)
     assert seconds(Plan((("path", 2),), WORK), [done]) == pytest.approx(40)
     assert seconds(Plan((("path", 2),), WORK), [done, path(1, RUNNING, 50, 20)]) == pytest.approx(20)
+    all_of_it = Seen("path 0", "path", DONE, 0, 3, inherited=100)  # it only told the result
+    assert seconds(Plan((("path", 2),), WORK), [all_of_it, path(1, RUNNING, 50, 20)]) == pytest.approx(20)
 
 
 @pytest.mark.parametrize("below", [0, 200])

@@ -73,11 +73,9 @@ def run(args: argparse.Namespace) -> int:
 def _through_nni(folder: Path, args: argparse.Namespace, log: Display) -> dict[str, Any]:
     if args.concurrency is not None:
         raise InputError("--concurrency is for searches without NNI; through NNI trialConcurrency counts")
-    from autostr_nni.nni.manager.launcher import choose_port
     from autostr_nni.nni.resume import resume
     from autostr_nni.nni.search import SearchError
 
-    choose_port(args.port, args.host)
     try:
         return resume(folder, args.port, args.host, args.detach, log, args.max_trials, args.max_duration)
     except SearchError as error:

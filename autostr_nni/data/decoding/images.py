@@ -10,6 +10,7 @@ import contextlib
 import errno
 import io
 import os
+import warnings
 from typing import TYPE_CHECKING, NamedTuple
 
 import cv2
@@ -121,11 +122,16 @@ def _decode_any(data: bytes, image: tuple[int, int]) -> np.ndarray | None:
 
 def why_undecodable(data: bytes) -> str:
     """The cause for which `open_image` gives nothing, in a few words."""
-    with contextlib.suppress(Exception):  # decoders raise nearly anything
-        picture = Image.open(io.BytesIO(data[: MAX_BYTES + 1]))
-        if picture.width * picture.height > MAX_PIXELS:
-            return f"of more than {MAX_PIXELS // 1_000_000} million pixels"
-    return UNDECODABLE
+    too_large = f"of more than {MAX_PIXELS // 1_000_000} million pixels"
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            picture = Image.open(io.BytesIO(data[: MAX_BYTES + 1]))
+        return too_large if picture.width * picture.height > MAX_PIXELS else UNDECODABLE
+    except Image.DecompressionBombError:
+        return too_large
+    except Exception:  # decoders raise nearly anything
+        return UNDECODABLE
 
 
 def open_image(data: bytes, shrink_to: tuple[int, int] | None = None) -> Image.Image | None:

@@ -26,6 +26,7 @@ _NODE_HEAD = 8
 _APART, _INNER = 1, 2  # a value on pages of its own; a database within
 _LONGEST_KEY = 511
 _AT_ONCE = 256  # pages
+_ADDRESSES = 1 << 47  # bytes that a process may have
 
 _checked: set[tuple[int, int, int, int]] = set()
 
@@ -80,8 +81,8 @@ def _check(handle: int, size: int) -> None:
     if second is None or second.page_size != first.page_size:
         raise Damaged("its two heads differ")
     for head in (first, second):
-        pages = head.map_size // head.page_size  # LMDB takes memory addresses for all of them
-        if not head.kind & _META or head.free_flags & _FIXED_PLACE or head.last >= pages:
+        most = _ADDRESSES // head.page_size  # LMDB takes memory addresses for all pages
+        if not head.kind & _META or head.free_flags & _FIXED_PLACE or head.last >= most:
             raise Damaged("a damaged head")
     _check_tree(handle, second if second.age > first.age else first, size)
 

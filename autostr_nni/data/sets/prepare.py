@@ -94,9 +94,10 @@ def check_uses(
                 both = f"data.{others[0]} and in data.{key}"
                 log(f"warning: {found} is in {both}: its figures measure little")
             known.append(key)
-    named = {place for place, uses in keys.items() if uses}
+    if recipe.data.target is not None:  # the other targets' sets are rendered too
+        return
     for folder in recipe.data.synth_specs(recipe.seed):
-        if (folder / DATA_FILE).exists() and folder.resolve() not in named:
+        if (folder / DATA_FILE).exists() and folder.resolve() not in keys:
             log(f"warning: {folder} is rendered for data.synth, and no key of data names it")
 
 

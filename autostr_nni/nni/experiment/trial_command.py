@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
-import shutil
+import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 
 OURS = "autostr_nni.trial"
 _SHELL = re.compile(r"[$`;|&<>(){}*?\n]")  # only a shell can tell what comes of these
-_BUILTIN = {".", ":", "cd", "command", "eval", "exec", "export", "set", "source", "ulimit", "umask"}
-_ASSIGNED = re.compile(r"[A-Za-z_]\w*=.*", re.DOTALL)
+_ASSIGNED = re.compile(r"([A-Za-z_]\w*)=.*", re.DOTALL)
+_PYTHON = re.compile(r"(.*/)?python[\d.]*")
+_KNOWS = 'type -t -- "$1"'
 
 
 def check_command(config: Mapping[str, Any], path: Path) -> None:
@@ -32,27 +33,36 @@ def check_command(config: Mapping[str, Any], path: Path) -> None:
         config: the keys of an experiment file, with absolute paths.
         path: the file.
     """
-    command, folder = config["trialCommand"], config["trialCodeDirectory"]
+    own = config["trainingService"]  # what it says itself counts more
+    command = own.get("trialCommand") or config["trialCommand"]
+    folder = own.get("trialCodeDirectory") or config["trialCodeDirectory"]
     try:
         words = shlex.split(command)
     except ValueError:  # a quote without its end: the shell will say so
         return
-    while words and _ASSIGNED.fullmatch(words[0]):
+    while words and (assigned := _ASSIGNED.fullmatch(words[0])) and assigned[1] != "PATH":
         words.pop(0)
-    if not words or _SHELL.search(command):
+    if not words or _ASSIGNED.fullmatch(words[0]) or _SHELL.search(command):
         return
-    places = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
-    program = os.path.expanduser(words[0])
-    if "/" in program:
-        program = os.path.join(folder, program)
-    if words[0] not in _BUILTIN and shutil.which(program, path=places) is None:
+    if not _is_known(os.path.expanduser(words[0]), folder):
         raise InputError(
             f"{path}: trialCommand starts {shown(words[0])}, and there is no such program; "
             f"write it as: python -m {OURS} --recipe FILE"
         )
-    read = recipe_of_trials(command, folder)
+    read = recipe_of_trials(command, folder) if _PYTHON.fullmatch(words[0]) else None
     if read is not None and not split(read)[0].is_file() and "~" not in str(read):
         raise InputError(f"{path}: trialCommand names the recipe {read}, which does not exist")
+
+
+def _is_known(program: str, folder: str) -> bool:
+    """Whether bash, by which NNI starts trials, can start a program in a folder, or has one of that name."""
+    places = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+    asked = ["bash", "-c", _KNOWS, "bash", program]
+    try:
+        told = subprocess.run(asked, cwd=folder, env={**os.environ, "PATH": places}, capture_output=True)
+    except OSError:  # no bash, or no such folder: NNI will say so
+        return True
+    return told.returncode == 0
 
 
 def recipe_of_trials(command: str, folder: str) -> Path | None:

@@ -32,7 +32,8 @@ def experiment(tiny_search: Callable[..., Path], tmp_path: Path, monkeypatch: py
         (["--host", "999.1.1.1"], "--host 999.1.1.1 is not an address of this machine"),
         (["--out", "a file"], "a file: experiments cannot be kept there"),
         (["--in-process", "--concurrency", "0"], "--concurrency must be at least 1, not 0"),
-        (["--in-process", "--out", "a file"], "a file: is a file; name a folder for the search with --out"),
+        (["--in-process", "--out", "a file"], "a file: no folder can be made there; name another"),
+        (["--in-process", "--out", "a file/below"], "below: no folder can be made there; name another"),
     ],
 )
 def test_before_anything_is_rendered(

@@ -74,6 +74,15 @@ def test_whole_databases(tmp_path: Path, database: bytes) -> None:
     check_database(tmp_path / "empty" / "data.mdb")
 
 
+def test_a_size_in_memory_that_is_too_small(tmp_path: Path, database: bytes) -> None:
+    """LMDB makes it larger by itself."""
+    for start in (0, PAGE):
+        database = patched(database, start + 32, "<Q", 1 << 20)
+    check(tmp_path, database)
+    with lmdb.open(str(tmp_path), readonly=True, lock=False) as base, base.begin() as reading:
+        assert reading.get(b"num-samples") == b"3999"
+
+
 def test_pages_that_were_given_back_may_be_missing(tmp_path: Path) -> None:
     """LMDB does not write pages that were taken and given back in one transaction, the file's last too."""
     with lmdb.open(str(tmp_path), map_size=64 << 20, lock=False) as base:

@@ -63,6 +63,8 @@ def test_a_picture_of_too_many_pixels(tmp_path: Path) -> None:
     assert why_unread(tmp_path / "page.png") == (
         "an image of more than 50 million pixels, which no crop of a word has"
     )
+    Image.new("1", (30_000, 30_000)).save(tmp_path / "poster.png")  # Pillow itself refuses this one
+    assert "more than 50 million pixels" in why_unread(tmp_path / "poster.png")
     write_lmdb(tmp_path / "set", [((tmp_path / "page.png").read_bytes(), "word")])
     report = check_set(tmp_path / "set", Charset.named("lowercase"), 25)
     assert report.skipped == {"of more than 50 million pixels": 1}

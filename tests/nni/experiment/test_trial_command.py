@@ -12,8 +12,9 @@ from autostr_nni.nni.manager.launcher import manager_environment
 from autostr_nni.system.errors import InputError
 
 
-def check(folder: Path, command: str) -> None:
-    check_command({"trialCommand": command, "trialCodeDirectory": str(folder)}, Path("experiment.yml"))
+def check(folder: Path, command: str, **service: str) -> None:
+    config = {"trialCommand": command, "trialCodeDirectory": str(folder), "trainingService": service}
+    check_command(config, Path("experiment.yml"))
 
 
 @pytest.mark.parametrize(
@@ -27,6 +28,10 @@ def check(folder: Path, command: str) -> None:
         "python -m autostr_nni.trial --recipe $HOME/none.yml",
         "python -m autostr_nni.trial --recipe ~nobody-of-this-name/none.yml",
         "exec python train.py",
+        "time python train.py",
+        "builtin echo",
+        "PATH=/nowhere:/usr/bin nosuch",
+        "env --chdir=/ python -m autostr_nni.trial --recipe none.yml",
         "(nosuch)",
         "nosuch 'half",
         "A=1",
@@ -36,6 +41,16 @@ def test_what_can_be_started_or_only_a_shell_can_tell(tmp_path: Path, command: s
     (tmp_path / "recipe.yml").touch()
     (tmp_path / "mine.sh").touch(mode=0o755)
     check(tmp_path, command)
+
+
+def test_what_the_training_service_says_itself_counts_more(tmp_path: Path) -> None:
+    (tmp_path / "code").mkdir()
+    (tmp_path / "code" / "recipe.yml").touch()
+    command = "python -m autostr_nni.trial --recipe recipe.yml"
+    check(tmp_path, command, trialCodeDirectory=str(tmp_path / "code"))
+    check(tmp_path / "code", "nosuch", trialCommand=command)
+    with pytest.raises(InputError, match="does not exist"):
+        check(tmp_path, command)
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
+from autostr_nni.nni.manager.launcher import choose_port
 from autostr_nni.nni.manager.patience import _wait_for_manager
 
 SERVER = """
@@ -59,8 +60,8 @@ def test_another_searchs_manager_is_not_taken_for_ones_own(another: int) -> None
     assert own.wait() == 0
 
 
-def test_ones_own_is_waited_for(another: int) -> None:
-    free = another + 1 if another < 65535 else another - 1
+def test_ones_own_is_waited_for() -> None:
+    free = choose_port(None)
     own = subprocess.Popen([sys.executable, "-c", SERVER, str(free)])
     try:
         _wait_for_manager(free)
