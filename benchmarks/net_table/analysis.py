@@ -126,7 +126,7 @@ def searches(nets: Sequence[Row], seeds: int) -> list[str]:
     """Simulated searches at the cost of so many full trainings: test accuracy of the net that is chosen."""
     best = max(row["test"] for row in nets)
     lines = [
-        f"The best net of the table reads {100 * best:.1f} % of the test words.",
+        f"The best random net reads {100 * best:.1f} % of the test words.",
         "",
         "| search | cost in nets | median, % | mean, % | 5 to 95 % |",
         "| --- | --- | --- | --- | --- |",
