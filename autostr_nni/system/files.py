@@ -8,7 +8,6 @@ import glob
 import json
 import os
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,7 +19,6 @@ T = TypeVar("T")
 
 #: A full disk, a used up quota, a file beyond the largest size that is allowed.
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-_NEW = 600.0  # seconds in which a file is written, at the most
 
 
 class NoSpace(InputError):
@@ -152,15 +150,12 @@ def _flush(path: Path) -> None:
 
 
 def _sweep(path: Path) -> None:
-    """Remove what processes that are no more left of earlier writes.
-
-    Not what is new: it may be of a process that is out of sight, on another machine or in a container.
-    """
+    """Remove what processes that are no more left of earlier writes."""
     prefix = f".{path.stem}."
     for old in path.parent.glob(f"{glob.escape(prefix)}*-*{glob.escape(path.suffix)}"):
         pid = old.name.removeprefix(prefix).partition("-")[0]
-        with contextlib.suppress(OSError):
-            if pid.isdecimal() and not _alive(int(pid)) and time.time() - old.stat().st_mtime > _NEW:
+        if pid.isdecimal() and not _alive(int(pid)):
+            with contextlib.suppress(OSError):
                 old.unlink(missing_ok=True)
 
 
