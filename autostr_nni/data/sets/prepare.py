@@ -47,9 +47,11 @@ def not_rendered(recipe: Recipe) -> dict[Path, int]:
 
 def check_synth(recipe: Recipe) -> None:
     """Raise InputError where a set that is still to be rendered cannot be: no such fonts or words."""
-    for folder in not_rendered(recipe):
-        with _synth_named(recipe, folder):
-            check_spec(SynthSpec.from_dict(recipe.data.synth_specs(recipe.seed)[folder]))
+    to_come = not_rendered(recipe)
+    for folder, values in recipe.data.synth_specs(recipe.seed).items():
+        if folder in to_come:
+            with _synth_named(recipe, folder):
+                check_spec(SynthSpec.from_dict(values))
 
 
 @contextmanager
